@@ -1,0 +1,5 @@
+"""The package's exceptions."""
+
+
+class HRMDataError(Exception):
+    """Something in the caller's data or request is wrong; the message says what, where and what to do."""

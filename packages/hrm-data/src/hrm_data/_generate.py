@@ -1,0 +1,197 @@
+"""Generate Sudokus of a chosen difficulty, each with exactly one solution."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from hrm_data._board import Board, Box, as_board
+from hrm_data._dig import dig, restore
+from hrm_data._errors import HRMDataError
+from hrm_data._fill import random_grids
+from hrm_data._orbit import in_test, orbit_invariant
+from hrm_data._random import draw, item_keys, permutations
+from hrm_data._solver import solve
+
+Kind = Literal["any", "minimal", "singles", "search"]
+Split = Literal["train", "test"]
+Range = int | tuple[int, int] | None
+
+KINDS = ("any", "minimal", "singles", "search")
+TEST_SHARE = 0.125
+_PATIENCE = 1 << 15  # candidates without a new puzzle before a request is called impossible
+_MOST = 8192  # candidates made at a time
+_FEWEST_CLUES = {(2, 2): 4, (2, 3): 8, (3, 2): 8, (2, 4): 14, (4, 2): 14, (3, 3): 17}  # known minima
+
+
+class Puzzles(NamedTuple):
+    """Puzzles with their solutions, one row each."""
+
+    puzzles: np.ndarray
+    """`[N, n * n]` uint8, 0 for a blank."""
+    solutions: np.ndarray
+    """`[N, n * n]` uint8."""
+    ratings: np.ndarray
+    """`[N]` int64: search steps of `solve`, or the rating that came with the puzzles."""
+
+
+def generate_sudoku(
+    count: int,
+    box: Box | Board = (3, 3),
+    *,
+    kind: Kind = "minimal",
+    clues: Range = None,
+    rating: Range = None,
+    seed: int = 0,
+    split: Split | None = None,
+    test_share: float = TEST_SHARE,
+) -> Puzzles:
+    """Generate `count` different puzzles with one solution each; the result depends on the arguments alone.
+
+    A random completed grid is dug out in random order. Kinds: `minimal`, no clue can be spared; `singles`, naked and hidden singles
+    alone solve it; `search`, they do not; `any`, neither asked for nor excluded. Without `clues` digging goes as
+    far as the kind allows.
+
+    Args:
+        count: Number of puzzles.
+        box: Rows and columns of a box.
+        kind: Difficulty, see above.
+        clues: Number of clues, or (least, most).
+        rating: Search steps that `solve` takes, or (least, most).
+        seed: Any non-negative integer.
+        split: Only puzzles whose orbit falls to this split, see `split_of`.
+        test_share: Share of the orbits that falls to `test`.
+
+    Raises:
+        HRMDataError: An argument is out of range, or puzzles like these cannot be had.
+    """
+    board = as_board(box)
+    if kind not in KINDS:
+        raise HRMDataError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+    if split not in (None, "train", "test"):
+        raise HRMDataError(f"split is {split!r}; it must be train, test or None")
+    if count < 0 or seed < 0:
+        raise HRMDataError(f"count is {count} and seed {seed}; neither may be negative")
+    low, high = _range(clues, "clues", 0, board.cells)
+    least = _FEWEST_CLUES[board.rows, board.cols]
+    if high < least:
+        raise HRMDataError(
+            f"clues is {clues}, but no Sudoku with boxes of {board.rows}x{board.cols} and fewer than {least} clues "
+            f"has one solution; ask for {least} or more"
+        )
+    wish = _Wish(
+        board, kind, clues is not None, low, high, *_range(rating, "rating", 0, 2**31), split, test_share
+    )
+    blank = np.zeros((0, board.cells), np.uint8)
+    kept = Puzzles(blank, blank, np.zeros(0, np.int64))
+    done, fruitless, size = 0, 0, min(_MOST, max(256, count))
+    seen: list[int] = []
+    while len(kept.puzzles) < count:
+        if fruitless >= _PATIENCE:
+            raise HRMDataError(_refusal(wish, count, len(kept.puzzles), done, seen))
+        new, found = _candidates(wish, item_keys(seed, np.arange(done, done + size)))
+        seen += found
+        done += size
+        merged = Puzzles(*(np.concatenate(pair) for pair in zip(kept, new, strict=True)))
+        first = first_of_each(merged.puzzles)
+        fruitless = 0 if len(first) > len(kept.puzzles) else fruitless + size
+        kept = Puzzles(*(field[first] for field in merged))
+        size = min(_MOST, size * 2)
+    return Puzzles(*(field[:count] for field in kept))
+
+
+def split_of(
+    puzzles: np.ndarray, solutions: np.ndarray, box: Box | Board = (3, 3), *, test_share: float = TEST_SHARE
+) -> np.ndarray:
+    """Whether each puzzle belongs to the test split, `[N]` bool, decided by its orbit.
+
+    All puzzles on the symmetric copies of one solution fall to the same side, so clues that are restored from the solution cannot lead
+    from one side to the other. Boards of 4x4 have only two orbits of solutions: there the orbit of the puzzle
+    decides, and a test puzzle is safe from restored clues if it is minimal.
+    """
+    board = as_board(box)
+    chosen = in_test(
+        orbit_invariant(solutions, board, puzzles=puzzles if _by_puzzle(board) else None), test_share
+    )
+    return chosen
+
+
+def first_of_each(rows: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that equal no earlier row, rising; `rows` is `[N, width]` uint8."""
+    if not len(rows):
+        return np.zeros(0, np.int64)
+    packed = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
+    return np.sort(np.unique(packed, return_index=True)[1])
+
+
+class _Wish(NamedTuple):
+    board: Board
+    kind: Kind
+    clues_given: bool
+    low: int
+    high: int
+    rating_low: int
+    rating_high: int
+    split: Split | None
+    test_share: float
+
+
+def _by_puzzle(board: Board) -> bool:
+    return board.n < 6
+
+
+def _candidates(wish: _Wish, keys: np.ndarray) -> tuple[Puzzles, list[int]]:
+    """The puzzles that these keys give and the wish admits, and numbers of clues before that was asked."""
+    board = wish.board
+    grids = random_grids(keys, board)
+    if wish.split and not _by_puzzle(board):
+        mine = in_test(orbit_invariant(grids, board), wish.test_share) == (wish.split == "test")
+        grids, keys = grids[mine], keys[mine]
+    target = np.zeros(len(keys), np.int64)
+    if wish.clues_given:
+        target += wish.low + (draw(keys, 1, 2)[:, 0] % np.uint64(wish.high - wish.low + 1)).astype(np.int64)
+    order = permutations(keys, board.cells, salt=1)
+    deep = wish.kind in ("minimal", "search")
+    kept = dig(grids, order, target * (not deep), board, singles=wish.kind == "singles")
+    solved = solve(grids * kept, board)
+    ok = np.ones(len(keys), bool)
+    if wish.kind == "search":
+        ok = solved.steps > 0
+        if wish.clues_given:
+            grids, keys, kept, order, target = (x[ok] for x in (grids, keys, kept, order, target))
+            kept = restore(grids, kept, order[:, ::-1], target, board)
+            solved = solve(grids * kept, board)
+            ok = solved.steps > 0
+    counts = kept.sum(axis=1)
+    ok &= (counts >= wish.low) & (counts <= wish.high)
+    ok &= (solved.steps >= wish.rating_low) & (solved.steps <= wish.rating_high)
+    puzzles = grids * kept
+    if wish.split and _by_puzzle(board):
+        ok[ok] = split_of(puzzles[ok], grids[ok], board, test_share=wish.test_share) == (wish.split == "test")
+    return Puzzles(puzzles[ok], grids[ok], solved.steps[ok]), np.unique(counts).tolist()
+
+
+def _range(value: Range, name: str, least: int, most: int) -> tuple[int, int]:
+    if value is None:
+        return least, most
+    try:
+        low, high = (value, value) if isinstance(value, int | np.integer) else value
+    except (TypeError, ValueError):
+        raise HRMDataError(f"{name} is {value!r}; give a number or a pair (least, most)") from None
+    if not least <= low <= high <= most:
+        raise HRMDataError(
+            f"{name} is {value}; it must be a number or a pair (least, most) within {least}..{most}"
+        )
+    return int(low), int(high)
+
+
+def _refusal(wish: _Wish, count: int, got: int, tried: int, seen: list[int]) -> str:
+    board = wish.board
+    clues = f" with {wish.low} to {wish.high} clues" if wish.clues_given else ""
+    ranges = f"; numbers of clues that came up: {min(seen)} to {max(seen)}" if seen else ""
+    return (
+        f"only {got} of {count} different puzzles of kind {wish.kind!r}{clues}, boxes {board.rows}x{board.cols}, "
+        f"rating {wish.rating_low} to {wish.rating_high}, were found in {tried} candidates{ranges}; "
+        "ask for fewer, another number of clues or another kind"
+    )

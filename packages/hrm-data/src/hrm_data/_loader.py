@@ -1,0 +1,178 @@
+"""Batches of a dataset: endless and shuffled for training, in order for testing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hrm_data._errors import HRMDataError
+from hrm_data._format import Dataset, PuzzleSet
+from hrm_data._metadata import DatasetMetadata
+from hrm_data._plan import Plan
+
+Batch = dict[str, np.ndarray]
+"""`inputs [B, L]`, `labels [B, L]` (-100 is ignored) and `puzzle_identifiers [B]`, all int32."""
+
+Augment = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+"""Maps a batch's inputs and labels, both `[B, L]` int32, to new ones of the same shape."""
+
+IGNORE = -100
+
+
+class TrainLoader:
+    """Endless batches of a training split, a function of (seed, position) alone.
+
+    One iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each group one puzzle is drawn
+    and as many of its examples as still fit into the batch; the last, partial batch of an iteration is dropped.
+    `position` counts the batches given out: a loader made with the saved position of another goes on where that one stood.
+    Going to a position costs nothing that grows with it if all puzzles have equally many examples; otherwise the
+    iterations before it are planned again, without touching any example.
+
+    Args:
+        dataset: From `open_dataset`.
+        batch_size: Examples in the batch of all ranks together.
+        seed: Any non-negative integer.
+        position: Batches already done.
+        rank: This process.
+        world_size: Number of processes; each gets its slice of the same global batch.
+        augment: Applied to the global batch with a generator seeded by (seed, position).
+        epochs_per_iteration: Passes that are concatenated; by default enough that what is dropped stays below 2 percent.
+
+    Raises:
+        HRMDataError: A number is out of range, or the split is empty or too small for one batch.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        position: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        augment: Augment | None = None,
+        epochs_per_iteration: int | None = None,
+    ) -> None:
+        _check_sizes(batch_size, rank, world_size)
+        for name, value in (("seed", seed), ("position", position)):
+            if value < 0:
+                raise HRMDataError(f"{name} is {value}; it must not be negative")
+        self.position = position
+        self._dataset = dataset
+        self._seed = seed
+        self._slice = _rank_slice(batch_size, rank, world_size)
+        self._augment = augment
+        self._plan = Plan(dataset, batch_size, seed, epochs_per_iteration)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Itself: iteration goes on at `position`."""
+        return self
+
+    def __next__(self) -> Batch:
+        """The batch at `position`, which then is one more."""
+        batch = self.batch_at(self.position)
+        self.position += 1
+        return batch
+
+    def batch_at(self, position: int) -> Batch:
+        """This rank's slice of the batch at any position; `position` of the loader stays."""
+        name, examples, puzzles = self._plan.examples_at(position)
+        puzzle_set = self._dataset.sets[name]
+        if self._augment is None:
+            return _collate(puzzle_set, self._dataset.metadata, examples[self._slice], puzzles[self._slice])
+        batch = _collate(puzzle_set, self._dataset.metadata, examples, puzzles)
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, 1, position])))
+        inputs, labels = self._augment(batch["inputs"], batch["labels"], rng)
+        shape = batch["inputs"].shape
+        if inputs.shape != shape or labels.shape != shape:
+            raise HRMDataError(
+                f"augment returned shapes {inputs.shape} and {labels.shape}; expected {shape} for both"
+            )
+        return {
+            "inputs": np.ascontiguousarray(inputs[self._slice], dtype=np.int32),
+            "labels": np.ascontiguousarray(labels[self._slice], dtype=np.int32),
+            "puzzle_identifiers": batch["puzzle_identifiers"][self._slice],
+        }
+
+
+class TestLoader:
+    """Every example of a split once, set by set and in order.
+
+    The last batch of a set is filled up with `pad_id`, label -100 and the blank identifier, so that all batches have one shape.
+    With several ranks each gets its slice of every batch. Iterating again starts again.
+
+    Args:
+        dataset: From `open_dataset`.
+        batch_size: Examples in the batch of all ranks together.
+        rank: This process.
+        world_size: Number of processes.
+
+    Raises:
+        HRMDataError: A number is out of range.
+    """
+
+    __test__ = False  # pytest: not a test class
+
+    def __init__(self, dataset: Dataset, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+        _check_sizes(batch_size, rank, world_size)
+        self._dataset = dataset
+        self._batch_size = batch_size
+        self._slice = _rank_slice(batch_size, rank, world_size)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return sum(-(-item.examples // self._batch_size) for item in self._dataset.sets.values())
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches, from the first."""
+        for _, batch, _ in self.by_set():
+            yield batch
+
+    def by_set(self) -> Iterator[tuple[str, Batch, int]]:
+        """Triples of set name, batch, and how many examples of the global batch are real."""
+        for name, item in self._dataset.sets.items():
+            owner = np.repeat(np.arange(item.puzzles), np.diff(item.puzzle_indices))
+            for start in range(0, item.examples, self._batch_size):
+                stop = min(start + self._batch_size, item.examples)
+                mine = np.arange(start, stop)[self._slice]
+                batch = _collate(item, self._dataset.metadata, mine, owner[mine])
+                size = self._slice.stop - self._slice.start
+                yield name, _pad(batch, self._dataset.metadata, size), stop - start
+
+
+def _collate(item: PuzzleSet, metadata: DatasetMetadata, examples: np.ndarray, puzzles: np.ndarray) -> Batch:
+    labels = item.labels[examples].astype(np.int32)
+    if metadata.ignore_label_id is not None:
+        labels[labels == metadata.ignore_label_id] = IGNORE
+    return {
+        "inputs": item.inputs[examples].astype(np.int32),
+        "labels": labels,
+        "puzzle_identifiers": item.puzzle_identifiers[puzzles].astype(np.int32),
+    }
+
+
+def _pad(batch: Batch, metadata: DatasetMetadata, size: int) -> Batch:
+    fill = {"inputs": metadata.pad_id, "labels": IGNORE, "puzzle_identifiers": metadata.blank_identifier_id}
+    padded = {}
+    for name, array in batch.items():
+        rest = np.full((size - len(array), *array.shape[1:]), fill[name], np.int32)
+        padded[name] = np.concatenate([array, rest])
+    return padded
+
+
+def _rank_slice(batch_size: int, rank: int, world_size: int) -> slice:
+    share = batch_size // world_size
+    return slice(rank * share, (rank + 1) * share)
+
+
+def _check_sizes(batch_size: int, rank: int, world_size: int) -> None:
+    if world_size < 1:
+        raise HRMDataError(f"world_size is {world_size}; it must be at least 1")
+    if not 0 <= rank < world_size:
+        raise HRMDataError(f"rank is {rank}; it must be in 0..{world_size - 1} (world_size {world_size})")
+    if batch_size < 1 or batch_size % world_size:
+        raise HRMDataError(
+            f"batch_size is {batch_size}; it must be a positive multiple of world_size {world_size}"
+        )

@@ -1,0 +1,123 @@
+"""Numbers that all symmetric copies of a Sudoku share, and the split into train and test that follows from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrm_data._board import Board, Box, as_board, as_grids
+from hrm_data._errors import HRMDataError
+from hrm_data._random import mix
+
+_CHUNK = 1024
+_ROUNDS = 3
+_SPLIT_SALT = 1
+
+
+def orbit_invariant(
+    solutions: np.ndarray, box: Box | Board = (3, 3), *, puzzles: np.ndarray | None = None
+) -> np.ndarray:
+    """A 64-bit number for each grid that no symmetry of Sudoku changes.
+
+    Symmetries are relabelling of digits, permutation of bands, of rows within bands, of stacks, of columns within
+    stacks, and transposition where the box is square. Lines are first told apart by the cycle types of the permutations
+    that map one line of a kind (row, column, digit) to another; then colours of cells are refined, as in the
+    Weisfeiler-Leman test, with the lines, boxes, bands and stacks on which they lie. Only sums over sets enter, so that the order
+    of anything cannot matter. Grids of different orbits nearly always differ.
+
+    Args:
+        solutions: Completed grids, `[N, n * n]` or `[N, n, n]`.
+        box: Rows and columns of a box.
+        puzzles: Take the orbits of these puzzles (0 for a blank) rather than those of their solutions.
+
+    Returns:
+        `[N]` uint64.
+
+    Raises:
+        HRMDataError: Shapes or digits are wrong, or a solution has blanks.
+    """
+    board = as_board(box)
+    grids = as_grids(solutions, board, "solutions")
+    if not grids.all():
+        raise HRMDataError("solutions holds blanks; solve the puzzles first")
+    given = np.ones(grids.shape, np.uint8)
+    if puzzles is not None:
+        given = (as_grids(puzzles, board, "puzzles") > 0).astype(np.uint8)
+        if given.shape != grids.shape:
+            raise HRMDataError(f"{len(given)} puzzles do not match {len(grids)} solutions")
+    parts = [
+        _invariant(grids[start : start + _CHUNK], given[start : start + _CHUNK], board)
+        for start in range(0, len(grids), _CHUNK)
+    ]
+    return np.concatenate([np.zeros(0, np.uint64), *parts])
+
+
+def in_test(invariant: np.ndarray, share: float) -> np.ndarray:
+    """Whether orbits belong to the test split, `[N]` bool; about `share` of all orbits do."""
+    if not 0.0 <= share <= 1.0:
+        raise HRMDataError(f"test_share is {share}; it is a share, from 0 to 1")
+    shuffled = mix(invariant + np.uint64(_SPLIT_SALT))
+    chosen: np.ndarray = (shuffled >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
+    return chosen
+
+
+def _salted(x: np.ndarray, salt: int) -> np.ndarray:
+    return mix(x + np.uint64(salt * 0x632BE59BD9B4E019 % 2**64))
+
+
+def _invariant(grids: np.ndarray, given: np.ndarray, board: Board) -> np.ndarray:
+    n, total, r, c = board.n, len(grids), board.rows, board.cols
+    grid = grids.reshape(total, n, n).astype(np.intp) - 1
+    col_of = np.argsort(grid, axis=2)  # [N, row, digit]
+    row_of = np.argsort(grid, axis=1)  # [N, digit, column]
+    band, stack = np.arange(n) // r, np.arange(n) // c
+    side = 0 if r == c else 1  # transposition swaps rows and columns: then their colours must be made alike
+    everywhere = np.zeros(n, np.intp)
+    rows = _salted(_line_colours(grid, col_of, band, stack), 0)
+    cols = _salted(_line_colours(grid.swapaxes(1, 2), row_of.swapaxes(1, 2), stack, band), side)
+    digits = _line_colours(col_of.swapaxes(1, 2), row_of, everywhere, everywhere)
+    flat = grid.reshape(total, -1)
+
+    cell = given.reshape(total, n, n).astype(np.uint64)
+    for _ in range(_ROUNDS):
+        cell = _salted(cell, 2)
+        row = _salted(rows + cell.sum(axis=2), 3)
+        col = _salted(cols + cell.sum(axis=1), 3 + side)
+        row += np.repeat(_salted(row.reshape(total, c, r).sum(axis=2), 5), r, axis=1)
+        col += np.repeat(_salted(col.reshape(total, r, c).sum(axis=2), 5), c, axis=1)
+        box = _salted(cell.reshape(total, c, r, r, c).sum(axis=(2, 4)), 6)
+        digit = _salted(digits + np.take_along_axis(cell, col_of, 2).sum(axis=1), 7)
+        around = _salted(row, 8)[:, :, None] + _salted(col, 8 + side)[:, None, :]
+        around += np.take_along_axis(digit, flat, 1).reshape(total, n, n)
+        around.reshape(total, c, r, r, c)[...] += box[:, :, None, :, None]
+        cell = cell * np.uint64(3) + around
+    lines = (
+        _salted(row, 10).sum(axis=1) + _salted(col, 10 + side).sum(axis=1) + _salted(digit, 12).sum(axis=1)
+    )
+    result: np.ndarray = mix(_salted(cell, 13).sum(axis=(1, 2)) + lines)
+    return result
+
+
+def _line_colours(
+    lines: np.ndarray, inverse: np.ndarray, lines_in: np.ndarray, places_in: np.ndarray
+) -> np.ndarray:
+    """Colours `[N, n]` of lines from how each is permuted into every other.
+
+    `lines[:, i]` maps places to symbols and `inverse[:, j]` symbols to places. Of their product the number of places that `k`
+    applications bring back, to itself and to the band `places_in`, is counted for `k = 1..6`.
+    """
+    total, n = lines.shape[:2]
+    colour = np.zeros((total, n, n), np.uint64)
+    place = np.arange(n)
+    for i in range(n):
+        once = np.take_along_axis(
+            inverse, np.broadcast_to(lines[:, i, None], (total, n, n)), 2
+        )  # [N, j, place]
+        power = once
+        code = (lines_in == lines_in[i]).astype(np.uint64)[None]
+        for _ in range(6):
+            back = (power == place).sum(axis=2, dtype=np.uint64)
+            near = (places_in[power] == places_in).sum(axis=2, dtype=np.uint64)
+            code = code * np.uint64(128) + back * np.uint64(11) + near
+            power = np.take_along_axis(once, power, 2)
+        colour[:, i] = _salted(code, 1)
+    return colour.sum(axis=2)
