@@ -1,1 +1,31 @@
-"""hrm_ops."""
+"""Transformer operations for MLX: attention, rotary positions, norms, gated units, initialisers."""
+
+from hrm_ops._attention import Attention, attention
+from hrm_ops._block import TransformerBlock
+from hrm_ops._errors import HRMOpsError
+from hrm_ops._init import lecun_normal, truncated_normal
+from hrm_ops._layers import Embedding, Linear
+from hrm_ops._norm import rms_norm
+from hrm_ops._rope import apply_rope, rope_tables
+from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
+from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
+
+__all__ = [
+    "Attention",
+    "Embedding",
+    "HRMOpsError",
+    "Linear",
+    "SwiGLU",
+    "TransformerBlock",
+    "apply_rope",
+    "attention",
+    "lecun_normal",
+    "log_stablemax",
+    "rms_norm",
+    "rope_tables",
+    "stablemax",
+    "stablemax_score",
+    "swiglu",
+    "swiglu_width",
+    "truncated_normal",
+]

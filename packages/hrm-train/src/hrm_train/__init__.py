@@ -1,1 +1,1 @@
-"""hrm_train."""
+"""Training of the Hierarchical Reasoning Model."""

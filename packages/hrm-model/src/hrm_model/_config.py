@@ -1,0 +1,66 @@
+from typing import Annotated, Literal
+
+import mlx.core as mx
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class HRMConfig(BaseModel):
+    """Everything that fixes the architecture and the halting of a Hierarchical Reasoning Model.
+
+    Field names are those of the reference's configuration (arXiv 2506.21734, PyTorch release).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seq_len: Count = Field(description="Tokens in a puzzle, without the puzzle prefix.")
+    vocab_size: Count = Field(description="Number of tokens, padding included.")
+    num_puzzle_identifiers: Count = Field(description="Rows of the puzzle embedding table.")
+    puzzle_emb_ndim: int = Field(0, ge=0, description="Width of a puzzle embedding; 0 leaves the prefix out.")
+
+    H_cycles: Count = Field(2, description="Cycles of the slow module in one step (N in the paper).")
+    L_cycles: Count = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")
+    H_layers: Count = Field(4, description="Transformer blocks in the slow module.")
+    L_layers: Count = Field(4, description="Transformer blocks in the fast module.")
+
+    hidden_size: Count = Field(512, description="Width of the model.")
+    expansion: float = Field(4.0, gt=0, description="Width of the feed-forward layer over the hidden size.")
+    num_heads: Count = Field(8, description="Attention heads; divides the hidden size.")
+    pos_encodings: Literal["rope", "learned"] = Field("rope", description="How positions are encoded.")
+    rms_norm_eps: float = Field(1e-5, gt=0, description="Added to the mean of squares in the norm.")
+    rope_theta: float = Field(10000.0, gt=0, description="Base of the rotary wavelengths.")
+
+    halt_max_steps: Count = Field(16, description="Most ACT steps that a puzzle gets.")
+    halt_exploration_prob: float = Field(
+        0.1, ge=0, le=1, description="Share of puzzles that must take a random least number of steps."
+    )
+    forward_dtype: Literal["bfloat16", "float32"] = Field(
+        "bfloat16", description="Dtype of activations; parameters are float32."
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "HRMConfig":
+        if self.hidden_size % self.num_heads:
+            raise ValueError(f"num_heads must divide hidden_size {self.hidden_size}, but is {self.num_heads}")
+        if self.pos_encodings == "rope" and (self.hidden_size // self.num_heads) % 2:
+            raise ValueError(
+                f"rope needs an even head size, but hidden_size / num_heads is "
+                f"{self.hidden_size} / {self.num_heads} = {self.hidden_size // self.num_heads}"
+            )
+        return self
+
+    @property
+    def prefix_len(self) -> int:
+        """Positions that the puzzle embedding takes: ``ceil(puzzle_emb_ndim / hidden_size)``."""
+        return -(-self.puzzle_emb_ndim // self.hidden_size)
+
+    @property
+    def total_len(self) -> int:
+        """Positions that the modules see: prefix and tokens."""
+        return self.prefix_len + self.seq_len
+
+    @property
+    def dtype(self) -> mx.Dtype:
+        """Dtype of activations."""
+        return mx.bfloat16 if self.forward_dtype == "bfloat16" else mx.float32

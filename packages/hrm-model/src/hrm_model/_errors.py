@@ -1,0 +1,2 @@
+class HRMModelError(ValueError):
+    """Base class of every error that hrm_model raises for wrong input."""

@@ -1,0 +1,148 @@
+import math
+from typing import NamedTuple
+
+import mlx.core as mx
+import mlx.nn as nn
+from hrm_ops import Embedding, Linear, TransformerBlock, rope_tables, truncated_normal
+
+from hrm_model._config import HRMConfig
+
+Rope = tuple[mx.array, mx.array] | None
+
+
+class HRMOutput(NamedTuple):
+    """What one forward pass gives.
+
+    Attributes:
+        z_H: Slow state ``[B, P + L, D]``, without gradient history.
+        z_L: Fast state ``[B, P + L, D]``, without gradient history.
+        logits: Token logits ``[B, L, V]`` in the forward dtype.
+        q_logits: ``[B, 2]`` float32: value of halting, value of continuing.
+    """
+
+    z_H: mx.array
+    z_L: mx.array
+    logits: mx.array
+    q_logits: mx.array
+
+
+class ReasoningModule(nn.Module):
+    """A stack of transformer blocks on the sum of a state and what is injected into it.
+
+    Source: arXiv 2506.21734, section 2: both modules are encoder-only transformers of one form, and
+    several inputs are merged by addition.
+
+    Shape:
+        state ``[B, P + L, D]``, injection ``[B, P + L, D]`` -> ``[B, P + L, D]``
+    """
+
+    def __init__(self, config: HRMConfig, num_layers: int) -> None:
+        super().__init__()
+        self.layers = [
+            TransformerBlock(config.hidden_size, config.num_heads, config.expansion, config.rms_norm_eps)
+            for _ in range(num_layers)
+        ]
+
+    def __call__(self, state: mx.array, injection: mx.array, rope: Rope) -> mx.array:
+        x = state + injection
+        for layer in self.layers:
+            x = layer(x, rope)
+        return x
+
+
+class HRM(nn.Module):
+    """The Hierarchical Reasoning Model: a slow module H and a fast module L that refine two states.
+
+    Source: arXiv 2506.21734, section 2, with the 1-step gradient approximation.
+
+    The puzzle embedding table is a parameter but not a trainable one: its rows are trained apart, by a
+    sparse optimiser. ``H_init`` and ``L_init`` are fixed.
+
+    Args:
+        config: The architecture.
+    """
+
+    def __init__(self, config: HRMConfig) -> None:
+        super().__init__()
+        self.config = config
+        D = config.hidden_size
+        std = 1 / math.sqrt(D)
+        self.embed_tokens = Embedding(config.vocab_size, D, std=std, dtype=config.dtype)
+        if config.pos_encodings == "learned":
+            self.embed_pos = Embedding(config.total_len, D, std=std, dtype=config.dtype)
+        if config.puzzle_emb_ndim:
+            self.puzzle_emb = Embedding(config.num_puzzle_identifiers, config.puzzle_emb_ndim, std=0.0)
+            self.puzzle_emb.freeze()
+        self.H_level = ReasoningModule(config, config.H_layers)
+        self.L_level = ReasoningModule(config, config.L_layers)
+        self.lm_head = Linear(D, config.vocab_size, bias=False)
+        self.q_head = Linear(D, 2)
+        self.q_head.weight = mx.zeros((2, D))
+        self.q_head.bias = mx.full((2,), -5.0)
+        self.H_init = truncated_normal((D,), std=1.0)
+        self.L_init = truncated_normal((D,), std=1.0)
+        self.freeze(recurse=False, keys=["H_init", "L_init"])
+
+    def puzzle_rows(self, puzzle_identifiers: mx.array) -> mx.array | None:
+        """Look up puzzle embeddings: ``[B]`` int -> ``[B, E]`` float32; None for a model without a prefix."""
+        return self.puzzle_emb(puzzle_identifiers) if self.config.puzzle_emb_ndim else None
+
+    def embed(self, inputs: mx.array, puzzle_rows: mx.array | None) -> mx.array:
+        """Embed tokens, the puzzle prefix in front of them, and learned positions.
+
+        Args:
+            inputs: Tokens ``[B, L]`` int.
+            puzzle_rows: Puzzle embeddings ``[B, E]``, None without a prefix.
+
+        Returns:
+            Input embedding ``[B, P + L, D]`` in the forward dtype.
+        """
+        config = self.config
+        x = self.embed_tokens(inputs)
+        if puzzle_rows is not None:
+            padding = config.prefix_len * config.hidden_size - config.puzzle_emb_ndim
+            prefix = mx.pad(puzzle_rows.astype(config.dtype), [(0, 0), (0, padding)])
+            x = mx.concatenate([prefix.reshape(-1, config.prefix_len, config.hidden_size), x], axis=1)
+        if config.pos_encodings == "learned":
+            x = 0.707106781 * (x + self.embed_pos.weight.astype(x.dtype))
+        return math.sqrt(config.hidden_size) * x
+
+    def rope(self) -> Rope:
+        """Return the rotary tables of all positions, None for learned positions."""
+        config = self.config
+        if config.pos_encodings == "learned":
+            return None
+        return rope_tables(config.total_len, config.hidden_size // config.num_heads, config.rope_theta)
+
+    def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array) -> tuple[mx.array, mx.array]:
+        """Run one step of ``H_cycles`` times ``L_cycles`` updates; only the last of each carries gradient.
+
+        Args:
+            z_H: Slow state ``[B, P + L, D]``.
+            z_L: Fast state ``[B, P + L, D]``.
+            x: Input embedding ``[B, P + L, D]``.
+
+        Returns:
+            The new ``(z_H, z_L)``.
+        """
+        N, T = self.config.H_cycles, self.config.L_cycles
+        rope = self.rope()
+        for cycle in range(N):
+            for _ in range(T if cycle < N - 1 else T - 1):
+                z_L = self.L_level(z_L, z_H + x, rope)
+            if cycle < N - 1:
+                z_H = self.H_level(z_H, z_L, rope)
+        z_H, z_L = mx.stop_gradient(z_H), mx.stop_gradient(z_L)
+        z_L = self.L_level(z_L, z_H + x, rope)
+        z_H = self.H_level(z_H, z_L, rope)
+        return z_H, z_L
+
+    def q_values(self, z_H: mx.array) -> mx.array:
+        """Return the values of halting and of continuing, ``[B, 2]`` float32, read off position 0."""
+        return self.q_head(z_H[:, 0].astype(mx.float32))
+
+    def __call__(self, z_H: mx.array, z_L: mx.array, x: mx.array) -> HRMOutput:
+        """Run one forward pass from the states ``[B, P + L, D]`` and the embedding of :meth:`embed`."""
+        z_H, z_L = self.reason(z_H, z_L, x)
+        logits = self.lm_head(z_H[:, self.config.prefix_len :])
+        return HRMOutput(mx.stop_gradient(z_H), mx.stop_gradient(z_L), logits, self.q_values(z_H))

@@ -1,0 +1,2 @@
+class HRMTrainError(Exception):
+    """Base class of every error that hrm_train raises."""

@@ -1,0 +1,85 @@
+from typing import Literal
+
+import mlx.core as mx
+import mlx.nn as nn
+from hrm_model import ACTOutput
+from hrm_ops import log_stablemax
+
+IGNORE_LABEL = -100
+
+LossType = Literal["stablemax_cross_entropy", "softmax_cross_entropy"]
+
+
+def cross_entropy(logits: mx.array, labels: mx.array, loss_type: LossType) -> mx.array:
+    """Return the cross entropy of every position; 0 where the label is ignored.
+
+    Args:
+        logits: ``[..., V]``, computed in float32.
+        labels: ``[...]`` int, -100 where there is nothing to predict.
+        loss_type: Which normalisation turns logits into probabilities.
+
+    Returns:
+        ``[...]`` float32.
+    """
+    valid = labels != IGNORE_LABEL
+    target = mx.where(valid, labels, 0)[..., None]
+    logits = logits.astype(mx.float32)
+    if loss_type == "stablemax_cross_entropy":
+        log_p = mx.take_along_axis(log_stablemax(logits), target, axis=-1)[..., 0]
+    else:
+        log_p = (mx.take_along_axis(logits, target, axis=-1) - logits.logsumexp(axis=-1, keepdims=True))[..., 0]
+    return mx.where(valid, -log_p, 0)
+
+
+def act_loss(
+    output: ACTOutput, labels: mx.array, steps: mx.array, halted: mx.array, loss_type: LossType
+) -> tuple[mx.array, dict[str, mx.array]]:
+    """Return the loss of one ACT step and its metrics, both summed over slots.
+
+    Source: arXiv 2506.21734, section 2: prediction loss plus half of both Q losses.
+
+    Args:
+        output: What the model gave for ``B`` slots.
+        labels: ``[B, L]`` int32, -100 where there is nothing to predict.
+        steps: Steps taken by each slot ``[B]``.
+        halted: Slots that halted in this step ``[B]`` bool.
+        loss_type: See :func:`cross_entropy`.
+
+    Returns:
+        The summed loss, and float32 scalars: ``count`` (halted slots with a label), sums over those of
+        ``accuracy``, ``exact_accuracy``, ``q_halt_accuracy`` and ``steps``, and sums over all slots of
+        ``lm_loss``, ``q_halt_loss`` and (with a target) ``q_continue_loss``.
+    """
+    valid = labels != IGNORE_LABEL
+    num_valid = valid.sum(axis=-1)
+    per_slot = cross_entropy(output.logits, labels, loss_type).sum(axis=-1) / mx.maximum(num_valid, 1)
+    correct = valid & (output.logits.argmax(axis=-1) == labels)
+    num_correct = correct.sum(axis=-1)
+    exact = num_correct == num_valid
+
+    lm_loss = per_slot.sum()
+    q_halt_loss = nn.losses.binary_cross_entropy(
+        output.q_halt_logits, exact.astype(mx.float32), reduction="sum"
+    )
+    loss = lm_loss + 0.5 * q_halt_loss
+
+    counted = halted & (num_valid > 0)
+
+    def over_counted(x: mx.array) -> mx.array:
+        return mx.where(counted, x, 0).sum().astype(mx.float32)
+
+    metrics = {
+        "count": over_counted(mx.ones_like(num_valid)),
+        "accuracy": over_counted(num_correct / mx.maximum(num_valid, 1)),
+        "exact_accuracy": over_counted(exact),
+        "q_halt_accuracy": over_counted((output.q_halt_logits >= 0) == exact),
+        "steps": over_counted(steps),
+        "lm_loss": lm_loss,
+        "q_halt_loss": q_halt_loss,
+    }
+    if output.target_q_continue is not None:
+        metrics["q_continue_loss"] = nn.losses.binary_cross_entropy(
+            output.q_continue_logits, output.target_q_continue, reduction="sum"
+        )
+        loss = loss + 0.5 * metrics["q_continue_loss"]
+    return loss, metrics

@@ -1,0 +1,89 @@
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+from mlx.optimizers import Optimizer
+
+Schedule = Callable[[mx.array], mx.array]
+
+
+class AdamAtan2(Optimizer):
+    r"""Adam with decoupled weight decay and ``atan2`` in place of the division, so without an epsilon.
+
+    .. math::
+
+        w &\leftarrow (1 - \eta \lambda) w \\
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2 \\
+        w &\leftarrow w - \frac{\eta}{1 - \beta_1^t} \, \mathrm{atan2}\!\left(m, \sqrt{v / (1 - \beta_2^t)}\right)
+
+    Source: Everett et al., "Scaling Exponents Across Parameterizations and Optimizers" (arXiv 2407.05872),
+    section 5. As in the HRM reference the first bias correction stands outside the ``atan2``.
+
+    Args:
+        learning_rate: The rate, or a function of the number of updates done.
+        betas: Decay of the running averages of the gradient and of its square.
+        weight_decay: Decoupled weight decay.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        betas: tuple[float, float] = (0.9, 0.95),
+        weight_decay: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        self.betas = betas
+        self.weight_decay = weight_decay
+
+    def init_single(self, parameter: mx.array, state: dict[str, Any]) -> None:
+        """Start both running averages at zero."""
+        state["m"] = mx.zeros_like(parameter)
+        state["v"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict[str, Any]) -> mx.array:
+        """Update one parameter."""
+        lr = self.learning_rate.astype(gradient.dtype)
+        b1, b2 = self.betas
+        step = self.step.astype(mx.float32)
+        m = b1 * state["m"] + (1 - b1) * gradient
+        v = b2 * state["v"] + (1 - b2) * mx.square(gradient)
+        state["m"], state["v"] = m, v
+        denominator = mx.sqrt(v / (1 - b2**step))
+        return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**step) * mx.arctan2(m, denominator)
+
+
+class SparseSignSGD(Optimizer):
+    r"""Sign-SGD with weight decay on the rows of a table that a batch used, and on no others.
+
+    Gradients of rows that occur several times are summed before the sign:
+    :math:`w_r \leftarrow (1 - \eta \lambda) w_r - \eta \, \mathrm{sign}(\sum_{i: r_i = r} g_i)`.
+
+    Source: the HRM reference's puzzle embedding optimiser.
+
+    Args:
+        learning_rate: The rate, or a function of the number of updates done.
+        weight_decay: Decoupled weight decay of the rows in the batch.
+    """
+
+    def __init__(self, learning_rate: float | Schedule, weight_decay: float = 0.1) -> None:
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        self.weight_decay = weight_decay
+
+    def apply_rows(self, table: mx.array, identifiers: mx.array, gradients: mx.array) -> mx.array:
+        """Return the table ``[R, E]`` after one update.
+
+        Args:
+            table: ``[R, E]`` float32.
+            identifiers: Row of each gradient ``[B]`` int; may repeat.
+            gradients: ``[B, E]`` float32.
+        """
+        for name, schedule in self._schedulers.items():
+            self.state[name] = schedule(self.step)
+        self.state["step"] = self.step + 1
+        same_row = (identifiers[:, None] == identifiers[None, :]).astype(gradients.dtype)
+        lr = self.learning_rate
+        rows = table[identifiers] * (1 - lr * self.weight_decay) - lr * mx.sign(same_row @ gradients)
+        table[identifiers] = rows  # equal identifiers write equal rows
+        return table
