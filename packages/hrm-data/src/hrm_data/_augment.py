@@ -13,17 +13,18 @@ BLANK_TOKEN = 1
 class SudokuAugment:
     """Maps each example of a batch by its own random symmetry, and fills some blanks back in.
 
-    The symmetries relabel digits, permute bands, rows within bands, stacks and columns within stacks, and transpose
-    where the box is square. They map a puzzle with one solution to a puzzle with one solution.
-    With probability `hints` an example then has a number of its blanks, uniform in `0..blanks - 1`, filled from its
-    solution, which mixes easy examples with hard ones.
+    The symmetries relabel digits, permute bands, rows within bands, stacks and columns within stacks, and
+    transpose where the box is square. They map a puzzle with one solution to a puzzle with one solution. With
+    probability `hints` an example then has a number of its blanks, uniform in `0..blanks - 1`, filled from
+    its solution, which mixes easy examples with hard ones.
 
     Args:
         box: Rows and columns of a box.
         hints: Probability that an example gets clues back.
 
     Raises:
-        HRMDataError: `hints` is not a probability, or a batch does not hold boards of this size with their full solutions.
+        HRMDataError: `hints` is not a probability, or a batch does not hold boards of this size with their
+            full solutions.
     """
 
     def __init__(self, box: Box | Board = (3, 3), hints: float = 0.0) -> None:
@@ -39,8 +40,8 @@ class SudokuAugment:
         n = self.board.n
         if inputs.shape != labels.shape or inputs.ndim != 2 or inputs.shape[1] != self.board.cells:
             raise HRMDataError(
-                f"inputs {inputs.shape} and labels {labels.shape} do not both have shape [B, {self.board.cells}], "
-                f"which boxes of {self.board.rows}x{self.board.cols} have"
+                f"inputs {inputs.shape} and labels {labels.shape} do not both have shape "
+                f"[B, {self.board.cells}], which boxes of {self.board.rows}x{self.board.cols} have"
             )
         if not len(inputs):
             return inputs.copy(), labels.copy()
@@ -54,7 +55,8 @@ class SudokuAugment:
         if wrong.any():
             row, col = np.argwhere(wrong)[0]
             raise HRMDataError(
-                f"example {row} has the clue token {inputs[row, col]} at position {col}, but the label {labels[row, col]}"
+                f"example {row} has the clue token {inputs[row, col]} at position {col}, "
+                f"but the label {labels[row, col]}"
             )
         cells = self._cell_maps(len(inputs), rng)
         tokens = np.ones((len(inputs), n + 2), labels.dtype)
@@ -71,11 +73,11 @@ class SudokuAugment:
         """The old cell that comes to each new cell, `[count, n * n]`."""
         rows = _line_maps(count, self.board.cols, self.board.rows, rng)
         cols = _line_maps(count, self.board.rows, self.board.cols, rng)
-        cells = rows[:, :, None] * self.board.n + cols[:, None, :]
+        cells: np.ndarray = rows[:, :, None] * self.board.n + cols[:, None, :]
         if self.board.rows == self.board.cols:
             flip = rng.random(count) < 0.5
             cells[flip] = cells[flip].swapaxes(1, 2)
-        return cells.reshape(count, -1)
+        return cells.reshape(count, self.board.cells)
 
     def _hinted(self, blank: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Which blanks get their clue back, `[B, n * n]` bool."""
@@ -85,11 +87,13 @@ class SudokuAugment:
         order = rng.random(blank.shape)
         order[~blank] = 2.0
         limit = np.take_along_axis(np.sort(order, axis=1), give[:, None] % self.board.cells, 1)
-        return blank & (order < limit)
+        hinted: np.ndarray = blank & (order < limit)
+        return hinted
 
 
 def _line_maps(count: int, bands: int, size: int, rng: np.random.Generator) -> np.ndarray:
     """Permutations of `bands * size` lines that keep bands together, `[count, bands * size]`."""
     band = rng.random((count, bands)).argsort(axis=1)
     within = rng.random((count, bands, size)).argsort(axis=2)
-    return (band[:, :, None] * size + within).reshape(count, -1)
+    lines: np.ndarray = band[:, :, None] * size + within
+    return lines.reshape(count, -1)

@@ -38,7 +38,8 @@ class Board:
     def box_of_cell(self) -> np.ndarray:
         """Box number of every cell, `[n * n]` int64, boxes counted in reading order."""
         row, col = np.divmod(np.arange(self.cells), self.n)
-        return row // self.rows * self.rows + col // self.cols
+        result: np.ndarray = row // self.rows * self.rows + col // self.cols
+        return result
 
 
 def as_board(box: Box | Board) -> Board:
@@ -60,7 +61,7 @@ def as_board(box: Box | Board) -> Board:
 
 
 def as_grids(grids: np.ndarray, board: Board, name: str = "grids") -> np.ndarray:
-    """Digits as `[N, n * n]` uint8 from `[N, n, n]`, `[N, n * n]` or one board; raises on other shapes or values."""
+    """Digits as `[N, n * n]` uint8 from `[N, n, n]`, `[N, n * n]` or one board; raises on anything else."""
     array = np.asarray(grids)
     n = board.n
     if array.shape in ((board.cells,), (n, n)):

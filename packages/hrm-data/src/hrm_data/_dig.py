@@ -64,7 +64,7 @@ def dig(
 def restore(
     grids: np.ndarray, kept: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board
 ) -> np.ndarray:
-    """Give clues back in the order given, until there are `target`, where singles still do not solve the puzzle.
+    """Give clues back in order, until there are `target`, where singles still do not solve the puzzle.
 
     Arguments and result are those of `dig`; `kept` says which cells have a clue now.
     """

@@ -77,8 +77,8 @@ def open_dataset(root: str | Path, split: str) -> Dataset:
     """Map and check `<root>/<split>`; tokens are checked in full once, in pieces.
 
     Raises:
-        HRMDataError: A file is missing or unreadable, or arrays, indices, tokens and metadata disagree. The message names file,
-            field, value and remedy.
+        HRMDataError: A file is missing or unreadable, or arrays, indices, tokens and metadata disagree. The
+            message names file, field, value and remedy.
     """
     root = Path(root)
     folder = root / split
@@ -91,22 +91,22 @@ def open_dataset(root: str | Path, split: str) -> Dataset:
     groups = sum(puzzle_set.groups for puzzle_set in sets.values())
     if groups != metadata.total_groups:
         raise HRMDataError(
-            f"{folder / 'dataset.json'}: field total_groups is {metadata.total_groups}, but the sets hold {groups} groups; "
-            "correct the field or build the dataset again"
+            f"{folder / 'dataset.json'}: field total_groups is {metadata.total_groups}, "
+            f"but the sets hold {groups} groups; correct the field or build the dataset again"
         )
     puzzles = sum(puzzle_set.puzzles for puzzle_set in sets.values())
     mean = sum(puzzle_set.examples for puzzle_set in sets.values()) / max(puzzles, 1)
     if abs(mean - metadata.mean_puzzle_examples) > 1e-3 * max(mean, 1.0):
         raise HRMDataError(
-            f"{folder / 'dataset.json'}: field mean_puzzle_examples is {metadata.mean_puzzle_examples}, but the sets hold "
-            f"{mean:g} examples a puzzle; correct the field or build the dataset again"
+            f"{folder / 'dataset.json'}: field mean_puzzle_examples is {metadata.mean_puzzle_examples}, "
+            f"but the sets hold {mean:g} examples a puzzle; correct the field or build the dataset again"
         )
     identifiers = _read_identifiers(root / "identifiers.json", metadata)
     return Dataset(root, split, metadata, sets, identifiers, read_task(root))
 
 
 def read_task(root: Path) -> dict[str, Any] | None:
-    """Content of `<root>/task.json`, None where there is no such file; raises `HRMDataError` if it is no object."""
+    """Content of `<root>/task.json`, None where there is none; raises `HRMDataError` if it is no object."""
     path = root / "task.json"
     if not path.exists():
         return None
@@ -169,8 +169,8 @@ def _open_set(folder: Path, name: str, metadata: DatasetMetadata) -> PuzzleSet:
         check_tokens(arrays[field], metadata, str(paths[field]))
     if len(result.inputs) != len(result.labels):
         raise HRMDataError(
-            f"{paths['labels']} has {len(result.labels)} examples, {paths['inputs'].name} has {len(result.inputs)}; "
-            "they must agree, build the dataset again"
+            f"{paths['labels']} has {len(result.labels)} examples, "
+            f"{paths['inputs'].name} has {len(result.inputs)}; they must agree, build the dataset again"
         )
     for field in ARRAYS[2:]:
         if arrays[field].ndim != 1:
@@ -192,7 +192,8 @@ def check_tokens(array: np.ndarray, metadata: DatasetMetadata, where: str) -> No
     """Raise `HRMDataError` unless `array` is `[examples, seq_len]` of tokens within the vocabulary."""
     if array.ndim != 2 or array.shape[1] != metadata.seq_len:
         raise HRMDataError(
-            f"{where} has shape {array.shape}; expected [examples, {metadata.seq_len}] (seq_len in dataset.json)"
+            f"{where} has shape {array.shape}; "
+            f"expected [examples, {metadata.seq_len}] (seq_len in dataset.json)"
         )
     rows = max(1, _CHUNK // metadata.seq_len)
     for start in range(0, len(array), rows):

@@ -10,16 +10,16 @@ from hrm_data._board import Board, Box, as_board
 from hrm_data._dig import dig, restore
 from hrm_data._errors import HRMDataError
 from hrm_data._fill import random_grids
-from hrm_data._orbit import in_test, orbit_invariant
-from hrm_data._random import draw, item_keys, permutations
+from hrm_data._orbit import orbit_invariant
+from hrm_data._random import draw, item_keys, mix, permutations
 from hrm_data._solver import solve
+from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_of
 
 Kind = Literal["any", "minimal", "singles", "search"]
 Split = Literal["train", "test"]
 Range = int | tuple[int, int] | None
 
 KINDS = ("any", "minimal", "singles", "search")
-TEST_SHARE = 0.125
 _PATIENCE = 1 << 15  # candidates without a new puzzle before a request is called impossible
 _MOST = 8192  # candidates made at a time
 _FEWEST_CLUES = {(2, 2): 4, (2, 3): 8, (3, 2): 8, (2, 4): 14, (4, 2): 14, (3, 3): 17}  # known minima
@@ -49,9 +49,9 @@ def generate_sudoku(
 ) -> Puzzles:
     """Generate `count` different puzzles with one solution each; the result depends on the arguments alone.
 
-    A random completed grid is dug out in random order. Kinds: `minimal`, no clue can be spared; `singles`, naked and hidden singles
-    alone solve it; `search`, they do not; `any`, neither asked for nor excluded. Without `clues` digging goes as
-    far as the kind allows.
+    A random completed grid is dug out in random order. Kinds: `minimal`, no clue can be spared; `singles`,
+    naked and hidden singles alone solve it; `search`, they do not; `any`, neither asked for nor excluded.
+    Without `clues` digging goes as far as the kind allows.
 
     Args:
         count: Number of puzzles.
@@ -77,8 +77,8 @@ def generate_sudoku(
     least = _FEWEST_CLUES[board.rows, board.cols]
     if high < least:
         raise HRMDataError(
-            f"clues is {clues}, but no Sudoku with boxes of {board.rows}x{board.cols} and fewer than {least} clues "
-            f"has one solution; ask for {least} or more"
+            f"clues is {clues}, but no Sudoku with boxes of {board.rows}x{board.cols} and fewer than {least} "
+            f"clues has one solution; ask for {least} or more"
         )
     wish = _Wish(
         board, kind, clues is not None, low, high, *_range(rating, "rating", 0, 2**31), split, test_share
@@ -86,12 +86,12 @@ def generate_sudoku(
     blank = np.zeros((0, board.cells), np.uint8)
     kept = Puzzles(blank, blank, np.zeros(0, np.int64))
     done, fruitless, size = 0, 0, min(_MOST, max(256, count))
-    seen: list[int] = []
+    seen: set[int] = set()
     while len(kept.puzzles) < count:
         if fruitless >= _PATIENCE:
             raise HRMDataError(_refusal(wish, count, len(kept.puzzles), done, seen))
         new, found = _candidates(wish, item_keys(seed, np.arange(done, done + size)))
-        seen += found
+        seen.update(found)
         done += size
         merged = Puzzles(*(np.concatenate(pair) for pair in zip(kept, new, strict=True)))
         first = first_of_each(merged.puzzles)
@@ -101,28 +101,15 @@ def generate_sudoku(
     return Puzzles(*(field[:count] for field in kept))
 
 
-def split_of(
-    puzzles: np.ndarray, solutions: np.ndarray, box: Box | Board = (3, 3), *, test_share: float = TEST_SHARE
-) -> np.ndarray:
-    """Whether each puzzle belongs to the test split, `[N]` bool, decided by its orbit.
-
-    All puzzles on the symmetric copies of one solution fall to the same side, so clues that are restored from the solution cannot lead
-    from one side to the other. Boards of 4x4 have only two orbits of solutions: there the orbit of the puzzle
-    decides, and a test puzzle is safe from restored clues if it is minimal.
-    """
-    board = as_board(box)
-    chosen = in_test(
-        orbit_invariant(solutions, board, puzzles=puzzles if _by_puzzle(board) else None), test_share
-    )
-    return chosen
-
-
 def first_of_each(rows: np.ndarray) -> np.ndarray:
-    """Numbers of the rows that equal no earlier row, rising; `rows` is `[N, width]` uint8."""
-    if not len(rows):
-        return np.zeros(0, np.int64)
-    packed = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
-    return np.sort(np.unique(packed, return_index=True)[1])
+    """Numbers of the rows that equal no earlier row, rising; `rows` is `[N, width]` uint8.
+
+    Rows are compared by a 64-bit hash: no two equal rows are kept, and a different one is lost once in an
+    age.
+    """
+    width = np.arange(1, rows.shape[1] + 1, dtype=np.uint64)
+    hashes = (rows * mix(width)).sum(axis=1, dtype=np.uint64)
+    return np.sort(np.unique(hashes, return_index=True)[1])
 
 
 class _Wish(NamedTuple):
@@ -137,15 +124,11 @@ class _Wish(NamedTuple):
     test_share: float
 
 
-def _by_puzzle(board: Board) -> bool:
-    return board.n < 6
-
-
 def _candidates(wish: _Wish, keys: np.ndarray) -> tuple[Puzzles, list[int]]:
     """The puzzles that these keys give and the wish admits, and numbers of clues before that was asked."""
     board = wish.board
     grids = random_grids(keys, board)
-    if wish.split and not _by_puzzle(board):
+    if wish.split and not by_puzzle(board):
         mine = in_test(orbit_invariant(grids, board), wish.test_share) == (wish.split == "test")
         grids, keys = grids[mine], keys[mine]
     target = np.zeros(len(keys), np.int64)
@@ -167,7 +150,7 @@ def _candidates(wish: _Wish, keys: np.ndarray) -> tuple[Puzzles, list[int]]:
     ok &= (counts >= wish.low) & (counts <= wish.high)
     ok &= (solved.steps >= wish.rating_low) & (solved.steps <= wish.rating_high)
     puzzles = grids * kept
-    if wish.split and _by_puzzle(board):
+    if wish.split and by_puzzle(board):
         ok[ok] = split_of(puzzles[ok], grids[ok], board, test_share=wish.test_share) == (wish.split == "test")
     return Puzzles(puzzles[ok], grids[ok], solved.steps[ok]), np.unique(counts).tolist()
 
@@ -186,12 +169,12 @@ def _range(value: Range, name: str, least: int, most: int) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def _refusal(wish: _Wish, count: int, got: int, tried: int, seen: list[int]) -> str:
+def _refusal(wish: _Wish, count: int, got: int, tried: int, seen: set[int]) -> str:
     board = wish.board
     clues = f" with {wish.low} to {wish.high} clues" if wish.clues_given else ""
     ranges = f"; numbers of clues that came up: {min(seen)} to {max(seen)}" if seen else ""
     return (
-        f"only {got} of {count} different puzzles of kind {wish.kind!r}{clues}, boxes {board.rows}x{board.cols}, "
-        f"rating {wish.rating_low} to {wish.rating_high}, were found in {tried} candidates{ranges}; "
-        "ask for fewer, another number of clues or another kind"
+        f"only {got} of {count} different puzzles of kind {wish.kind!r}{clues}, "
+        f"boxes {board.rows}x{board.cols}, rating {wish.rating_low} to {wish.rating_high}, "
+        f"were found in {tried} candidates{ranges}; ask for fewer, another number of clues or another kind"
     )

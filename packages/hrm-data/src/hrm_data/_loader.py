@@ -23,11 +23,12 @@ IGNORE = -100
 class TrainLoader:
     """Endless batches of a training split, a function of (seed, position) alone.
 
-    One iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each group one puzzle is drawn
-    and as many of its examples as still fit into the batch; the last, partial batch of an iteration is dropped.
-    `position` counts the batches given out: a loader made with the saved position of another goes on where that one stood.
-    Going to a position costs nothing that grows with it if all puzzles have equally many examples; otherwise the
-    iterations before it are planned again, without touching any example.
+    One iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each
+    group one puzzle is drawn and as many of its examples as still fit into the batch; the last, partial batch
+    of an iteration is dropped. `position` counts the batches given out: a loader made with the saved position
+    of another goes on where that one stood. Going to a position costs nothing that grows with it if all
+    puzzles have equally many examples; otherwise the iterations before it are planned again, without touching
+    any example.
 
     Args:
         dataset: From `open_dataset`.
@@ -37,7 +38,8 @@ class TrainLoader:
         rank: This process.
         world_size: Number of processes; each gets its slice of the same global batch.
         augment: Applied to the global batch with a generator seeded by (seed, position).
-        epochs_per_iteration: Passes that are concatenated; by default enough that what is dropped stays below 2 percent.
+        epochs_per_iteration: Passes that are concatenated; by default enough that what is dropped stays below
+            2 percent.
 
     Raises:
         HRMDataError: A number is out of range, or the split is empty or too small for one batch.
@@ -100,8 +102,9 @@ class TrainLoader:
 class TestLoader:
     """Every example of a split once, set by set and in order.
 
-    The last batch of a set is filled up with `pad_id`, label -100 and the blank identifier, so that all batches have one shape.
-    With several ranks each gets its slice of every batch. Iterating again starts again.
+    The last batch of a set is filled up with `pad_id`, label -100 and the blank identifier, so that all
+    batches have one shape. With several ranks each gets its slice of every batch. Iterating again starts
+    again.
 
     Args:
         dataset: From `open_dataset`.

@@ -1,4 +1,4 @@
-"""Numbers that all symmetric copies of a Sudoku share, and the split into train and test that follows from them."""
+"""A number that all symmetric copies of a Sudoku share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hrm_data._random import mix
 
 _CHUNK = 1024
 _ROUNDS = 3
-_SPLIT_SALT = 1
 
 
 def orbit_invariant(
@@ -18,11 +17,12 @@ def orbit_invariant(
 ) -> np.ndarray:
     """A 64-bit number for each grid that no symmetry of Sudoku changes.
 
-    Symmetries are relabelling of digits, permutation of bands, of rows within bands, of stacks, of columns within
-    stacks, and transposition where the box is square. Lines are first told apart by the cycle types of the permutations
-    that map one line of a kind (row, column, digit) to another; then colours of cells are refined, as in the
-    Weisfeiler-Leman test, with the lines, boxes, bands and stacks on which they lie. Only sums over sets enter, so that the order
-    of anything cannot matter. Grids of different orbits nearly always differ.
+    Symmetries are relabelling of digits, permutation of bands, of rows within bands, of stacks, of columns
+    within stacks, and transposition where the box is square. Lines are first told apart by the cycle types of
+    the permutations that map one line of a kind (row, column, digit) to another; then colours of cells are
+    refined, as in the Weisfeiler-Leman test, with the lines, boxes, bands and stacks on which they lie. Only
+    sums over sets enter, so that the order of anything cannot matter. Grids of different orbits nearly always
+    differ.
 
     Args:
         solutions: Completed grids, `[N, n * n]` or `[N, n, n]`.
@@ -51,17 +51,9 @@ def orbit_invariant(
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
-def in_test(invariant: np.ndarray, share: float) -> np.ndarray:
-    """Whether orbits belong to the test split, `[N]` bool; about `share` of all orbits do."""
-    if not 0.0 <= share <= 1.0:
-        raise HRMDataError(f"test_share is {share}; it is a share, from 0 to 1")
-    shuffled = mix(invariant + np.uint64(_SPLIT_SALT))
-    chosen: np.ndarray = (shuffled >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
-    return chosen
-
-
 def _salted(x: np.ndarray, salt: int) -> np.ndarray:
-    return mix(x + np.uint64(salt * 0x632BE59BD9B4E019 % 2**64))
+    salted: np.ndarray = mix(x + np.uint64(salt * 0x632BE59BD9B4E019 % 2**64))
+    return salted
 
 
 def _invariant(grids: np.ndarray, given: np.ndarray, board: Board) -> np.ndarray:
@@ -102,8 +94,8 @@ def _line_colours(
 ) -> np.ndarray:
     """Colours `[N, n]` of lines from how each is permuted into every other.
 
-    `lines[:, i]` maps places to symbols and `inverse[:, j]` symbols to places. Of their product the number of places that `k`
-    applications bring back, to itself and to the band `places_in`, is counted for `k = 1..6`.
+    `lines[:, i]` maps places to symbols and `inverse[:, j]` symbols to places. Of their product the number of
+    places that `k` applications bring back, to itself and to the band `places_in`, is counted for `k = 1..6`.
     """
     total, n = lines.shape[:2]
     colour = np.zeros((total, n, n), np.uint64)
@@ -120,4 +112,5 @@ def _line_colours(
             code = code * np.uint64(128) + back * np.uint64(11) + near
             power = np.take_along_axis(once, power, 2)
         colour[:, i] = _salted(code, 1)
-    return colour.sum(axis=2)
+    result: np.ndarray = colour.sum(axis=2)
+    return result

@@ -82,7 +82,7 @@ class Plan:
         return tuple(parts)
 
     def _draw(self, part: _Pass, offset: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """All examples of the batch's puzzles in random order within each; the last puzzle is cut where the batch is full."""
+        """All examples of the batch's puzzles, shuffled within each; the last is cut to fit."""
         item: PuzzleSet = self._sets[part.name]
         puzzles = part.puzzles[part.starts[offset] : part.starts[offset + 1]]
         sizes = self._sizes[part.name][puzzles]

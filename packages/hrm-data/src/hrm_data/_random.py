@@ -1,4 +1,4 @@
-"""Counter-based random numbers: what item `i` draws depends on (seed, i) only, not on how items are batched."""
+"""Counter-based random numbers: what item `i` draws depends on (seed, i), not on how items are batched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def mix(x: np.ndarray) -> np.ndarray:
     x = x * _M1
     x = x ^ (x >> np.uint64(27))
     x = x * _M2
-    return x ^ (x >> np.uint64(31))
+    mixed: np.ndarray = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def item_keys(seed: int, items: np.ndarray) -> np.ndarray:

@@ -27,9 +27,9 @@ class Solved(NamedTuple):
 def solve(grids: np.ndarray, box: Box | Board = (3, 3)) -> Solved:
     """Solve puzzles by naked and hidden singles and, where these end, by depth-first search.
 
-    The search takes the first cell with the fewest candidates and its smallest digit, and goes on until it has
-    seen two solutions or everything. With exactly one solution every guess has one dead end, so `steps` is the number of
-    backtracks too, the kind of count that the Sudoku-Extreme data call `rating`.
+    The search takes the first cell with the fewest candidates and its smallest digit, and goes on until it
+    has seen two solutions or everything. With exactly one solution every guess has one dead end, so `steps`
+    is the number of backtracks too, the kind of count that the Sudoku-Extreme data call `rating`.
 
     Args:
         grids: `[N, n * n]` or `[N, n, n]` integers, 0 for a blank.
@@ -68,7 +68,7 @@ def solve(grids: np.ndarray, box: Box | Board = (3, 3)) -> Solved:
 
 
 def solved_by_singles(grids: np.ndarray, board: Board) -> np.ndarray:
-    """Whether naked and hidden singles alone solve puzzles `[N, n * n]`, `[N]` bool; they need to have a solution."""
+    """Whether naked and hidden singles alone solve puzzles `[N, n * n]` that have a solution, `[N]` bool."""
     result = np.zeros(len(grids), bool)
     for start in range(0, len(grids), SLOTS):
         part = grids[start : start + SLOTS]

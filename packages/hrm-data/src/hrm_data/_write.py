@@ -33,8 +33,9 @@ def write_dataset(
 ) -> Path:
     """Write `splits` (split name -> set name -> arrays) to the new directory `root`, and return its path.
 
-    Everything is written to a temporary directory beside `root`, fsynced, and renamed; a reader sees all of it or nothing.
-    Tokens become uint8 where the vocabulary fits (int32 otherwise), index arrays int32 where they fit.
+    Everything is written to a temporary directory beside `root`, fsynced, and renamed; a reader sees all of
+    it or nothing. Tokens become uint8 where the vocabulary fits (int32 otherwise), index arrays int32 where
+    they fit.
 
     Raises:
         HRMDataError: `root` exists, or the arrays do not obey the format.

@@ -1,0 +1,172 @@
+"""Build Sudoku dataset directories, from the generator or from CSV files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hrm_data._board import as_board
+from hrm_data._csv import read_at_most
+from hrm_data._errors import HRMDataError
+from hrm_data._generate import Kind, Puzzles, Split, first_of_each, generate_sudoku
+from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_keys
+from hrm_data._task import SudokuTask
+from hrm_data._write import one_example_each, write_dataset
+
+_DEFAULT_COUNT = 1000
+
+
+class SudokuOptions(BaseModel):
+    """What a Sudoku dataset is made from; with `train_csv` from files, else from the generator."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    box: tuple[int, int] = Field(default=(3, 3), description="rows and columns of a box")
+    train: int | None = Field(default=None, ge=0, description="training puzzles (generator: 1000, CSV: all)")
+    test: int | None = Field(default=None, ge=0, description="test puzzles (generator: 1000, CSV: all)")
+    kind: Kind = Field(default="minimal", description="difficulty of generated puzzles")
+    clues: int | tuple[int, int] | None = Field(
+        default=None, description="clues of generated puzzles, or least and most"
+    )
+    min_rating: int = Field(default=0, ge=0, description="least rating")
+    max_rating: int | None = Field(default=None, ge=0, description="greatest rating")
+    seed: int = Field(default=0, ge=0, description="seed of generation and of subsampling")
+    test_share: float = Field(
+        default=TEST_SHARE, gt=0, lt=1, description="share of the orbits that is kept for test"
+    )
+    train_csv: Path | None = Field(default=None, description="CSV file with training, or all, puzzles")
+    test_csv: Path | None = Field(default=None, description="CSV file with test puzzles, if these are apart")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> SudokuOptions:
+        if self.test_csv and not self.train_csv:
+            raise ValueError("test_csv is given without train_csv; give both, or train_csv alone")
+        if self.train_csv and (self.kind != "minimal" or self.clues is not None):
+            raise ValueError("kind and clues are for generated puzzles; leave them out with train_csv")
+        return self
+
+
+def build_sudoku(root: str | Path, options: SudokuOptions | None = None) -> Path:
+    """Make the dataset directory `root` with splits train and test that share no orbit, and return its path.
+
+    Generated puzzles, and the rows of one CSV file, are assigned by `split_of`. With two CSV files the test
+    file is taken as it is, and training puzzles whose orbit occurs in it are left out. Equal puzzles are kept
+    once.
+
+    Raises:
+        HRMDataError: `root` exists, a file is wrong, or there are not enough puzzles.
+    """
+    options = options or SudokuOptions()
+    root = Path(root)
+    if root.exists():
+        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    board = as_board(options.box)
+    splits = (
+        _from_csv(options) if options.train_csv else {s: _generated(options, s) for s in ("train", "test")}
+    )
+    task: dict[str, Any] = SudokuTask(board).to_json()
+    task["options"] = options.model_dump(mode="json")
+    task["split_by"] = (
+        "given files" if options.test_csv else f"orbit of the {'puzzle' if by_puzzle(board) else 'solution'}"
+    )
+    task["difficulty"] = {name: _difficulty(puzzles) for name, puzzles in splits.items()}
+    return write_dataset(
+        root,
+        {
+            name: {"all": one_example_each(puzzles.puzzles + np.uint8(1), puzzles.solutions + np.uint8(1))}
+            for name, puzzles in splits.items()
+        },
+        vocab_size=board.n + 2,
+        seq_len=board.cells,
+        task=task,
+    )
+
+
+def _generated(options: SudokuOptions, split: Split) -> Puzzles:
+    wanted = options.train if split == "train" else options.test
+    return generate_sudoku(
+        _DEFAULT_COUNT if wanted is None else wanted,
+        options.box,
+        kind=options.kind,
+        clues=options.clues,
+        rating=(options.min_rating, 2**31 if options.max_rating is None else options.max_rating),
+        seed=options.seed,
+        split=split,
+        test_share=options.test_share,
+    )
+
+
+def _from_csv(options: SudokuOptions) -> dict[str, Puzzles]:
+    """Train and test from a part of the files that should be enough, and else from all of them."""
+    short = {}
+    for whole in (False, True):
+        splits = _divide(options, whole=whole)
+        wanted = {"train": options.train, "test": options.test}
+        short = {s: n for s, n in wanted.items() if n is not None and len(splits[s].puzzles) < n}
+        if not short:
+            return {s: _sample(splits[s], wanted[s], options.seed) for s in splits}
+    split, count = next(iter(short.items()))
+    raise HRMDataError(
+        f"{options.train_csv}: only {len(splits[split].puzzles)} different puzzles can be had for {split}, "
+        f"{count} are wanted; ask for fewer or admit more ratings"
+    )
+
+
+def _divide(options: SudokuOptions, *, whole: bool) -> dict[str, Puzzles]:
+    assert options.train_csv is not None
+    if options.test_csv:
+        test = _read(options, options.test_csv, options.test, whole)
+        test = _sample(test, options.test, options.seed)
+        rows = _read(options, options.train_csv, options.train, whole)
+        seen = split_keys(test.puzzles, test.solutions, options.box)
+        reserved = np.isin(split_keys(rows.puzzles, rows.solutions, options.box), seen)
+        return {"train": _take(rows, ~reserved), "test": test}
+    need = None
+    if options.train is not None and options.test is not None:
+        need = int(max(options.train / (1 - options.test_share), options.test / options.test_share))
+    rows = _read(options, options.train_csv, need, whole)
+    reserved = in_test(split_keys(rows.puzzles, rows.solutions, options.box), options.test_share)
+    return {"train": _take(rows, ~reserved), "test": _take(rows, reserved)}
+
+
+def _read(options: SudokuOptions, path: Path, need: int | None, whole: bool) -> Puzzles:
+    limit = None if whole or need is None else need + need // 4 + 256
+    rows = read_at_most(
+        path,
+        options.box,
+        limit,
+        min_rating=options.min_rating,
+        max_rating=options.max_rating,
+        seed=options.seed,
+    )
+    return _take(rows, first_of_each(rows.puzzles))
+
+
+def _sample(puzzles: Puzzles, count: int | None, seed: int) -> Puzzles:
+    if count is None or len(puzzles.puzzles) <= count:
+        return puzzles
+    chosen = np.random.default_rng(seed).permutation(len(puzzles.puzzles))[:count]
+    return _take(puzzles, np.sort(chosen))
+
+
+def _take(puzzles: Puzzles, which: np.ndarray) -> Puzzles:
+    return Puzzles(*(field[which] for field in puzzles))
+
+
+def _difficulty(puzzles: Puzzles) -> dict[str, Any]:
+    """Ranges of clues and ratings, for `task.json`."""
+    if not len(puzzles.puzzles):
+        return {"puzzles": 0}
+    clues = np.count_nonzero(puzzles.puzzles, axis=1)
+    return {
+        "puzzles": len(clues),
+        "clues": {"min": int(clues.min()), "mean": round(float(clues.mean()), 2), "max": int(clues.max())},
+        "rating": {
+            "min": int(puzzles.ratings.min()),
+            "mean": round(float(puzzles.ratings.mean()), 2),
+            "max": int(puzzles.ratings.max()),
+        },
+    }
