@@ -85,8 +85,10 @@ def test_reloading_and_forking_keep_it() -> None:
 
 
 @needs_openblas
-def test_exit_with_a_product_still_running_does_not_hang() -> None:
-    run("import hrm_ops, mlx.core as mx; a = mx.ones((1500, 1500)); mx.async_eval(a @ a @ a @ a)")
+@pytest.mark.parametrize("stream", ["mx.default_stream(mx.cpu)", "mx.new_stream(mx.cpu)"])
+def test_exit_with_a_product_still_running_does_not_hang(stream: str) -> None:
+    start = "import hrm_ops, mlx.core as mx; a = mx.ones((1500, 1500)); mx.eval(a); "
+    run(start + f"mx.set_default_stream({stream}); mx.async_eval(a @ a @ a @ a)")
 
 
 @needs_openblas

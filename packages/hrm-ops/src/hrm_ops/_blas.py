@@ -10,7 +10,6 @@ Nothing is evaluated in MLX here: that starts its worker thread, and MLX would h
 Delete this module once MLX's wheel is linked against a fast BLAS.
 """
 
-import atexit
 import ctypes
 import importlib.util
 import mmap
@@ -31,6 +30,7 @@ _GEMM = {f"cblas_{kind}gemm".encode(): f"scipy_cblas_{kind}gemm" for kind in "sd
 _SLOT_TYPES = {"x86_64": (6, 7), "aarch64": (1025, 1026)}
 _PT_DYNAMIC, _PT_GNU_RELRO = 2, 0x6474E552
 _DT_PLTRELSZ, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_JMPREL = 2, 5, 6, 7, 8, 23
+_DT_FINI_ARRAYSZ = 28
 
 
 class BlasWarning(RuntimeWarning):
@@ -89,7 +89,7 @@ class _UnusableError(Exception):
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where a loaded object keeps the address of a function it imports; sealed if the page is read-only."""
+    """A word of a loaded object, mostly the address of an imported function; sealed if it is read-only."""
 
     symbol: bytes
     address: int
@@ -116,8 +116,6 @@ def _install() -> tuple[ctypes.CDLL | None, str]:
     try:
         slots, library = _find_slots(), _load_openblas()
         _redirect(slots, library)
-        # OpenBLAS's destructor waits for ever if a product is still running in MLX's worker thread.
-        atexit.register(_finish, os.getpid())
         return library, ""
     except (_UnusableError, OSError, AttributeError) as error:  # ctypes: AttributeError is a missing symbol
         reason = str(error)
@@ -126,21 +124,19 @@ def _install() -> tuple[ctypes.CDLL | None, str]:
     return None, reason
 
 
-def _finish(pid: int) -> None:
-    if os.getpid() == pid:  # a forked child has no worker threads to wait for
-        mx.synchronize(mx.default_device())
-
-
 def _load_openblas() -> ctypes.CDLL:
     # Importing the wheel's module would take longer and put the library into the global symbol scope.
     spec = importlib.util.find_spec("scipy_openblas32")
     if spec is None or spec.origin is None:
         raise _UnusableError("the package scipy-openblas32 is not installed.")
     folder = Path(spec.origin).parent / "lib"
-    path = next(folder.glob("libscipy_openblas*.so"), None)
-    if path is None:
-        raise _UnusableError(f"there is no libscipy_openblas*.so in {folder}.")
+    path = folder / "libscipy_openblas.so"
     library = ctypes.CDLL(str(path))
+    # OpenBLAS's destructor waits for ever at exit if one of MLX's threads is still in a product: skip it.
+    for _, dynamic, sealed in _loaded({os.fsencode(path.name)}):
+        size = dict(_dynamic(dynamic)).get(_DT_FINI_ARRAYSZ)
+        if size is not None:
+            _Slot(b"", size, size in sealed).write(0)
     library.scipy_openblas_get_config.restype = ctypes.c_char_p
     library.scipy_openblas_set_num_threads.argtypes = (ctypes.c_int,)
     library.scipy_openblas_get_num_threads.argtypes = ()
@@ -231,10 +227,7 @@ def _loaded(names: set[bytes]) -> list[tuple[int, int, range]]:
 
 
 def _slots_in(base: int, dynamic: int, sealed: range, types: tuple[int, int]) -> Iterator[_Slot]:
-    tags: dict[int, int] = {}
-    while tag := ctypes.c_uint64.from_address(dynamic).value:
-        tags[tag] = ctypes.c_uint64.from_address(dynamic + 8).value
-        dynamic += 16
+    tags = {tag: ctypes.c_uint64.from_address(at).value for tag, at in _dynamic(dynamic)}
 
     def located(tag: int) -> int:
         # glibc turns these into absolute addresses where the dynamic section is writable.
@@ -248,6 +241,13 @@ def _slots_in(base: int, dynamic: int, sealed: range, types: tuple[int, int]) ->
                 symbol = ctypes.string_at(located(_DT_STRTAB) + name)
                 if symbol in _GEMM:
                     yield _Slot(symbol, base + offset, base + offset in sealed)
+
+
+def _dynamic(address: int) -> Iterator[tuple[int, int]]:
+    """Each tag of a dynamic section and the address of its value."""
+    while tag := ctypes.c_uint64.from_address(address).value:
+        yield tag, address + 8
+        address += 16
 
 
 def _protect(address: int, flags: int) -> None:
