@@ -119,8 +119,7 @@ def _install() -> tuple[ctypes.CDLL | None, str]:
         return library, ""
     except (_UnusableError, OSError, AttributeError) as error:  # ctypes: AttributeError is a missing symbol
         reason = str(error)
-    message = f"MLX's CPU matrix products stay on its slow reference BLAS: {reason}"
-    warnings.warn(message, BlasWarning, stacklevel=4)  # the line that imports the package
+    warnings.warn(f"MLX's CPU matrix products stay on its slow BLAS: {reason}", BlasWarning, stacklevel=4)
     return None, reason
 
 
@@ -134,12 +133,9 @@ def _load_openblas() -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     # OpenBLAS's destructor waits for ever at exit if one of MLX's threads is still in a product: skip it.
     for _, dynamic, sealed in _loaded({os.fsencode(path.name)}):
-        size = dict(_dynamic(dynamic)).get(_DT_FINI_ARRAYSZ)
-        if size is not None:
+        for size in (at for tag, at in _dynamic(dynamic) if tag == _DT_FINI_ARRAYSZ):
             _Slot(b"", size, size in sealed).write(0)
     library.scipy_openblas_get_config.restype = ctypes.c_char_p
-    library.scipy_openblas_set_num_threads.argtypes = (ctypes.c_int,)
-    library.scipy_openblas_get_num_threads.argtypes = ()
     return library
 
 
@@ -198,12 +194,8 @@ class _Header(ctypes.Structure):  # Elf64_Phdr
 
 
 class _ObjectInfo(ctypes.Structure):  # the part of struct dl_phdr_info that every C library has
-    _fields_ = (
-        ("base", ctypes.c_uint64),
-        ("name", ctypes.c_char_p),
-        ("headers", ctypes.POINTER(_Header)),
-        ("count", ctypes.c_uint16),
-    )
+    _types = (ctypes.c_uint64, ctypes.c_char_p, ctypes.POINTER(_Header), ctypes.c_uint16)
+    _fields_ = tuple(zip(("base", "name", "headers", "count"), _types, strict=True))
 
 
 def _loaded(names: set[bytes]) -> list[tuple[int, int, range]]:
@@ -216,8 +208,7 @@ def _loaded(names: set[bytes]) -> list[tuple[int, int, range]]:
             headers = {header.type: header for header in item.headers[: item.count]}
             relro = headers.get(_PT_GNU_RELRO, _Header())
             ends = (item.base + relro.vaddr, item.base + relro.vaddr + relro.memsz)
-            # The dynamic linker rounds both ends down to a page.
-            sealed = range(*(end - end % mmap.PAGESIZE for end in ends))
+            sealed = range(*(end - end % mmap.PAGESIZE for end in ends))  # as the dynamic linker rounds
             found.append((item.base, item.base + headers[_PT_DYNAMIC].vaddr, sealed))
         return 0
 
