@@ -3,7 +3,10 @@
 from hrm_model._act import ACTOutput, Batch, Carry, act_step, fill_halted_slots, halting, initial_carry
 from hrm_model._config import HRMConfig
 from hrm_model._errors import HRMModelError
+from hrm_model._inference import Prediction, Predictor
 from hrm_model._model import HRM, HRMOutput, ReasoningModule
+from hrm_model._score import Score, score
+from hrm_model._weights import load_model, save_weights
 
 __all__ = [
     "HRM",
@@ -13,9 +16,15 @@ __all__ = [
     "HRMConfig",
     "HRMModelError",
     "HRMOutput",
+    "Prediction",
+    "Predictor",
     "ReasoningModule",
+    "Score",
     "act_step",
     "fill_halted_slots",
     "halting",
     "initial_carry",
+    "load_model",
+    "save_weights",
+    "score",
 ]

@@ -1,9 +1,11 @@
 """Transformer operations for MLX: attention, rotary positions, norms, gated units, initialisers."""
 
 from hrm_ops._attention import Attention, attention
+from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
 from hrm_ops._block import TransformerBlock
 from hrm_ops._errors import HRMOpsError
 from hrm_ops._init import lecun_normal, truncated_normal
+from hrm_ops._lanes import lanes
 from hrm_ops._layers import Embedding, Linear
 from hrm_ops._norm import rms_norm
 from hrm_ops._rope import apply_rope, rope_tables
@@ -12,6 +14,8 @@ from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
 
 __all__ = [
     "Attention",
+    "BlasInfo",
+    "BlasWarning",
     "Embedding",
     "HRMOpsError",
     "Linear",
@@ -19,6 +23,9 @@ __all__ = [
     "TransformerBlock",
     "apply_rope",
     "attention",
+    "blas_info",
+    "blas_threads",
+    "lanes",
     "lecun_normal",
     "log_stablemax",
     "rms_norm",

@@ -27,7 +27,9 @@ def cross_entropy(logits: mx.array, labels: mx.array, loss_type: LossType) -> mx
     if loss_type == "stablemax_cross_entropy":
         log_p = mx.take_along_axis(log_stablemax(logits), target, axis=-1)[..., 0]
     else:
-        log_p = (mx.take_along_axis(logits, target, axis=-1) - logits.logsumexp(axis=-1, keepdims=True))[..., 0]
+        log_p = (mx.take_along_axis(logits, target, axis=-1) - logits.logsumexp(axis=-1, keepdims=True))[
+            ..., 0
+        ]
     return mx.where(valid, -log_p, 0)
 
 

@@ -5,9 +5,7 @@ import mlx.core as mx
 from hrm_train._optimizers import Schedule
 
 
-def cosine_with_warmup(
-    peak: float, warmup_steps: int, total_steps: int, min_ratio: float = 1.0
-) -> Schedule:
+def cosine_with_warmup(peak: float, warmup_steps: int, total_steps: int, min_ratio: float = 1.0) -> Schedule:
     """Return a learning rate that rises linearly and then falls along a half cosine to a floor.
 
     The count starts at 1: the first update of a warm-up over ``w`` steps has the rate ``peak / w``.

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+from pydantic import ValidationError
+
+from hrm_model._config import HRMConfig
+from hrm_model._errors import HRMModelError
+from hrm_model._model import HRM
+
+
+def save_weights(model: HRM, path: Path) -> None:
+    """Write all parameters to a safetensors file that carries the configuration in its metadata."""
+    arrays = dict(tree_flatten(model.parameters()))
+    mx.save_safetensors(str(path), arrays, metadata={"config": model.config.model_dump_json()})
+
+
+def load_model(path: Path) -> HRM:
+    """Read a model from a file of :func:`save_weights`.
+
+    Raises:
+        HRMModelError: If the file is missing, damaged, has no configuration, or does not fit its configuration.
+    """
+    try:
+        arrays, metadata = mx.load(str(path), return_metadata=True)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise HRMModelError(
+            f"{path}: cannot be read as safetensors ({error}); choose another checkpoint"
+        ) from error
+    if "config" not in metadata:
+        raise HRMModelError(f"{path}: has no 'config' in its metadata, so it is no HRM of ours")
+    try:
+        config = HRMConfig.model_validate_json(metadata["config"])
+    except ValidationError as error:
+        raise HRMModelError(f"{path}: its configuration is not valid: {error}") from error
+    model = HRM(config)
+    expected = {name: array.shape for name, array in tree_flatten(model.parameters())}
+    found = {name: array.shape for name, array in arrays.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise HRMModelError(
+                f"{path}: parameter {name} should have shape {expected.get(name)}, but has {found.get(name)}"
+            )
+    model.load_weights(list(arrays.items()))
+    return model
