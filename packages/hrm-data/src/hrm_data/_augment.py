@@ -65,9 +65,7 @@ class SudokuAugment:
         blank = np.take_along_axis(inputs, cells, 1) == BLANK_TOKEN
         if self.hints:
             blank &= ~self._hinted(blank, rng)
-        return np.where(
-            blank, inputs.dtype.type(BLANK_TOKEN), new_labels.astype(inputs.dtype, copy=False)
-        ), new_labels
+        return np.where(blank, inputs.dtype.type(BLANK_TOKEN), new_labels.astype(inputs.dtype, copy=False)), new_labels
 
     def _cell_maps(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """The old cell that comes to each new cell, `[count, n * n]`."""

@@ -49,9 +49,7 @@ def as_board(box: Box | Board) -> Board:
     try:
         rows, cols = (int(side) for side in box)
     except (TypeError, ValueError):
-        raise HRMDataError(
-            f"box shape {box!r} is not a pair of integers (rows, columns); write (3, 3)"
-        ) from None
+        raise HRMDataError(f"box shape {box!r} is not a pair of integers (rows, columns); write (3, 3)") from None
     if rows < 2 or cols < 2 or rows * cols > MAX_DIGITS:
         raise HRMDataError(
             f"box shape {rows}x{cols} is not supported: both sides must be at least 2 "
@@ -74,7 +72,5 @@ def as_grids(grids: np.ndarray, board: Board, name: str = "grids") -> np.ndarray
     if not np.issubdtype(array.dtype, np.integer):
         raise HRMDataError(f"{name} has dtype {array.dtype}; expected an integer dtype, 0 for a blank")
     if array.size and (array.min() < 0 or array.max() > n):
-        raise HRMDataError(
-            f"{name} holds {array.min()}..{array.max()}; digits run from 1 to {n}, 0 is a blank"
-        )
+        raise HRMDataError(f"{name} holds {array.min()}..{array.max()}; digits run from 1 to {n}, 0 is a blank")
     return np.ascontiguousarray(array.reshape(len(array), board.cells), dtype=np.uint8)

@@ -34,9 +34,7 @@ class SudokuOptions(BaseModel):
     min_rating: int = Field(default=0, ge=0, description="least rating")
     max_rating: int | None = Field(default=None, ge=0, description="greatest rating")
     seed: int = Field(default=0, ge=0, description="seed of generation and of subsampling")
-    test_share: float = Field(
-        default=TEST_SHARE, gt=0, lt=1, description="share of the orbits that is kept for test"
-    )
+    test_share: float = Field(default=TEST_SHARE, gt=0, lt=1, description="share of the orbits that is kept for test")
     train_csv: Path | None = Field(default=None, description="CSV file with training, or all, puzzles")
     test_csv: Path | None = Field(default=None, description="CSV file with test puzzles, if these are apart")
 
@@ -64,9 +62,7 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None) -> Path
     if root.exists():
         raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
     board = as_board(options.box)
-    splits = (
-        _from_csv(options) if options.train_csv else {s: _generated(options, s) for s in ("train", "test")}
-    )
+    splits = _from_csv(options) if options.train_csv else {s: _generated(options, s) for s in ("train", "test")}
     task: dict[str, Any] = SudokuTask(board).to_json()
     task["options"] = options.model_dump(mode="json")
     task["split_by"] = (

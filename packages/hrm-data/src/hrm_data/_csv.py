@@ -110,17 +110,11 @@ def _chunks(path: Path, board: Board) -> Iterator[tuple[int, np.ndarray, np.ndar
     except FileNotFoundError:
         raise HRMDataError(f"{path} does not exist; give the path of a local CSV file") from None
     except OSError as error:
-        raise HRMDataError(
-            f"{path} cannot be read: {error.strerror}; give the path of a local CSV file"
-        ) from None
+        raise HRMDataError(f"{path} cannot be read: {error.strerror}; give the path of a local CSV file") from None
     except UnicodeDecodeError as error:
-        raise HRMDataError(
-            f"{path} is not UTF-8 text (byte {error.start}: {error.reason}); convert it"
-        ) from None
+        raise HRMDataError(f"{path} is not UTF-8 text (byte {error.start}: {error.reason}); convert it") from None
     except csv.Error as error:
-        raise HRMDataError(
-            f"{path}, line {reader.line_num}: not readable as CSV ({error}); correct the line"
-        ) from None
+        raise HRMDataError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from None
 
 
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
@@ -159,7 +153,8 @@ def _parse(
         row_number, cell = np.argwhere(differs)[0]
         raise HRMDataError(
             f"{path}, line {rows[row_number][0]}, column answer: cell {cell + 1} is "
-            f"{solutions[row_number, cell]}, but the question has {puzzles[row_number, cell]} there; correct or remove the line"
+            f"{solutions[row_number, cell]}, but the question has {puzzles[row_number, cell]} there; "
+            "correct or remove the line"
         )
     return puzzles, solutions, _ratings(path, rows, at["rating"])
 

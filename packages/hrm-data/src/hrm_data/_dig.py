@@ -9,9 +9,7 @@ from hrm_data._search import BatchSearch
 from hrm_data._solver import SLOTS, solved_by_singles
 
 
-def dig(
-    grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, *, singles: bool
-) -> np.ndarray:
+def dig(grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, *, singles: bool) -> np.ndarray:
     """Try to take out every clue once, in the order given, until `target` clues are left.
 
     Args:
@@ -61,9 +59,7 @@ def dig(
         search.retire(ended[done])
 
 
-def restore(
-    grids: np.ndarray, kept: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board
-) -> np.ndarray:
+def restore(grids: np.ndarray, kept: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board) -> np.ndarray:
     """Give clues back in order, until there are `target`, where singles still do not solve the puzzle.
 
     Arguments and result are those of `dig`; `kept` says which cells have a clue now.

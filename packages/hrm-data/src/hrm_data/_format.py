@@ -112,9 +112,7 @@ def read_task(root: Path) -> dict[str, Any] | None:
         return None
     task = _read_json(path)
     if not isinstance(task, dict):
-        raise HRMDataError(
-            f'{path} holds {type(task).__name__}; expected an object such as {{"task": "sudoku"}}'
-        )
+        raise HRMDataError(f'{path} holds {type(task).__name__}; expected an object such as {{"task": "sudoku"}}')
     return task
 
 
@@ -122,9 +120,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
-        raise HRMDataError(
-            f"{path} is not readable JSON ({error}); restore it or build the dataset again"
-        ) from None
+        raise HRMDataError(f"{path} is not readable JSON ({error}); restore it or build the dataset again") from None
 
 
 def _read_identifiers(path: Path, metadata: DatasetMetadata) -> tuple[str, ...]:
@@ -132,9 +128,7 @@ def _read_identifiers(path: Path, metadata: DatasetMetadata) -> tuple[str, ...]:
         return ()
     names = _read_json(path)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise HRMDataError(
-            f"{path} must hold a list of puzzle names, the blank one first; build the dataset again"
-        )
+        raise HRMDataError(f"{path} must hold a list of puzzle names, the blank one first; build the dataset again")
     if len(names) != metadata.num_puzzle_identifiers:
         raise HRMDataError(
             f"{path} lists {len(names)} names, but dataset.json has num_puzzle_identifiers "
@@ -175,9 +169,7 @@ def _open_set(folder: Path, name: str, metadata: DatasetMetadata) -> PuzzleSet:
     for field in ARRAYS[2:]:
         if arrays[field].ndim != 1:
             raise HRMDataError(f"{paths[field]} has shape {arrays[field].shape}; expected one dimension")
-    check_indices(
-        result.puzzle_indices, result.puzzles, result.examples, str(paths["puzzle_indices"]), "examples"
-    )
+    check_indices(result.puzzle_indices, result.puzzles, result.examples, str(paths["puzzle_indices"]), "examples")
     check_indices(result.group_indices, None, result.puzzles, str(paths["group_indices"]), "puzzles")
     names = result.puzzle_identifiers
     if names.size and (names.min() < 0 or names.max() >= metadata.num_puzzle_identifiers):
@@ -192,8 +184,7 @@ def check_tokens(array: np.ndarray, metadata: DatasetMetadata, where: str) -> No
     """Raise `HRMDataError` unless `array` is `[examples, seq_len]` of tokens within the vocabulary."""
     if array.ndim != 2 or array.shape[1] != metadata.seq_len:
         raise HRMDataError(
-            f"{where} has shape {array.shape}; "
-            f"expected [examples, {metadata.seq_len}] (seq_len in dataset.json)"
+            f"{where} has shape {array.shape}; expected [examples, {metadata.seq_len}] (seq_len in dataset.json)"
         )
     rows = max(1, _CHUNK // metadata.seq_len)
     for start in range(0, len(array), rows):
@@ -210,9 +201,7 @@ def check_tokens(array: np.ndarray, metadata: DatasetMetadata, where: str) -> No
 def check_indices(indices: np.ndarray, parts: int | None, end: int, where: str, of: str) -> None:
     """Raise `HRMDataError` unless `indices` rises strictly from 0 to `end` in `parts` parts."""
     if parts is not None and len(indices) != parts + 1:
-        raise HRMDataError(
-            f"{where} has {len(indices)} entries; expected {parts + 1}, one more than there are puzzles"
-        )
+        raise HRMDataError(f"{where} has {len(indices)} entries; expected {parts + 1}, one more than there are puzzles")
     if len(indices) == 0 or indices[0] != 0 or indices[-1] != end:
         ends = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
         raise HRMDataError(f"{where} runs over {ends}; expected 0..{end}, the number of {of}")

@@ -80,9 +80,7 @@ def generate_sudoku(
             f"clues is {clues}, but no Sudoku with boxes of {board.rows}x{board.cols} and fewer than {least} "
             f"clues has one solution; ask for {least} or more"
         )
-    wish = _Wish(
-        board, kind, clues is not None, low, high, *_range(rating, "rating", 0, 2**31), split, test_share
-    )
+    wish = _Wish(board, kind, clues is not None, low, high, *_range(rating, "rating", 0, 2**31), split, test_share)
     blank = np.zeros((0, board.cells), np.uint8)
     kept = Puzzles(blank, blank, np.zeros(0, np.int64))
     done, fruitless, size = 0, 0, min(_MOST, max(256, count))
@@ -163,9 +161,7 @@ def _range(value: Range, name: str, least: int, most: int) -> tuple[int, int]:
     except (TypeError, ValueError):
         raise HRMDataError(f"{name} is {value!r}; give a number or a pair (least, most)") from None
     if not least <= low <= high <= most:
-        raise HRMDataError(
-            f"{name} is {value}; it must be a number or a pair (least, most) within {least}..{most}"
-        )
+        raise HRMDataError(f"{name} is {value}; it must be a number or a pair (least, most) within {least}..{most}")
     return int(low), int(high)
 
 

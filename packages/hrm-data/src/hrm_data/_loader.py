@@ -89,9 +89,7 @@ class TrainLoader:
         inputs, labels = self._augment(batch["inputs"], batch["labels"], rng)
         shape = batch["inputs"].shape
         if inputs.shape != shape or labels.shape != shape:
-            raise HRMDataError(
-                f"augment returned shapes {inputs.shape} and {labels.shape}; expected {shape} for both"
-            )
+            raise HRMDataError(f"augment returned shapes {inputs.shape} and {labels.shape}; expected {shape} for both")
         return {
             "inputs": np.ascontiguousarray(inputs[self._slice], dtype=np.int32),
             "labels": np.ascontiguousarray(labels[self._slice], dtype=np.int32),
@@ -176,6 +174,4 @@ def _check_sizes(batch_size: int, rank: int, world_size: int) -> None:
     if not 0 <= rank < world_size:
         raise HRMDataError(f"rank is {rank}; it must be in 0..{world_size - 1} (world_size {world_size})")
     if batch_size < 1 or batch_size % world_size:
-        raise HRMDataError(
-            f"batch_size is {batch_size}; it must be a positive multiple of world_size {world_size}"
-        )
+        raise HRMDataError(f"batch_size is {batch_size}; it must be a positive multiple of world_size {world_size}")

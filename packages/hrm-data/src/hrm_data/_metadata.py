@@ -35,9 +35,7 @@ class DatasetMetadata(BaseModel):
         if self.pad_id >= self.vocab_size:
             raise ValueError(f"pad_id {self.pad_id} is not below vocab_size {self.vocab_size}")
         if self.ignore_label_id is not None and self.ignore_label_id >= self.vocab_size:
-            raise ValueError(
-                f"ignore_label_id {self.ignore_label_id} is not below vocab_size {self.vocab_size}"
-            )
+            raise ValueError(f"ignore_label_id {self.ignore_label_id} is not below vocab_size {self.vocab_size}")
         if self.blank_identifier_id >= self.num_puzzle_identifiers:
             raise ValueError(
                 f"blank_identifier_id {self.blank_identifier_id} is not below "
@@ -53,15 +51,11 @@ def read_metadata(path: Path) -> DatasetMetadata:
     try:
         return DatasetMetadata.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise HRMDataError(
-            f"{path} does not exist; is {path.parent} a split of a dataset directory?"
-        ) from None
+        raise HRMDataError(f"{path} does not exist; is {path.parent} a split of a dataset directory?") from None
     except OSError as error:
         raise HRMDataError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        raise HRMDataError(
-            f"{path}: {describe(error)}; correct the file or build the dataset again"
-        ) from None
+        raise HRMDataError(f"{path}: {describe(error)}; correct the file or build the dataset again") from None
 
 
 def describe(error: ValidationError) -> str:
@@ -70,8 +64,6 @@ def describe(error: ValidationError) -> str:
     for item in error.errors(include_url=False):
         field = ".".join(str(part) for part in item["loc"])
         where = f"field {field}: " if field else ""
-        value = (
-            "" if item["type"] in ("missing", "json_invalid", "value_error") else f" (got {item['input']!r})"
-        )
+        value = "" if item["type"] in ("missing", "json_invalid", "value_error") else f" (got {item['input']!r})"
         parts.append(f"{where}{item['msg']}{value}")
     return "; ".join(parts)

@@ -82,16 +82,12 @@ def _invariant(grids: np.ndarray, given: np.ndarray, board: Board) -> np.ndarray
         around += np.take_along_axis(digit, flat, 1).reshape(total, n, n)
         around.reshape(total, c, r, r, c)[...] += box[:, :, None, :, None]
         cell = cell * np.uint64(3) + around
-    lines = (
-        _salted(row, 10).sum(axis=1) + _salted(col, 10 + side).sum(axis=1) + _salted(digit, 12).sum(axis=1)
-    )
+    lines = _salted(row, 10).sum(axis=1) + _salted(col, 10 + side).sum(axis=1) + _salted(digit, 12).sum(axis=1)
     result: np.ndarray = mix(_salted(cell, 13).sum(axis=(1, 2)) + lines)
     return result
 
 
-def _line_colours(
-    lines: np.ndarray, inverse: np.ndarray, lines_in: np.ndarray, places_in: np.ndarray
-) -> np.ndarray:
+def _line_colours(lines: np.ndarray, inverse: np.ndarray, lines_in: np.ndarray, places_in: np.ndarray) -> np.ndarray:
     """Colours `[N, n]` of lines from how each is permuted into every other.
 
     `lines[:, i]` maps places to symbols and `inverse[:, j]` symbols to places. Of their product the number of
@@ -101,9 +97,7 @@ def _line_colours(
     colour = np.zeros((total, n, n), np.uint64)
     place = np.arange(n)
     for i in range(n):
-        once = np.take_along_axis(
-            inverse, np.broadcast_to(lines[:, i, None], (total, n, n)), 2
-        )  # [N, j, place]
+        once = np.take_along_axis(inverse, np.broadcast_to(lines[:, i, None], (total, n, n)), 2)  # [N, j, place]
         power = once
         code = (lines_in == lines_in[i]).astype(np.uint64)[None]
         for _ in range(6):

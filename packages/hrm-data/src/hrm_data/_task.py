@@ -102,9 +102,7 @@ class SudokuTask:
         """The task whose board has as many cells as the text; raises `HRMDataError` for other lengths."""
         cells = len("".join(text.split()))
         if cells not in cls.LENGTHS:
-            raise HRMDataError(
-                f"the puzzle has {cells} characters; allowed lengths are {_lengths(cls.LENGTHS)}"
-            )
+            raise HRMDataError(f"the puzzle has {cells} characters; allowed lengths are {_lengths(cls.LENGTHS)}")
         return cls(cls.LENGTHS[cells])
 
     @property
@@ -155,13 +153,9 @@ class SudokuTask:
         """The board `[n, n]` uint8 of tokens `[n * n]`; pad and blank both give 0."""
         array = np.asarray(tokens)
         if array.shape != (self.seq_len,) or not np.issubdtype(array.dtype, np.integer):
-            raise HRMDataError(
-                f"tokens are {array.dtype} {array.shape}; expected integers of shape ({self.seq_len},)"
-            )
+            raise HRMDataError(f"tokens are {array.dtype} {array.shape}; expected integers of shape ({self.seq_len},)")
         if array.min() < 0 or array.max() >= self.vocab_size:
-            raise HRMDataError(
-                f"tokens are in {array.min()}..{array.max()}; expected 0..{self.vocab_size - 1}"
-            )
+            raise HRMDataError(f"tokens are in {array.min()}..{array.max()}; expected 0..{self.vocab_size - 1}")
         return np.maximum(array.astype(np.int32) - 1, 0).astype(np.uint8).reshape(self.board.n, self.board.n)
 
     def decode(self, tokens: np.ndarray) -> str:
@@ -185,9 +179,7 @@ class SudokuTask:
         if wrong.size:
             n = self.board.n
             digit = cells[wrong[0]]
-            places = ", ".join(
-                f"row {w // n + 1} column {w % n + 1}" for w in wrong.tolist() if cells[w] == digit
-            )
+            places = ", ".join(f"row {w // n + 1} column {w % n + 1}" for w in wrong.tolist() if cells[w] == digit)
             raise HRMDataError(
                 f"the clues contradict each other: digit {digit} at {places} "
                 "repeats in a row, column or box; correct the puzzle"
@@ -243,9 +235,7 @@ def get_task(task: str | Path | Mapping[str, Any]) -> Task:
     if variant:
         shape = re.fullmatch(r"([0-9]{1,2})x([0-9]{1,2})", variant)
         if not shape:
-            raise HRMDataError(
-                f"task {task!r} is unknown; write a box shape behind the dash, as in sudoku-2x3"
-            )
+            raise HRMDataError(f"task {task!r} is unknown; write a box shape behind the dash, as in sudoku-2x3")
         options["box"] = [int(shape[1]), int(shape[2])]
     return _lookup(name)(options)
 
@@ -267,9 +257,7 @@ def _from_path(path: Path) -> Mapping[str, Any]:
     root = path.parent if path.name == "task.json" else path
     content = read_task(root)
     if content is None:
-        raise HRMDataError(
-            f"{root / 'task.json'} does not exist; name the task instead, such as {', '.join(_TASKS)}"
-        )
+        raise HRMDataError(f"{root / 'task.json'} does not exist; name the task instead, such as {', '.join(_TASKS)}")
     return content
 
 

@@ -72,9 +72,7 @@ def write_dataset(
             _write_json(scratch / split / "dataset.json", metadata[split].model_dump(mode="json"))
             for name, item in sets.items():
                 for field in ARRAYS:
-                    _write_array(
-                        scratch / split / f"{name}__{field}.npy", getattr(item, field), field, vocab_size
-                    )
+                    _write_array(scratch / split / f"{name}__{field}.npy", getattr(item, field), field, vocab_size)
             _sync(scratch / split)
         _write_json(scratch / "identifiers.json", list(identifiers))
         if task is not None:
@@ -83,9 +81,7 @@ def write_dataset(
         try:
             scratch.rename(root)
         except OSError as error:
-            raise HRMDataError(
-                f"{root} could not be put in place: {error.strerror}; choose another name"
-            ) from None
+            raise HRMDataError(f"{root} could not be put in place: {error.strerror}; choose another name") from None
         _sync(root.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -106,9 +102,7 @@ def _check(item: PuzzleSet, metadata: DatasetMetadata, where: str) -> None:
     check_tokens(item.inputs, metadata, f"{where}: inputs")
     check_tokens(item.labels, metadata, f"{where}: labels")
     if item.inputs.shape != item.labels.shape:
-        raise HRMDataError(
-            f"{where}: inputs {item.inputs.shape} and labels {item.labels.shape} differ in shape"
-        )
+        raise HRMDataError(f"{where}: inputs {item.inputs.shape} and labels {item.labels.shape} differ in shape")
     check_indices(item.puzzle_indices, item.puzzles, item.examples, f"{where}: puzzle_indices", "examples")
     check_indices(item.group_indices, None, item.puzzles, f"{where}: group_indices", "puzzles")
     names = item.puzzle_identifiers
