@@ -76,12 +76,7 @@ def test_answers_whatever_was_loaded_before(before: str, environment: dict[str, 
 def test_reloading_and_forking_keep_it() -> None:
     again = "import importlib, os; importlib.reload(_blas); assert _blas.blas_info().active\n"
     child = "os.fork() == 0 and os._exit(mx.sum(mx.ones((2, 3)) @ mx.ones((3, 2))).item() != 12)\n"
-    run(
-        "import hrm_ops, mlx.core as mx\nfrom hrm_ops import _blas\n"
-        + again
-        + child
-        + "assert os.wait()[1] == 0"
-    )
+    run("import hrm_ops, mlx.core as mx\nfrom hrm_ops import _blas\n" + again + child + "assert os.wait()[1] == 0")
 
 
 @needs_openblas
@@ -172,8 +167,6 @@ def test_a_sealed_slot_is_written_and_sealed_again() -> None:
     _blas._protect(address, mmap.PROT_READ)
     slot = _blas._Slot(b"cblas_sgemm", address + 8, sealed=True)
     slot.write(42)
-    mapped = [
-        line for line in Path("/proc/self/maps").read_text().splitlines() if line.startswith(f"{address:x}-")
-    ]
+    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.startswith(f"{address:x}-")]
     assert slot.read() == 42
     assert mapped[0].split()[1].startswith("r--")

@@ -1,6 +1,6 @@
 """The Hierarchical Reasoning Model (arXiv 2506.21734) for MLX."""
 
-from hrm_model._act import ACTOutput, Batch, Carry, act_step, fill_halted_slots, halting, initial_carry
+from hrm_model._act import ACTOutput, Batch, Carry, act_step, fill_halted_slots, halting, initial_carry, slots
 from hrm_model._config import HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._inference import Prediction, Predictor
@@ -27,4 +27,5 @@ __all__ = [
     "load_model",
     "save_weights",
     "score",
+    "slots",
 ]

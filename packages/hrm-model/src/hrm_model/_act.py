@@ -1,4 +1,4 @@
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import mlx.core as mx
 
@@ -62,6 +62,11 @@ def initial_carry(config: HRMConfig, batch_size: int) -> Carry:
     )
 
 
+def slots(of: Any, part: slice) -> Any:
+    """Return some of the slots of a :class:`Batch` or :class:`Carry`, as the same kind of dictionary."""
+    return {name: array[part] for name, array in of.items()}
+
+
 def fill_halted_slots(model: HRM, carry: Carry, batch: Batch) -> Carry:
     """Give every halted slot the next example, the initial states and a step count of 0.
 
@@ -106,9 +111,7 @@ def halting(config: HRMConfig, steps: mx.array, q_logits: mx.array, training: bo
     return halted
 
 
-def act_step(
-    model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: bool
-) -> tuple[Carry, ACTOutput]:
+def act_step(model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: bool) -> tuple[Carry, ACTOutput]:
     """Advance every slot by one step.
 
     Args:

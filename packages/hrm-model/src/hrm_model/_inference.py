@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 from hrm_ops import lanes
 
-from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry
+from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
 from hrm_model._model import HRM
 
 
@@ -50,8 +50,8 @@ class Predictor:
         size = batch["inputs"].shape[0] // len(streams)
         for i, stream in enumerate(streams):
             with mx.stream(stream):
-                parts.append(self._predict(i, {k: v[i * size : (i + 1) * size] for k, v in batch.items()}))
-        return Prediction(*(mx.concatenate(field) for field in zip(*parts, strict=True)))
+                parts.append(self._predict(i, slots(batch, slice(i * size, (i + 1) * size))))
+        return Prediction(*(mx.concatenate(list(field)) for field in zip(*parts, strict=True)))
 
     def _predict(self, lane: int, batch: Batch) -> Prediction:
         config = self.model.config
@@ -65,9 +65,7 @@ class Predictor:
         if lane not in self._steps:
 
             @partial(mx.compile, inputs=[self.model.state])
-            def step(
-                carry: Carry, halted_at: mx.array
-            ) -> tuple[Carry, mx.array, mx.array, mx.array, mx.array]:
+            def step(carry: Carry, halted_at: mx.array) -> tuple[Carry, mx.array, mx.array, mx.array, mx.array]:
                 rows = self.model.puzzle_rows(carry["puzzle_identifiers"])
                 carry, out = act_step(self.model, carry, rows, training=False)
                 halts = out.q_halt_logits > out.q_continue_logits

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
@@ -22,11 +23,10 @@ def load_model(path: Path) -> HRM:
         HRMModelError: If the file is missing, damaged, has no configuration, or does not fit its configuration.
     """
     try:
-        arrays, metadata = mx.load(str(path), return_metadata=True)
+        loaded: Any = mx.load(str(path), return_metadata=True)
+        arrays, metadata = loaded
     except (RuntimeError, ValueError, OSError) as error:
-        raise HRMModelError(
-            f"{path}: cannot be read as safetensors ({error}); choose another checkpoint"
-        ) from error
+        raise HRMModelError(f"{path}: cannot be read as safetensors ({error}); choose another checkpoint") from error
     if "config" not in metadata:
         raise HRMModelError(f"{path}: has no 'config' in its metadata, so it is no HRM of ours")
     try:

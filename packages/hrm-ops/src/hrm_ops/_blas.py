@@ -141,9 +141,7 @@ def _load_openblas() -> ctypes.CDLL:
 
 def _redirect(slots: list[_Slot], library: ctypes.CDLL) -> None:
     """Point the slots at OpenBLAS, and back where they were if that fails or a product comes out wrong."""
-    targets = [
-        ctypes.cast(getattr(library, _GEMM[slot.symbol]), ctypes.c_void_p).value or 0 for slot in slots
-    ]
+    targets = [ctypes.cast(getattr(library, _GEMM[slot.symbol]), ctypes.c_void_p).value or 0 for slot in slots]
     before = [slot.read() for slot in slots]
     try:
         for slot, target in zip(slots, targets, strict=True):

@@ -43,9 +43,7 @@ def truncated_normal(
     return (unit * (std / _std_of_unit_normal_cut_at(_BOUND))).astype(dtype)
 
 
-def lecun_normal(
-    shape: tuple[int, int], dtype: mx.Dtype = mx.float32, key: mx.array | None = None
-) -> mx.array:
+def lecun_normal(shape: tuple[int, int], dtype: mx.Dtype = mx.float32, key: mx.array | None = None) -> mx.array:
     """Sample a weight ``[out, in]`` by truncated LeCun initialisation: std ``1 / sqrt(in)``.
 
     Source: LeCun et al., "Efficient BackProp" (1998), with the truncation of :func:`truncated_normal`.

@@ -27,9 +27,7 @@ class Linear(nn.Linear):
 
     def __call__(self, x: mx.array) -> mx.array:
         if x.shape[-1] != self.weight.shape[-1]:
-            raise HRMOpsError(
-                f"[Linear] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}."
-            )
+            raise HRMOpsError(f"[Linear] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}.")
         y = x @ self.weight.T.astype(x.dtype)
         return y + self.bias.astype(x.dtype) if "bias" in self else y
 

@@ -1,1 +1,45 @@
-"""Training of the Hierarchical Reasoning Model."""
+"""Training of the Hierarchical Reasoning Model: losses, optimisers, compiled step, loop, checkpoints."""
+
+from hrm_train._checkpoint import checkpoints, load_checkpoint, load_checkpoint_model, save_checkpoint
+from hrm_train._config import TrainConfig
+from hrm_train._errors import HRMTrainError
+from hrm_train._loop import (
+    BatchSource,
+    Callback,
+    InterruptedRunError,
+    Report,
+    as_arrays,
+    make_train_step,
+    train,
+)
+from hrm_train._losses import IGNORE_LABEL, LossType, act_loss, cross_entropy
+from hrm_train._optimizers import AdamAtan2, SparseSignSGD
+from hrm_train._run import RunDirectory
+from hrm_train._schedule import cosine_with_warmup
+from hrm_train._step import TrainStep, loss_and_gradients
+
+__all__ = [
+    "IGNORE_LABEL",
+    "AdamAtan2",
+    "BatchSource",
+    "Callback",
+    "HRMTrainError",
+    "InterruptedRunError",
+    "LossType",
+    "Report",
+    "RunDirectory",
+    "SparseSignSGD",
+    "TrainConfig",
+    "TrainStep",
+    "act_loss",
+    "as_arrays",
+    "checkpoints",
+    "cosine_with_warmup",
+    "cross_entropy",
+    "load_checkpoint",
+    "load_checkpoint_model",
+    "loss_and_gradients",
+    "make_train_step",
+    "save_checkpoint",
+    "train",
+]

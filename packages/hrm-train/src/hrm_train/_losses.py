@@ -27,9 +27,7 @@ def cross_entropy(logits: mx.array, labels: mx.array, loss_type: LossType) -> mx
     if loss_type == "stablemax_cross_entropy":
         log_p = mx.take_along_axis(log_stablemax(logits), target, axis=-1)[..., 0]
     else:
-        log_p = (mx.take_along_axis(logits, target, axis=-1) - logits.logsumexp(axis=-1, keepdims=True))[
-            ..., 0
-        ]
+        log_p = (mx.take_along_axis(logits, target, axis=-1) - logits.logsumexp(axis=-1, keepdims=True))[..., 0]
     return mx.where(valid, -log_p, 0)
 
 
@@ -60,9 +58,7 @@ def act_loss(
     exact = num_correct == num_valid
 
     lm_loss = per_slot.sum()
-    q_halt_loss = nn.losses.binary_cross_entropy(
-        output.q_halt_logits, exact.astype(mx.float32), reduction="sum"
-    )
+    q_halt_loss = nn.losses.binary_cross_entropy(output.q_halt_logits, exact.astype(mx.float32), reduction="sum")
     loss = lm_loss + 0.5 * q_halt_loss
 
     counted = halted & (num_valid > 0)

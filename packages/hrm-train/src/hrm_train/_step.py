@@ -1,8 +1,8 @@
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
-from hrm_model import HRM, ACTOutput, Batch, Carry, act_step, fill_halted_slots, initial_carry
+from hrm_model import HRM, ACTOutput, Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
 from hrm_ops import lanes
 from mlx.utils import tree_map
 
@@ -38,9 +38,7 @@ def loss_and_gradients(
     def loss_fn(trained: Tree) -> tuple[mx.array, Any]:
         model.update(trained["dense"])
         new_carry, output = act_step(model, carry, trained.get("rows"), training=True)
-        loss, metrics = act_loss(
-            output, new_carry["labels"], new_carry["steps"], new_carry["halted"], loss_type
-        )
+        loss, metrics = act_loss(output, new_carry["labels"], new_carry["steps"], new_carry["halted"], loss_type)
         return loss / carry["steps"].size, (new_carry, output, {**metrics, "loss": loss})
 
     (_, (new_carry, output, metrics)), gradients = mx.value_and_grad(loss_fn)(trained)
@@ -79,7 +77,7 @@ class TrainStep:
         self.optimizer = optimizer
         self.puzzle_optimizer = puzzle_optimizer
         self.loss_type = loss_type
-        self.carry = initial_carry(model.config, batch_size)
+        self.carry: Carry = initial_carry(model.config, batch_size)
         self.metrics: Metrics = {}
         self.reset_metrics()
         optimizer.init(model.trainable_parameters())
@@ -98,8 +96,13 @@ class TrainStep:
             "puzzle_optimizer": self.puzzle_optimizer.state,
             "carry": self.carry,
             "metrics": self.metrics,
-            "random": mx.random.state,
+            "random": self._random_key(),
         }
+
+    @staticmethod
+    def _random_key() -> mx.array:
+        state: Any = mx.random.state
+        return cast(mx.array, state[0])
 
     def load_state(self, state: Tree) -> None:
         """Go on from a tree of the form of :attr:`state`."""
@@ -108,7 +111,8 @@ class TrainStep:
         self.puzzle_optimizer.state = state["puzzle_optimizer"]
         self.carry = state["carry"]
         self.metrics = state["metrics"]
-        mx.random.state[:] = state["random"]
+        high, low = state["random"].tolist()  # a key is the two halves of the seed that gives it
+        mx.random.seed(high << 32 | low)
         self._update = self._compile_update()
 
     def reset_metrics(self) -> None:
@@ -134,11 +138,7 @@ class TrainStep:
         for i, (stream, forward) in enumerate(zip(self._lanes, self._forward, strict=True)):
             part = slice(i * size, (i + 1) * size)
             with mx.stream(stream):
-                results.append(
-                    forward(
-                        {k: v[part] for k, v in self.carry.items()}, {k: v[part] for k, v in batch.items()}
-                    )
-                )
+                results.append(forward(slots(self.carry, part), slots(batch, part)))
         carries, metrics, gradients, rows = zip(*results, strict=True)
         self.carry, self.metrics = self._update(carries, [self.metrics, *metrics], gradients, rows)
 
@@ -160,11 +160,11 @@ class TrainStep:
             gradients: tuple[Tree, ...],
             rows: tuple[mx.array | None, ...],
         ) -> tuple[Carry, Metrics]:
-            carry = tree_map(lambda *parts: mx.concatenate(parts), *carries)
+            carry = tree_map(lambda *parts: mx.concatenate(list(parts)), *carries)
             self.optimizer.update(self.model, tree_map(lambda *parts: sum(parts) / len(parts), *gradients))
             if self.model.config.puzzle_emb_ndim:
                 table = self.model.puzzle_emb
-                row_gradients = mx.concatenate(rows) / len(rows)
+                row_gradients = mx.concatenate([r for r in rows if r is not None]) / len(rows)
                 table.weight = self.puzzle_optimizer.apply_rows(
                     table.weight, carry["puzzle_identifiers"], row_gradients
                 )

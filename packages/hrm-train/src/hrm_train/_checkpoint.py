@@ -1,0 +1,129 @@
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from hrm_model import HRM, HRMModelError, load_model, save_weights
+from mlx.utils import tree_flatten, tree_map_with_path
+
+from hrm_train._errors import HRMTrainError
+from hrm_train._files import new_directory, write_json
+from hrm_train._step import TrainStep
+
+WEIGHTS = "model.safetensors"
+TRAINING = "training.safetensors"
+STATE = "state.json"
+_FORMAT = 1
+
+
+def save_checkpoint(directory: Path, step: TrainStep, position: int, step_count: int) -> Path:
+    """Write everything that training needs to go on, as a new directory ``step-00001234``, atomically.
+
+    It holds ``model.safetensors`` (weights and configuration), ``training.safetensors`` (both optimisers,
+    carry, metrics since the last report, random state) and ``state.json`` (counters and versions).
+
+    Args:
+        directory: Where the checkpoint is put.
+        step: The training step whose state is saved.
+        position: Batches taken from the data so far.
+        step_count: Steps done so far.
+
+    Returns:
+        The checkpoint's directory; an existing one of the same step is left as it is.
+    """
+    path = directory / f"step-{step_count:08d}"
+    if path.exists():
+        return path
+    with new_directory(path) as temporary:
+        save_weights(step.model, temporary / WEIGHTS)
+        mx.save_safetensors(str(temporary / TRAINING), _training_arrays(step))
+        write_json(
+            temporary / STATE,
+            {
+                "format": _FORMAT,
+                "step": step_count,
+                "position": position,
+                "versions": {name: version(name) for name in ("mlx", "hrm-model", "hrm-train")},
+            },
+        )
+    return path
+
+
+def load_checkpoint(path: Path, step: TrainStep) -> tuple[int, int]:
+    """Put a training step into the state of a checkpoint.
+
+    Args:
+        path: Directory of :func:`save_checkpoint`.
+        step: A training step of the same configuration.
+
+    Returns:
+        Steps done and batches taken from the data.
+
+    Raises:
+        HRMTrainError: If the checkpoint is damaged, from a newer version, or of another model.
+    """
+    counters = _read_counters(path)
+    try:
+        model = load_model(path / WEIGHTS)
+        training: Any = mx.load(str(path / TRAINING))
+    except (HRMModelError, RuntimeError, ValueError, OSError) as error:
+        raise HRMTrainError(f"{path}: checkpoint cannot be read: {error}") from error
+    if model.config != step.model.config:
+        raise HRMTrainError(f"{path}: holds another model ({model.config}) than the run ({step.model.config})")
+    expected = {name: array.shape for name, array in _training_arrays(step).items()}
+    found = {name: array.shape for name, array in training.items()}
+    if expected != found:
+        odd = min(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
+        raise HRMTrainError(
+            f"{path / TRAINING}: {odd} should have shape {expected.get(odd)}, but has {found.get(odd)}; "
+            "resume with the settings that the run was started with"
+        )
+    rest = {name: part for name, part in step.state.items() if name != "model"}
+    rest = tree_map_with_path(lambda name, _: training[name], rest)
+    step.load_state({"model": model.parameters(), **rest})
+    return counters["step"], counters["position"]
+
+
+def _training_arrays(step: TrainStep) -> dict[str, mx.array]:
+    state = {name: part for name, part in step.state.items() if name != "model"}
+    return {name: leaf for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
+
+
+def _read_counters(path: Path) -> dict[str, int]:
+    try:
+        counters: dict[str, int] = json.loads((path / STATE).read_text())
+        found = counters["format"]
+        if found > _FORMAT:
+            raise HRMTrainError(
+                f"{path / STATE}: format {found} is newer than this version reads ({_FORMAT}); upgrade hrm-train"
+            )
+        return {"step": int(counters["step"]), "position": int(counters["position"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HRMTrainError(f"{path / STATE}: cannot be read ({error!r}); use another checkpoint") from error
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """Return the complete checkpoints in a directory, oldest first."""
+    return sorted(p for p in directory.glob("step-*") if (p / STATE).is_file())
+
+
+def remove_old_checkpoints(directory: Path, keep: int) -> None:
+    """Remove all but the newest ``keep`` checkpoints."""
+    for path in checkpoints(directory)[:-keep]:
+        shutil.rmtree(path)
+
+
+def load_checkpoint_model(path: Path) -> HRM:
+    """Read only the model of a checkpoint.
+
+    Raises:
+        HRMTrainError: If ``path`` is no checkpoint or is damaged.
+    """
+    if not (path / WEIGHTS).is_file():
+        raise HRMTrainError(f"{path}: is no checkpoint, it has no {WEIGHTS}")
+    try:
+        return load_model(path / WEIGHTS)
+    except HRMModelError as error:
+        raise HRMTrainError(str(error)) from error

@@ -1,0 +1,213 @@
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any, Protocol
+
+import mlx.core as mx
+import numpy as np
+from hrm_model import HRM, Batch
+from hrm_ops import blas_threads, lanes
+from mlx.utils import tree_map
+
+from hrm_train._checkpoint import load_checkpoint, remove_old_checkpoints, save_checkpoint
+from hrm_train._config import TrainConfig
+from hrm_train._errors import HRMTrainError
+from hrm_train._optimizers import AdamAtan2, SparseSignSGD
+from hrm_train._run import RunDirectory
+from hrm_train._schedule import cosine_with_warmup
+from hrm_train._step import TrainStep
+
+Report = Mapping[str, float]
+
+
+class BatchSource(Protocol):
+    """An endless iterator of batches ``{inputs, labels, puzzle_identifiers}`` of int32 that can go on anywhere.
+
+    ``position`` is the number of batches given out; setting it makes the next batch the one at that position.
+    """
+
+    position: int
+
+    def __next__(self) -> Mapping[str, np.ndarray]:
+        """Return the batch at ``position`` and advance it."""
+        ...
+
+
+class Callback(Protocol):
+    """Something that watches a run."""
+
+    def started(self, step: int) -> None:
+        """The first step is about to be taken, after ``step`` steps of an earlier process."""
+        ...
+
+    def reported(self, report: Report) -> None:
+        """Metrics since the last report."""
+        ...
+
+    def evaluated(self, report: Report) -> None:
+        """Scores on held-out puzzles."""
+        ...
+
+
+class InterruptedRunError(HRMTrainError):
+    """Training was asked to stop; what it had is in a checkpoint."""
+
+
+def train(
+    model: HRM,
+    config: TrainConfig,
+    batches: BatchSource,
+    evaluate: Callable[[HRM], Report],
+    run: RunDirectory,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = False,
+) -> None:
+    """Train a model to the end of its run, with reports, evaluations and checkpoints on the way.
+
+    Args:
+        model: The model, trained in place.
+        config: How it is trained.
+        batches: The training data.
+        evaluate: Scores the model on held-out puzzles.
+        run: Where metrics and checkpoints go.
+        callbacks: Told about progress.
+        resume: Whether to go on from the run's newest checkpoint.
+
+    Raises:
+        InterruptedRunError: On SIGINT or SIGTERM, after a checkpoint was written.
+        HRMTrainError: If the loss is not finite, or the checkpoint cannot be used.
+    """
+    mx.random.seed(config.seed + 1)  # the weights took the seed itself
+    step = make_train_step(model, config)
+    done = 0
+    if resume:
+        done, batches.position = load_checkpoint(run.newest_checkpoint(), step)
+        run.forget_metrics_after(done)
+
+    def save() -> None:
+        save_checkpoint(run.checkpoint_directory, step, batches.position, done)
+        remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints)
+
+    spread = len(lanes(config.global_batch_size)) > 1
+    clock = _Clock(done)
+    with _stop_requested() as stop, blas_threads(1) if spread else nullcontext():
+        for callback in callbacks:
+            callback.started(done)
+        while done < config.steps:
+            step(as_arrays(next(batches)))
+            mx.async_eval(step.state)
+            done += 1
+
+            last = done == config.steps
+            if last or done % config.log_interval == 0:
+                report = _report(step, config, done, clock)
+                run.append_metrics({"kind": "train", **report})
+                for callback in callbacks:
+                    callback.reported(report)
+                if not math.isfinite(report["loss"]):
+                    raise HRMTrainError(
+                        f"step {done}: the loss is {report['loss']}; lower lr {config.lr} and resume, "
+                        f"the last checkpoint is in {run.checkpoint_directory}"
+                    )
+            if last or done % config.eval_interval == 0:
+                with clock.paused():
+                    scores = {"step": done, **evaluate(model)}
+                run.append_metrics({"kind": "eval", **scores})
+                for callback in callbacks:
+                    callback.evaluated(scores)
+            if last or done % config.checkpoint_interval == 0:
+                with clock.paused():
+                    save()
+            if stop.is_set and not last:
+                save()
+                raise InterruptedRunError(f"stopped after step {done} of {config.steps}; saved in {run.path}")
+
+
+def make_train_step(model: HRM, config: TrainConfig) -> TrainStep:
+    """Join a model to the optimisers and schedules of a configuration."""
+
+    def schedule(peak: float) -> Callable[[mx.array], mx.array]:
+        return cosine_with_warmup(peak, config.lr_warmup_steps, config.steps, config.lr_min_ratio)
+
+    return TrainStep(
+        model,
+        AdamAtan2(schedule(config.lr), (config.beta1, config.beta2), config.weight_decay),
+        SparseSignSGD(schedule(config.puzzle_emb_lr), config.puzzle_emb_weight_decay),
+        config.global_batch_size,
+        config.loss_type,
+    )
+
+
+def as_arrays(batch: Mapping[str, np.ndarray]) -> Batch:
+    """Turn a batch of numpy arrays into one of MLX arrays."""
+    return Batch(
+        inputs=mx.array(batch["inputs"]),
+        labels=mx.array(batch["labels"]),
+        puzzle_identifiers=mx.array(batch["puzzle_identifiers"]),
+    )
+
+
+def _report(step: TrainStep, config: TrainConfig, done: int, clock: "_Clock") -> Report:
+    """Read the metrics back from the device and start their sums anew."""
+    sums = tree_map(lambda a: a.item(), step.metrics)
+    step.reset_metrics()
+    steps, seconds = clock.lap(done)
+    count = max(1, sums.pop("count"))
+    losses = {name: sums.pop(name) / (steps * config.global_batch_size) for name in list(sums) if "loss" in name}
+    return {
+        "step": done,
+        **losses,
+        **{name: total / count for name, total in sums.items()},
+        "lr": step.optimizer.learning_rate.item(),
+        "steps_per_second": steps / seconds,
+        "puzzles_per_second": steps * config.global_batch_size / seconds,
+        "memory_gib": mx.get_peak_memory() / 2**30,
+    }
+
+
+class _Clock:
+    """Measures steps and seconds between reports, without pauses."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self._start = step, time.perf_counter()
+
+    def lap(self, step: int) -> tuple[int, float]:
+        steps, now = step - self._step, time.perf_counter()
+        seconds = now - self._start
+        self._step, self._start = step, now
+        return steps, seconds
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - before
+
+
+class _Flag:
+    is_set = False
+
+
+@contextmanager
+def _stop_requested() -> Iterator[_Flag]:
+    """Yield a flag that the first SIGINT or SIGTERM sets; the second acts at once."""
+    flag = _Flag()
+    before: dict[int, Any] = {}
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        flag.is_set = True
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield flag
+    finally:
+        restore()
