@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import DatasetMetadata, HRMDataError, PuzzleSet, one_example_each, open_dataset, write_dataset
+from hrm_data import DatasetMetadata, HRMDataError, PuzzleSet, TestLoader, one_example_each, open_dataset, write_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -62,14 +62,18 @@ def test_metadata_cannot_be_changed(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_every_field_but_ignore_label_id_is_needed(directory: Path, field: str) -> None:
+def test_every_field_is_needed(directory: Path, field: str) -> None:
     rest = {key: value for key, value in FIELDS.items() if key != field}
     (directory / "train" / "dataset.json").write_text(json.dumps(rest))
-    if field == "ignore_label_id":
-        assert open_dataset(directory, "train").metadata.ignore_label_id is None
-    else:
-        with pytest.raises(HRMDataError, match=rf"dataset\.json: field {field}: Field required"):
-            open_dataset(directory, "train")
+    with pytest.raises(HRMDataError, match=rf"dataset\.json: field {field}: Field required"):
+        open_dataset(directory, "train")
+
+
+def test_ignore_label_id_may_be_null_and_then_no_label_is_ignored(directory: Path) -> None:
+    (directory / "test" / "dataset.json").write_text(json.dumps({**FIELDS, "ignore_label_id": None}))
+    np.save(directory / "test" / "all__labels.npy", np.zeros((2, 4), np.uint8))
+    batch = next(iter(TestLoader(open_dataset(directory, "test"), 2)))
+    assert (batch["labels"] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ def test_every_field_but_ignore_label_id_is_needed(directory: Path, field: str) 
         ("sets", ["all", "all"], "names one set twice"),
         ("sets", ["../all"], "field sets"),
         ("sets", ["none"], r"none__inputs\.npy is missing"),
-        ("colour", 1, "field colour"),
+        ("vocab_size", "6", "field vocab_size: .*got '6'"),
     ],
 )
 def test_metadata_that_disagrees_is_refused(directory: Path, field: str, value: object, message: str) -> None:

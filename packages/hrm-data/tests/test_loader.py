@@ -199,3 +199,10 @@ def test_sets_are_tested_one_after_the_other(ragged: Dataset) -> None:
 def test_wrong_numbers_are_refused(train: Dataset, options: dict, message: str) -> None:
     with pytest.raises(HRMDataError, match=message):
         TrainLoader(train, **{"batch_size": 8, **options})
+
+
+def test_a_far_position_is_reached_at_once_when_puzzles_differ_in_size_too(ragged: Dataset) -> None:
+    began = time.perf_counter()
+    far = next(TrainLoader(ragged, 16, position=10**12))
+    assert time.perf_counter() - began < 1.0
+    assert same(far, TrainLoader(ragged, 16).batch_at(10**12))

@@ -6,7 +6,7 @@ import numpy as np
 
 from hrm_data._board import Board
 from hrm_data._search import BatchSearch
-from hrm_data._solver import SLOTS, solved_by_singles
+from hrm_data._solver import solved_by_singles
 
 
 def dig(grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, *, singles: bool) -> np.ndarray:
@@ -27,36 +27,25 @@ def dig(grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, 
     kept = np.ones((board.cells, total), bool)
     left = np.full(total, board.cells)
     trial = np.zeros(total, np.int64)
-    search = BatchSearch(board, min(SLOTS, max(total, 1)), guess=not singles)
-    waiting = np.flatnonzero(left > target)
-    ended = np.arange(search.slots)
-    queued = 0
-    while True:
-        free = ended[search.item[ended] < 0]
-        fresh = waiting[queued : queued + free.size]
-        queued += fresh.size
-        search.item[free[: fresh.size]] = fresh
-        busy = ended[search.item[ended] >= 0]
-        if busy.size:
-            item = search.item[busy]
-            cell = order[item, trial[item]]
-            state = np.where(kept[:, item], bits[:, item], full)
-            column = np.arange(busy.size)
-            state[cell, column] = full if singles else full ^ bits[cell, item]
-            search.load(busy, state)
-        active = np.count_nonzero(search.item >= 0)
-        if not active:
-            return np.ascontiguousarray(kept.T)
-        if active <= search.slots // 2:
-            search.compact()
-        ended, found = search.step()
-        item = search.item[ended]
-        gone = item[found if singles else ~found]
+    search = BatchSearch(board, total, guess=not singles)
+
+    def state(items: np.ndarray) -> np.ndarray:
+        cell = order[items, trial[items]]
+        cells = np.where(kept[:, items], bits[:, items], full)
+        cells[cell, np.arange(len(items))] = full if singles else full ^ bits[cell, items]
+        return cells
+
+    def settle(slots: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        items = search.item[slots]
+        gone = items[found if singles else ~found]  # solved by singles, or no solution with another digit
         kept[order[gone, trial[gone]], gone] = False
         left[gone] -= 1
-        trial[item] += 1
-        done = (trial[item] == board.cells) | (left[item] <= target[item])
-        search.retire(ended[done])
+        trial[items] += 1
+        done = (trial[items] == board.cells) | (left[items] <= target[items])
+        return slots[~done], slots[done]
+
+    search.run(np.flatnonzero(left > target), state, settle)
+    return np.ascontiguousarray(kept.T)
 
 
 def restore(grids: np.ndarray, kept: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board) -> np.ndarray:

@@ -23,12 +23,11 @@ IGNORE = -100
 class TrainLoader:
     """Endless batches of a training split, a function of (seed, position) alone.
 
-    One iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each
-    group one puzzle is drawn and as many of its examples as still fit into the batch; the last, partial batch
-    of an iteration is dropped. `position` counts the batches given out: a loader made with the saved position
-    of another goes on where that one stood. Going to a position costs nothing that grows with it if all
-    puzzles have equally many examples; otherwise the iterations before it are planned again, without touching
-    any example.
+    One iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each group one
+    puzzle is drawn and as many of its examples as still fit into the batch; the last, partial batch of an iteration is
+    dropped. Where puzzles differ in size, every iteration has the number of batches that the first one packs into.
+    `position` counts the batches given out: a loader made with the saved position of another goes on where that one
+    stood. Going to a position costs one iteration's shuffle, however large the position.
 
     Args:
         dataset: From `open_dataset`.

@@ -18,17 +18,17 @@ class DatasetMetadata(BaseModel):
     `ignore_label_id` may be null, which ignores nothing. Groups are counted over all sets of the split.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True)
 
     pad_id: int = Field(ge=0)
-    ignore_label_id: int | None = Field(default=None, ge=0)
+    ignore_label_id: int | None = Field(ge=0)
     blank_identifier_id: int = Field(ge=0)
     vocab_size: int = Field(ge=1)
     seq_len: int = Field(ge=1)
     num_puzzle_identifiers: int = Field(ge=1)
     total_groups: int = Field(ge=0)
     mean_puzzle_examples: float = Field(ge=0, allow_inf_nan=False)
-    sets: tuple[SetName, ...] = Field(min_length=1)
+    sets: tuple[SetName, ...] = Field(min_length=1, strict=False)
 
     @model_validator(mode="after")
     def _ids_are_in_range(self) -> DatasetMetadata:

@@ -38,10 +38,9 @@ class Plan:
         smallest = min(int(size.min()) * dataset.sets[name].groups for name, size in sizes.items())
         self._epochs = epochs or max(1, -(-_KEPT_BATCHES * batch_size // smallest))
         self._sizes = sizes
-        self._uniform = all(size.min() == size.max() for size in sizes.values())
-        self._ends: list[int] = [0]  # batches before each iteration, as far as they have been counted
+        self._counts = {name: self._first_count(number) for number, name in enumerate(self._sets)}
         self._iteration = lru_cache(maxsize=2)(self._make_iteration)
-        if self._count(0) == 0:
+        if not all(self._counts.values()):
             raise HRMDataError(
                 f"{where} has too few examples for one batch of {batch_size} with epochs_per_iteration "
                 f"{self._epochs}; lower the batch size or raise epochs_per_iteration"
@@ -49,36 +48,41 @@ class Plan:
 
     def examples_at(self, position: int) -> tuple[str, np.ndarray, np.ndarray]:
         """Set name, examples `[B]` and their puzzles `[B]` of the batch at `position`."""
-        iteration, offset = self._locate(position)
+        iteration, offset = divmod(position, sum(self._counts.values()))
         for part in self._iteration(iteration):
-            if offset < len(part.starts) - 1:
-                rng = self._rng(2, position)
-                return part.name, *self._draw(part, offset, rng)
-            offset -= len(part.starts) - 1
-        raise AssertionError("position lies within its iteration")
-
-    def _locate(self, position: int) -> tuple[int, int]:
-        if self._uniform:
-            return divmod(position, self._count(0))
-        while self._ends[-1] <= position:
-            self._ends.append(self._ends[-1] + self._count(len(self._ends) - 1))
-        iteration = int(np.searchsorted(self._ends, position, side="right")) - 1
-        return iteration, position - self._ends[iteration]
-
-    def _count(self, iteration: int) -> int:
-        return sum(len(part.starts) - 1 for part in self._iteration(iteration))
+            if offset < self._counts[part.name]:
+                return part.name, *self._draw(part, offset, self._rng(2, position))
+            offset -= self._counts[part.name]
+        raise AssertionError("an iteration holds all its batches")
 
     def _rng(self, purpose: int, *key: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, purpose, *key])))
+
+    def _first_count(self, number: int) -> int:
+        """Full batches that one set yields in the first iteration, and by definition in every other.
+
+        Where puzzles differ in size, another order may pack into a few batches more or less. A fixed number lets a
+        position be reached without planning all iterations before it.
+        """
+        name = list(self._sets)[number]
+        puzzles = self._puzzles(self._rng(3, 0, number), self._sets[name])
+        return len(_batch_starts(self._sizes[name][puzzles], self._batch)) - 1
+
+    def _puzzles(self, rng: np.random.Generator, item: PuzzleSet) -> np.ndarray:
+        """One puzzle of every group, in each of the epochs that make up an iteration."""
+        groups = np.concatenate([rng.permutation(item.groups) for _ in range(self._epochs)])
+        return rng.integers(item.group_indices[groups], item.group_indices[groups + 1], dtype=np.int64)
 
     def _make_iteration(self, iteration: int) -> tuple[_Pass, ...]:
         parts = []
         for number, (name, item) in enumerate(self._sets.items()):
             rng = self._rng(3, iteration, number)
-            groups = np.concatenate([rng.permutation(item.groups) for _ in range(self._epochs)])
-            low, high = item.group_indices[groups], item.group_indices[groups + 1]
-            puzzles = rng.integers(low, high, dtype=np.int64)
-            parts.append(_Pass(name, puzzles, _batch_starts(self._sizes[name][puzzles], self._batch)))
+            puzzles = self._puzzles(rng, item)
+            starts = _batch_starts(self._sizes[name][puzzles], self._batch)
+            while len(starts) <= self._counts[name]:
+                puzzles = np.concatenate([puzzles, self._puzzles(rng, item)])
+                starts = _batch_starts(self._sizes[name][puzzles], self._batch)
+            parts.append(_Pass(name, puzzles, starts))
         return tuple(parts)
 
     def _draw(self, part: _Pass, offset: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

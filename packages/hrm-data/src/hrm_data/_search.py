@@ -8,10 +8,15 @@ The batch is the last axis, so that every operation runs over contiguous memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hrm_data._board import Board
 from hrm_data._random import mix
+
+SLOTS = 1024
+"""Searches side by side: enough to hide the cost of a call, few enough for the second-level cache."""
 
 Cells = np.ndarray
 """Candidates as bit masks, `[n, n, slots]` uint16."""
@@ -29,50 +34,60 @@ def _once_twice(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return once, twice
 
 
-class BatchSearch:
-    """Searches in `slots` slots; `item` names the caller's item in each slot, -1 where a slot is idle."""
+Settle = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Takes slots whose search ended and whether each found a solution; returns those to start again, and those done."""
 
-    def __init__(self, board: Board, slots: int, *, guess: bool = True, randomise: bool = False) -> None:
+
+class BatchSearch:
+    """Searches side by side; `item` names the caller's item in each slot, -1 where a slot is idle.
+
+    Args:
+        board: Geometry.
+        items: How many items there will be.
+        guess: Guess where propagation ends; otherwise a search ends there without a solution.
+        keys: One uint64 for each item, to guess at random; otherwise the smallest digit is guessed.
+    """
+
+    def __init__(self, board: Board, items: int, *, guess: bool = True, keys: np.ndarray | None = None) -> None:
         self.board = board
         self.guess = guess
-        self.randomise = randomise
-        n = board.n
-        self.cand: Cells = np.zeros((n, n, slots), np.uint16)
+        self.keys = keys
+        slots = max(1, min(SLOTS, items))
+        self.cand: Cells = np.zeros((board.n, board.n, slots), np.uint16)
         self.item = np.full(slots, -1, np.int64)
         self.guesses = np.zeros(slots, np.int64)
-        self.key = np.zeros(slots, np.uint64)
         self._depth = np.zeros(slots, np.int64)
         self._stack = np.zeros((8, board.cells, slots), np.uint16)
 
-    @property
-    def slots(self) -> int:
-        """How many searches run side by side."""
-        return len(self.item)
+    def run(self, items: np.ndarray, state: Callable[[np.ndarray], np.ndarray], settle: Settle) -> None:
+        """Search for each of `items`, until `settle` has called all of them done.
 
-    def load(self, slots: np.ndarray, cells: np.ndarray) -> None:
-        """Start new searches in these slots from candidates `cells`, `[n * n, len(slots)]` uint16."""
-        self._flat()[:, slots] = cells
-        self._depth[slots] = 0
-        self.guesses[slots] = 0
+        `state(items)` gives the candidates `[n * n, len(items)]` uint16 with which their searches start.
+        """
+        again, free = np.zeros(0, np.int64), np.arange(len(self.item))
+        queued = 0
+        while True:
+            fresh = items[queued : queued + free.size]
+            queued += fresh.size
+            self.item[free[: fresh.size]] = fresh
+            self._retire(free[fresh.size :])
+            start = np.concatenate([again, free[: fresh.size]])
+            if start.size:
+                self._load(start, state(self.item[start]))
+            active = np.count_nonzero(self.item >= 0)
+            if not active:
+                return
+            if active <= len(self.item) // 2:
+                self._compact()
+            again, free = settle(*self.step())
 
     def resume(self, slots: np.ndarray) -> None:
         """Go on behind a solution that was found, as if it had been a dead end."""
         self._flat()[:, slots] = 0
 
-    def retire(self, slots: np.ndarray) -> None:
-        """Leave these slots idle."""
-        self.item[slots] = -1
-        self._flat()[:, slots] = 0
-        self._depth[slots] = 0
-
-    def compact(self) -> np.ndarray:
-        """Drop idle slots; returns the old numbers of those that stay."""
-        keep = np.flatnonzero(self.item >= 0)
-        self.cand = np.ascontiguousarray(self.cand[:, :, keep])
-        self._stack = np.ascontiguousarray(self._stack[:, :, keep])
-        for name in ("item", "guesses", "key", "_depth"):
-            setattr(self, name, getattr(self, name)[keep])
-        return keep
+    def boards(self, slots: np.ndarray) -> np.ndarray:
+        """The digits of solved slots, `[len(slots), n * n]` uint8."""
+        return (np.bitwise_count(self._flat()[:, slots] - np.uint16(1)).T + 1).astype(np.uint8)
 
     def step(self) -> tuple[np.ndarray, np.ndarray]:
         """One sweep; returns the slots whose search ended, and whether each ended at a solution."""
@@ -99,6 +114,23 @@ class BatchSearch:
             np.repeat([True, False], [won.size, dead.size + stuck.size]),
         )
 
+    def _load(self, slots: np.ndarray, cells: np.ndarray) -> None:
+        self._flat()[:, slots] = cells
+        self._depth[slots] = 0
+        self.guesses[slots] = 0
+
+    def _retire(self, slots: np.ndarray) -> None:
+        self.item[slots] = -1
+        self._flat()[:, slots] = 0
+        self._depth[slots] = 0
+
+    def _compact(self) -> None:
+        """Drop idle slots."""
+        keep = np.flatnonzero(self.item >= 0)
+        self.cand = np.ascontiguousarray(self.cand[:, :, keep])
+        self._stack = np.ascontiguousarray(self._stack[:, :, keep])
+        self.item, self.guesses, self._depth = self.item[keep], self.guesses[keep], self._depth[keep]
+
     def _flat(self) -> np.ndarray:
         return self.cand.reshape(self.board.cells, -1)
 
@@ -111,8 +143,8 @@ class BatchSearch:
         which = np.arange(len(slots))
         options = cells[cell, which]
         guess = options & (~options + np.uint16(1))
-        if self.randomise:
-            guess = self._random_bit(slots, options)
+        if self.keys is not None:
+            guess = self._random_bit(self.keys[self.item[slots]] + self.guesses[slots].astype(np.uint64), options)
         depth = self._depth[slots]
         while depth.max() >= len(self._stack):
             self._stack = np.concatenate([self._stack, np.zeros_like(self._stack)])
@@ -123,10 +155,9 @@ class BatchSearch:
         self.guesses[slots] += 1
         self._flat()[cell, slots] = guess
 
-    def _random_bit(self, slots: np.ndarray, options: np.ndarray) -> np.ndarray:
-        """One of the set bits, drawn from the slot's key and the number of its guesses."""
-        bits = mix(self.key[slots] + self.guesses[slots].astype(np.uint64))
-        skip = (bits % np.bitwise_count(options)).astype(np.int64)
+    def _random_bit(self, keys: np.ndarray, options: np.ndarray) -> np.ndarray:
+        """One of the set bits of each of `options`, drawn by its key."""
+        skip = (mix(keys) % np.bitwise_count(options)).astype(np.int64)
         options = options.copy()
         for i in range(self.board.n - 1):
             options = np.where(i < skip, options & (options - np.uint16(1)), options)
@@ -138,7 +169,7 @@ class BatchSearch:
         board, cand = self.board, self.cand
         n, r, c = board.n, board.rows, board.cols
         one = np.uint16(1)
-        boxed_shape = (c, r, r, c, self.slots)
+        boxed_shape = (c, r, r, c, len(self.item))
 
         single = cand - one
         single &= cand

@@ -9,9 +9,6 @@ import numpy as np
 from hrm_data._board import Board, Box, as_board, as_grids
 from hrm_data._search import BatchSearch
 
-SLOTS = 1024
-"""Searches side by side; the working set then stays in the second-level cache."""
-
 
 class Solved(NamedTuple):
     """What `solve` found, one entry for each puzzle."""
@@ -42,44 +39,33 @@ def solve(grids: np.ndarray, box: Box | Board = (3, 3)) -> Solved:
     given = as_grids(grids, board)
     total = len(given)
     result = Solved(np.zeros_like(given), np.zeros(total, np.int64), np.zeros(total, np.int64))
-    search = BatchSearch(board, min(SLOTS, max(total, 1)))
-    ended = np.arange(search.slots)
-    queued = 0
-    while True:
-        fresh = np.arange(queued, min(queued + ended.size, total))
-        queued += fresh.size
-        search.item[ended[: fresh.size]] = fresh
-        search.load(ended[: fresh.size], candidates(given[fresh], board))
-        search.retire(ended[fresh.size :])
-        active = np.count_nonzero(search.item >= 0)
-        if not active:
-            return result
-        if active <= search.slots // 2:
-            search.compact()
-        slots, found = search.step()
+    search = BatchSearch(board, total)
+
+    def settle(slots: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         won = slots[found]
         items = search.item[won]
         first = result.solutions[items] == 0
         result.solutions[items] += 1
-        result.solution[items[first]] = digits(search, won[first])
+        result.solution[items[first]] = search.boards(won[first])
         search.resume(won[first])
-        ended = np.concatenate([won[~first], slots[~found]])
-        result.steps[search.item[ended]] = search.guesses[ended]
+        done = np.concatenate([won[~first], slots[~found]])
+        result.steps[search.item[done]] = search.guesses[done]
+        return slots[:0], done
+
+    search.run(np.arange(total), lambda items: candidates(given[items], board), settle)
+    return result
 
 
 def solved_by_singles(grids: np.ndarray, board: Board) -> np.ndarray:
     """Whether naked and hidden singles alone solve puzzles `[N, n * n]` that have a solution, `[N]` bool."""
     result = np.zeros(len(grids), bool)
-    for start in range(0, len(grids), SLOTS):
-        part = grids[start : start + SLOTS]
-        search = BatchSearch(board, len(part), guess=False)
-        search.item[:] = np.arange(len(part))
-        search.load(search.item, candidates(part, board))
-        while search.slots:
-            ended, found = search.step()
-            result[start + search.item[ended[found]]] = True
-            search.retire(ended)
-            search.compact()
+    search = BatchSearch(board, len(grids), guess=False)
+
+    def settle(slots: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        result[search.item[slots[found]]] = True
+        return slots[:0], slots
+
+    search.run(np.arange(len(grids)), lambda items: candidates(grids[items], board), settle)
     return result
 
 
@@ -87,9 +73,3 @@ def candidates(grids: np.ndarray, board: Board) -> np.ndarray:
     """Candidates before any propagation, `[n * n, N]` uint16, of digits `[N, n * n]`."""
     bits = np.array([board.full] + [1 << d for d in range(board.n)], np.uint16)
     return np.ascontiguousarray(bits[grids].T)
-
-
-def digits(search: BatchSearch, slots: np.ndarray) -> np.ndarray:
-    """The boards of solved slots, `[len(slots), n * n]` uint8."""
-    cells = search.cand.reshape(search.board.cells, -1)[:, slots]
-    return (np.bitwise_count(cells - np.uint16(1)).T + np.uint8(1)).astype(np.uint8)
