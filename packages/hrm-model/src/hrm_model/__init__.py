@@ -1,7 +1,7 @@
 """The Hierarchical Reasoning Model (arXiv 2506.21734) for MLX."""
 
 from hrm_model._act import ACTOutput, Batch, Carry, act_step, fill_halted_slots, halting, initial_carry, slots
-from hrm_model._config import HRMConfig
+from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._inference import Prediction, Predictor
 from hrm_model._model import HRM, HRMOutput, ReasoningModule
@@ -11,6 +11,7 @@ from hrm_model._weights import load_model, save_weights
 __all__ = [
     "HRM",
     "ACTOutput",
+    "ArchConfig",
     "Batch",
     "Carry",
     "HRMConfig",

@@ -1,4 +1,4 @@
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import mlx.core as mx
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -6,18 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Count = Annotated[int, Field(ge=1)]
 
 
-class HRMConfig(BaseModel):
-    """Everything that fixes the architecture and the halting of a Hierarchical Reasoning Model.
+class ArchConfig(BaseModel):
+    """Architecture and halting, without what follows from the data.
 
     Field names are those of the reference's configuration (arXiv 2506.21734, PyTorch release).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seq_len: Count = Field(description="Tokens in a puzzle, without the puzzle prefix.")
-    vocab_size: Count = Field(description="Number of tokens, padding included.")
-    num_puzzle_identifiers: Count = Field(description="Rows of the puzzle embedding table.")
-    puzzle_emb_ndim: int = Field(0, ge=0, description="Width of a puzzle embedding; 0 leaves the prefix out.")
 
     H_cycles: Count = Field(2, description="Cycles of the slow module in one step (N in the paper).")
     L_cycles: Count = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")
@@ -31,6 +26,8 @@ class HRMConfig(BaseModel):
     rms_norm_eps: float = Field(1e-5, gt=0, description="Added to the mean of squares in the norm.")
     rope_theta: float = Field(10000.0, gt=0, description="Base of the rotary wavelengths.")
 
+    puzzle_emb_ndim: int = Field(512, ge=0, description="Width of a puzzle embedding; 0 leaves the prefix out.")
+
     halt_max_steps: Count = Field(16, description="Most ACT steps that a puzzle gets.")
     halt_exploration_prob: float = Field(
         0.1, ge=0, le=1, description="Share of puzzles that must take a random least number of steps."
@@ -40,7 +37,7 @@ class HRMConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _heads_fit(self) -> "HRMConfig":
+    def _heads_fit(self) -> Self:
         if self.hidden_size % self.num_heads:
             raise ValueError(f"num_heads must divide hidden_size {self.hidden_size}, but is {self.num_heads}")
         if self.pos_encodings == "rope" and (self.hidden_size // self.num_heads) % 2:
@@ -49,6 +46,14 @@ class HRMConfig(BaseModel):
                 f"{self.hidden_size} / {self.num_heads} = {self.hidden_size // self.num_heads}"
             )
         return self
+
+
+class HRMConfig(ArchConfig):
+    """Everything that fixes a Hierarchical Reasoning Model: its architecture and the shape of its data."""
+
+    seq_len: Count = Field(description="Tokens in a puzzle, without the puzzle prefix.")
+    vocab_size: Count = Field(description="Number of tokens, padding included.")
+    num_puzzle_identifiers: Count = Field(description="Rows of the puzzle embedding table.")
 
     @property
     def prefix_len(self) -> int:
