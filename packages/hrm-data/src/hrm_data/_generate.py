@@ -20,7 +20,7 @@ Split = Literal["train", "test"]
 Range = int | tuple[int, int] | None
 
 KINDS = ("any", "minimal", "singles", "search")
-_PATIENCE = 1 << 15  # candidates without a new puzzle before a request is called impossible
+_PATIENCE = 1 << 14  # candidates without a new puzzle before a request is called impossible
 _MOST = 8192  # candidates made at a time
 _FEWEST_CLUES = {(2, 2): 4, (2, 3): 8, (3, 2): 8, (2, 4): 14, (4, 2): 14, (3, 3): 17}  # known minima
 
@@ -83,11 +83,13 @@ def generate_sudoku(
     wish = _Wish(board, kind, clues is not None, low, high, *_range(rating, "rating", 0, 2**31), split, test_share)
     blank = np.zeros((0, board.cells), np.uint8)
     kept = Puzzles(blank, blank, np.zeros(0, np.int64))
-    done, fruitless, size = 0, 0, min(_MOST, max(256, count))
+    done, fruitless = 0, 0
+    rate = {None: 1.0, "train": 1.0 - test_share, "test": test_share}[split]  # puzzles had from a candidate
     seen: set[int] = set()
     while len(kept.puzzles) < count:
         if fruitless >= _PATIENCE:
             raise HRMDataError(_refusal(wish, count, len(kept.puzzles), done, seen))
+        size = int(min(_MOST, max(256, 1.1 * (count - len(kept.puzzles)) / max(rate, 1e-6))))
         new, found = _candidates(wish, item_keys(seed, np.arange(done, done + size)))
         seen.update(found)
         done += size
@@ -95,7 +97,7 @@ def generate_sudoku(
         first = first_of_each(merged.puzzles)
         fruitless = 0 if len(first) > len(kept.puzzles) else fruitless + size
         kept = Puzzles(*(field[first] for field in merged))
-        size = min(_MOST, size * 2)
+        rate = max(len(kept.puzzles), 0.5) / done
     return Puzzles(*(field[:count] for field in kept))
 
 

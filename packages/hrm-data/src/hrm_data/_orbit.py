@@ -8,7 +8,7 @@ from hrm_data._board import Board, Box, as_board, as_grids
 from hrm_data._errors import HRMDataError
 from hrm_data._random import mix
 
-_CHUNK = 1024
+_CHUNK = 256
 _ROUNDS = 3
 
 
@@ -90,21 +90,22 @@ def _invariant(grids: np.ndarray, given: np.ndarray, board: Board) -> np.ndarray
 def _line_colours(lines: np.ndarray, inverse: np.ndarray, lines_in: np.ndarray, places_in: np.ndarray) -> np.ndarray:
     """Colours `[N, n]` of lines from how each is permuted into every other.
 
-    `lines[:, i]` maps places to symbols and `inverse[:, j]` symbols to places. Of their product the number of
-    places that `k` applications bring back, to itself and to the band `places_in`, is counted for `k = 1..6`.
+    `lines[:, i]` maps places to symbols and `inverse[:, j]` symbols to places. Of their product the places are counted
+    that one, two and three applications bring back, to themselves and to the band `places_in`. The product for (j, i)
+    is the inverse of that for (i, j) and has the same counts.
     """
     total, n = lines.shape[:2]
+    first, second = np.triu_indices(n, 1)
+    start = (np.arange(total)[:, None] * n + second)[:, :, None] * n
+    once = inverse.reshape(-1)[start + lines[:, first]]
+    own = np.arange(once.size).reshape(once.shape) // n * n
+    code = np.broadcast_to((lines_in[first] == lines_in[second]).astype(np.uint64), once.shape[:2])
+    place, power = np.arange(n), once
+    for _ in range(3):
+        for brought_back in (power == place, places_in[power] == places_in):
+            code = code * np.uint64(16) + brought_back.view(np.uint8).sum(axis=2, dtype=np.uint8)
+        power = once.reshape(-1)[own + power]
     colour = np.zeros((total, n, n), np.uint64)
-    place = np.arange(n)
-    for i in range(n):
-        once = np.take_along_axis(inverse, np.broadcast_to(lines[:, i, None], (total, n, n)), 2)  # [N, j, place]
-        power = once
-        code = (lines_in == lines_in[i]).astype(np.uint64)[None]
-        for _ in range(6):
-            back = (power == place).sum(axis=2, dtype=np.uint64)
-            near = (places_in[power] == places_in).sum(axis=2, dtype=np.uint64)
-            code = code * np.uint64(128) + back * np.uint64(11) + near
-            power = np.take_along_axis(once, power, 2)
-        colour[:, i] = _salted(code, 1)
+    colour[:, first, second] = colour[:, second, first] = _salted(code, 1)
     result: np.ndarray = colour.sum(axis=2)
     return result

@@ -10,7 +10,7 @@ from hrm_data._orbit import orbit_invariant
 from hrm_data._random import mix
 
 TEST_SHARE = 0.125
-_SALT = np.uint64(1912)  # with it the few orbits of 4x4 and 6x6 come near the share asked for
+_SALT = np.uint64(975)  # with it the few orbits of 4x4 and 6x6 come near the share asked for
 
 
 def by_puzzle(board: Board) -> bool:
