@@ -1,0 +1,165 @@
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import mlx.core as mx
+import numpy as np
+from hrm_data import Dataset, Task
+from hrm_model import HRM
+from hrm_train import Report
+from mlx.utils import tree_flatten
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from hrm_trainer._presets import PRESETS
+from hrm_trainer._settings import TrainerSettings
+
+
+class Example(NamedTuple):
+    """A puzzle with the model's answer, all tokens ``[L]``."""
+
+    task: Task
+    puzzle: np.ndarray
+    answer: np.ndarray
+    solution: np.ndarray
+
+
+class Display:
+    """Shows a run on a terminal, live, or as plain lines where there is none."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self.example: Example | None = None
+        self._live: Live | None = None
+        self._progress = Progress(
+            TextColumn("training"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+        )
+        self._first = 0
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def introduce(self, settings: TrainerSettings, model: HRM, train: Dataset, test: Dataset, run: Path) -> None:
+        """Say what is about to happen and how to choose otherwise."""
+        preset = PRESETS[settings.preset]
+        size = sum(array.size for _, array in tree_flatten(model.parameters()))
+        config = model.config
+        table = Table.grid(padding=(0, 2))
+        halting = f"at most {config.halt_max_steps} steps"
+        length = f"{settings.train.steps:,} steps of {settings.train.global_batch_size} puzzles"
+        rows = {
+            "device": _device(),
+            "preset": f"{settings.preset}: {preset.summary}",
+            "model": f"{size:,} parameters, hidden {config.hidden_size}, {config.H_layers}+{config.L_layers} layers, "
+            f"cycles {config.H_cycles}x{config.L_cycles}, {halting}, {config.forward_dtype}",
+            "data": f"{train.examples:,} puzzles to train on, {test.examples:,} held out, {train.root}",
+            "expect": f"{length}; {preset.duration}",
+            "run": str(run),
+            "otherwise": f"--preset {' | '.join(PRESETS)}, --device, --train.steps, ...; see trainer --help",
+        }
+        for name, value in rows.items():
+            table.add_row(Text(name, style="bold"), Text(value))
+        self.console.print(Panel(table, title="Hierarchical Reasoning Model", title_align="left"))
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[None]:
+        """Show live progress inside the block, on a terminal."""
+        self._bar = self._progress.add_task("train", total=total, left="compiling, up to a minute the first time")
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(self._progress, console=self.console, refresh_per_second=4) as self._live:
+            yield
+
+    def started(self, step: int) -> None:
+        """Note where a resumed run goes on."""
+        self._first = step
+        self._progress.update(self._bar, completed=step)
+        if self._live is None:
+            self.say("Compiling and training; the first step can take up to a minute ...")
+        self._since = time.perf_counter()
+
+    def reported(self, report: Report) -> None:
+        """Show the metrics since the last report."""
+        done, total = int(report["step"]), int(self._progress.tasks[0].total or 0)
+        per_step = (time.perf_counter() - self._since) / max(1, done - self._first)
+        left = _duration(per_step * (total - done))
+        if self._live is None:
+            cells = "  ".join(f"{name} {value}" for name, value in _cells(report).items())
+            self.say(f"step {done}/{total}  {cells}  left {left}")
+            return
+        self._progress.update(self._bar, completed=done, left=f"{left} left")
+        self._live.update(Group(self._progress, _grid(_cells(report))))
+
+    def evaluated(self, report: Report) -> None:
+        """Show the scores on held-out puzzles, and one of them."""
+        self.say(
+            f"held out, step {int(report['step'])}: exact accuracy {report['exact_accuracy']:.1%}, "
+            f"accuracy {report['accuracy']:.1%}, halting accuracy {report['q_halt_accuracy']:.1%}, "
+            f"{int(report['count'])} puzzles"
+        )
+        if self.example is not None:
+            self.console.print(_board(self.example))
+
+    def conclude(self, run: Path) -> None:
+        """Say what can be done with the result."""
+        self.say(f"Finished; everything is in {run}. Score and show it: uv run evaluator")
+
+
+def _cells(report: Report) -> dict[str, str]:
+    return {
+        "steps/s": f"{report['steps_per_second']:.2f}",
+        "puzzles/s": f"{report['puzzles_per_second']:.0f}",
+        "loss": f"{report['lm_loss']:.4f}",
+        "q loss": f"{report['q_halt_loss']:.3f}",
+        "accuracy": f"{report['accuracy']:.1%}",
+        "exact": f"{report['exact_accuracy']:.1%}",
+        "halting steps": f"{report['steps']:.2f}",
+        "lr": f"{report['lr']:.2e}",
+        "memory": f"{report['memory_gib']:.2f} GiB",
+    }
+
+
+def _grid(cells: dict[str, str]) -> RenderableType:
+    table = Table(expand=True)
+    for name in cells:
+        table.add_column(name, justify="right")
+    table.add_row(*cells.values())
+    return table
+
+
+def _board(example: Example) -> RenderableType:
+    """The puzzle and the answer side by side; wrong cells are red and struck by an exclamation mark."""
+    task = example.task
+    puzzle, answer, solution = (task.digits(t) for t in (example.puzzle, example.answer, example.solution))
+    wrong = answer != solution
+    shown = Text()
+    for r in range(len(puzzle)):
+        for given in puzzle[r]:
+            shown.append(f" {given or '.'} ", style="bold" if given else "dim")
+        shown.append("     ")
+        for given, cell, bad in zip(puzzle[r], answer[r], wrong[r], strict=True):
+            style = "bold red" if bad else "bold" if given else "green"
+            shown.append(f" {cell or '.'}{'!' if bad else ' '}", style=style)
+        shown.append("\n")
+    shown.append(f"puzzle and prediction, {int(wrong.sum())} cells wrong (!)")
+    return shown
+
+
+def _device() -> str:
+    info = mx.device_info()
+    kind = "GPU" if mx.default_device().type == mx.DeviceType.gpu else "CPU"
+    return f"{kind}, {info.get('device_name', info.get('architecture', 'unknown'))}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

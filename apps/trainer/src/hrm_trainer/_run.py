@@ -1,0 +1,101 @@
+"""What ``trainer`` does, from settings to a finished run, as one straight line."""
+
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from hrm_data import TestLoader, TrainLoader
+from hrm_model import HRM, HRMConfig, Predictor, Score, score
+from hrm_train import HRMTrainError, Report, RunDirectory, as_arrays, train
+from pydantic import ValidationError
+
+from hrm_trainer._data import find_or_build, open_splits
+from hrm_trainer._display import Display, Example
+from hrm_trainer._errors import UserError
+from hrm_trainer._parse import NEWEST, describe
+from hrm_trainer._settings import FORMAT, TrainerSettings, read_settings_file
+
+EVAL_BATCH = 128
+
+
+def run(settings: TrainerSettings) -> None:
+    """Train as asked, showing progress; the run directory holds the result."""
+    display = Display()
+
+    # A resumed run keeps its own settings.
+    resumed = _find_run(settings) if settings.resume is not None else None
+    if resumed is not None:
+        settings = _settings_of(resumed)
+    _choose_device(settings)
+
+    # Data first: it fixes the model's vocabulary and length.
+    path = find_or_build(settings, display.say)
+    train_split, test_split, task, task_json = open_splits(path, settings.dataset)
+    config = HRMConfig(
+        **settings.arch.model_dump(),
+        seq_len=train_split.metadata.seq_len,
+        vocab_size=train_split.metadata.vocab_size,
+        num_puzzle_identifiers=train_split.metadata.num_puzzle_identifiers,
+    )
+    batches = TrainLoader(
+        train_split,
+        settings.train.global_batch_size,
+        seed=settings.train.seed,
+        augment=task.augment(settings.data.hints),
+    )
+
+    mx.random.seed(settings.train.seed)
+    model = HRM(config)
+    mx.eval(model.parameters())
+    directory = resumed or RunDirectory.create(
+        settings.runs,
+        task.name,
+        {
+            **settings.model_dump(mode="json", exclude={"config", "resume"}),
+            "format": FORMAT,
+            "data_path": str(path),
+            "task": task_json,
+            "arch": config.model_dump(),
+        },
+    )
+    display.introduce(settings, model, train_split, test_split, directory.path)
+
+    predictor = Predictor(model)
+
+    def evaluate(_: HRM) -> Report:
+        total = Score()
+        for batch in TestLoader(test_split, EVAL_BATCH):
+            prediction = predictor(as_arrays(batch))
+            total += score(prediction, as_arrays(batch))
+            if total.count <= EVAL_BATCH:
+                display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
+        return total.means()
+
+    with display.progress(settings.train.steps):
+        train(model, settings.train, batches, evaluate, directory, [display], resume=resumed is not None)
+    display.conclude(directory.path)
+
+
+def _find_run(settings: TrainerSettings) -> RunDirectory:
+    try:
+        if settings.resume == NEWEST:
+            return RunDirectory.newest(settings.runs)
+        return RunDirectory(Path(settings.resume or ""))
+    except HRMTrainError as error:
+        raise UserError(f"--resume: {error}") from error
+
+
+def _settings_of(run: RunDirectory) -> TrainerSettings:
+    content = read_settings_file(run.path / "config.json")
+    try:
+        return TrainerSettings(**content)
+    except ValidationError as error:
+        raise UserError(f"{run.path / 'config.json'}: {describe(error)}") from error
+
+
+def _choose_device(settings: TrainerSettings) -> None:
+    if settings.device == "auto":
+        return
+    if settings.device == "gpu" and not TrainerSettings.gpu_available:
+        raise UserError("--device gpu: MLX finds no GPU here; use --device cpu or install mlx with a GPU backend")
+    mx.set_default_device(mx.cpu if settings.device == "cpu" else mx.gpu)
