@@ -220,6 +220,24 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, inputs: np.ndarray, task:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vocab_size": 0}, "field vocab_size"),
+        ({"pad_id": 3}, "pad_id 3 is not below vocab_size 3"),
+        ({"blank_identifier_id": 1}, "blank_identifier_id 1"),
+        ({"identifiers": []}, "field num_puzzle_identifiers"),
+        ({"seq_len": 5}, r"train set 'all': inputs has shape \(1, 4\)"),
+    ],
+)
+def test_wrong_arguments_of_a_write_are_named(tmp_path: Path, options: dict, message: str) -> None:
+    item = one_example_each(np.ones((1, 4), int), np.ones((1, 4), int))
+    with pytest.raises(HRMDataError, match=message):
+        write_dataset(tmp_path / "x", {"train": {"all": item}}, **{"vocab_size": 3, "seq_len": 4, **options})
+    with pytest.raises(HRMDataError, match="splits is empty"):
+        write_dataset(tmp_path / "x", {}, vocab_size=3, seq_len=4)
+
+
 def test_an_empty_set_can_be_written_and_opened(tmp_path: Path) -> None:
     item = one_example_each(np.zeros((0, 4), int), np.zeros((0, 4), int))
     write_dataset(tmp_path / "x", {"test": {"all": item}}, vocab_size=3, seq_len=4)

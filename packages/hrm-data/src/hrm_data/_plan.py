@@ -70,7 +70,8 @@ class Plan:
 
     def _puzzles(self, rng: np.random.Generator, item: PuzzleSet) -> np.ndarray:
         """One puzzle of every group, in each of the epochs that make up an iteration."""
-        groups = np.concatenate([rng.permutation(item.groups) for _ in range(self._epochs)])
+        epochs = np.broadcast_to(np.arange(item.groups), (self._epochs, item.groups))
+        groups = rng.permuted(epochs, axis=1).ravel()
         return rng.integers(item.group_indices[groups], item.group_indices[groups + 1], dtype=np.int64)
 
     def _make_iteration(self, iteration: int) -> tuple[_Pass, ...]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from hrm_data._errors import HRMDataError
 from hrm_data._format import ARRAYS, PuzzleSet, check_indices, check_tokens
-from hrm_data._metadata import DatasetMetadata
+from hrm_data._metadata import DatasetMetadata, describe
 
 BLANK = "<blank>"
 
@@ -45,22 +46,25 @@ def write_dataset(
         raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
     if not splits:
         raise HRMDataError("splits is empty; give at least one, such as train")
-    metadata = {}
+    metadata: dict[str, DatasetMetadata] = {}
     for split, sets in splits.items():
         groups, puzzles, examples = (
             sum(getattr(item, count) for item in sets.values()) for count in ("groups", "puzzles", "examples")
         )
-        metadata[split] = DatasetMetadata(
-            pad_id=pad_id,
-            ignore_label_id=ignore_label_id,
-            blank_identifier_id=blank_identifier_id,
-            vocab_size=vocab_size,
-            seq_len=seq_len,
-            num_puzzle_identifiers=len(identifiers),
-            total_groups=groups,
-            mean_puzzle_examples=examples / max(puzzles, 1),
-            sets=tuple(sets),
-        )
+        try:
+            metadata[split] = DatasetMetadata(
+                pad_id=pad_id,
+                ignore_label_id=ignore_label_id,
+                blank_identifier_id=blank_identifier_id,
+                vocab_size=vocab_size,
+                seq_len=seq_len,
+                num_puzzle_identifiers=len(identifiers),
+                total_groups=groups,
+                mean_puzzle_examples=examples / max(puzzles, 1),
+                sets=tuple(sets),
+            )
+        except ValidationError as error:
+            raise HRMDataError(f"{split}: {describe(error)}; correct the argument") from None
         for name, item in sets.items():
             _check(item, metadata[split], f"{split} set {name!r}")
     root.parent.mkdir(parents=True, exist_ok=True)
