@@ -1,1 +1,1 @@
-"""evaluator."""
+"""Command line that scores, shows and uses a trained Hierarchical Reasoning Model."""

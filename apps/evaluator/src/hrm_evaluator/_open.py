@@ -1,0 +1,124 @@
+"""Finds run, checkpoint and dataset, and checks that they fit each other."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+from hrm_data import Dataset, HRMDataError, Task, get_task, open_dataset
+from hrm_model import HRM, load_model
+from hrm_train import HRMTrainError, RunDirectory
+
+from hrm_evaluator._errors import UserError
+
+WEIGHTS = "model.safetensors"
+_MUST_AGREE = ("seq_len", "vocab_size", "num_puzzle_identifiers")
+
+
+class Checkpoint(NamedTuple):
+    """A file of weights, and the run that it comes from, if there is one."""
+
+    weights: Path
+    run: RunDirectory | None
+
+    def setting(self, name: str, kind: type) -> Any:
+        """Return an entry of the run's ``config.json``; None where there is no run or no entry.
+
+        Raises:
+            UserError: If the entry is of another kind.
+        """
+        value = None if self.run is None else self.run.config.get(name)
+        if self.run is not None and value is not None and not isinstance(value, kind):
+            raise UserError(f"{self.run.path / 'config.json'}: {name} is {value!r}, but should be a {kind.__name__}")
+        return value
+
+
+def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
+    """Return the newest checkpoint of the newest run under ``runs``, or what ``path`` stands for.
+
+    Args:
+        path: A run directory, a directory with one checkpoint, a file of weights, or None.
+        runs: Root of the run directories.
+
+    Raises:
+        UserError: If there is none.
+        HRMTrainError: If there is no run.
+    """
+    if path is None or (path / "config.json").is_file():
+        run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
+        try:
+            return Checkpoint(run.newest_checkpoint() / WEIGHTS, run)
+        except HRMTrainError as error:
+            raise UserError(f"{error}; wait for the first one, or name another with --checkpoint") from error
+    if not path.exists():
+        raise UserError(f"--checkpoint {path}: does not exist")
+    weights = path / WEIGHTS if path.is_dir() else path
+    if not weights.is_file():
+        raise UserError(f"--checkpoint {path}: has neither {WEIGHTS}, like a checkpoint, nor config.json, like a run")
+    root = (weights.resolve().parent / ".." / "..").resolve()  # <run>/checkpoints/<step>/model.safetensors
+    return Checkpoint(weights, RunDirectory(root) if (root / "config.json").is_file() else None)
+
+
+def open_model(checkpoint: Checkpoint) -> HRM:
+    """Read the model.
+
+    Raises:
+        UserError: If the file is cut short.
+        HRMModelError: If it is damaged otherwise or holds something else.
+    """
+    model = load_model(checkpoint.weights)
+    try:
+        mx.eval(model.parameters())
+    except RuntimeError as error:
+        raise UserError(f"{checkpoint.weights}: is damaged ({error}); choose another checkpoint") from error
+    return model
+
+
+def open_test_split(checkpoint: Checkpoint, model: HRM, data_path: Path | None) -> Dataset:
+    """Open the test split of the given dataset, or of the one that the run was trained on.
+
+    Raises:
+        UserError: If there is none, it is empty, or it does not fit the model.
+    """
+    source = f"--data-path {data_path}"
+    if data_path is None:
+        data_path = _data_path_of_run(checkpoint)
+        source = f"data_path in {checkpoint.run and checkpoint.run.path / 'config.json'}"
+    try:
+        dataset = open_dataset(data_path, "test")
+    except HRMDataError as error:
+        raise UserError(f"{error} (named by {source}; --data-path names another)") from error
+    if not dataset.examples:
+        raise UserError(f"{data_path}: its test split has no puzzles")
+    for name in _MUST_AGREE:
+        theirs, ours = getattr(dataset.metadata, name), getattr(model.config, name)
+        if theirs != ours:
+            raise UserError(
+                f"{data_path}: does not fit the model: {name} is {theirs} in the dataset, "
+                f"but {ours} in {checkpoint.weights}; name the dataset with --data-path"
+            )
+    return dataset
+
+
+def _data_path_of_run(checkpoint: Checkpoint) -> Path:
+    data_path = checkpoint.setting("data_path", str)
+    if data_path is None:
+        raise UserError(f"{checkpoint.weights}: no run says what it was trained on; name a dataset with --data-path")
+    return Path(data_path)
+
+
+def open_task(checkpoint: Checkpoint, model: HRM, given: Any = None) -> Task | None:
+    """Return the task of a ``task.json``'s content, or else the run's; None where neither says.
+
+    Raises:
+        UserError: If the task's boards are not those of the model.
+        HRMDataError: If there is no such task.
+    """
+    described = given or checkpoint.setting("task", dict)
+    if described is None:
+        return None
+    task = get_task(described)
+    for name in ("seq_len", "vocab_size"):
+        theirs, ours = getattr(task, name), getattr(model.config, name)
+        if theirs != ours:
+            raise UserError(f"{name} is {theirs} for the task {task.name}, but {ours} in {checkpoint.weights}")
+    return task

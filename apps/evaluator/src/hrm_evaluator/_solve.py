@@ -1,0 +1,103 @@
+"""The command ``evaluator solve``: answer one puzzle of the user's own."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+import numpy as np
+from hrm_data import HRMDataError, Task
+from hrm_model import HRM, Batch, Predictor
+from rich.console import Console
+
+from hrm_evaluator import _boards
+from hrm_evaluator._errors import UserError
+from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_task
+
+if TYPE_CHECKING:
+    from hrm_evaluator.cli import Solve
+
+
+def solve(settings: "Solve") -> int:
+    """Print the model's answer to a puzzle; return 0 if it is valid and 1 if it breaks the rules."""
+    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
+    model = open_model(checkpoint)
+    task = _task(checkpoint, model, settings)
+    puzzle = read_puzzle(task, sys.stdin.read() if settings.puzzle == "-" else settings.puzzle, checkpoint)
+    tokens, steps = _answer(model, task.encode(puzzle))
+    answer = task.digits(tokens)
+    result: dict[str, Any] = {
+        "checkpoint": str(checkpoint.weights),
+        "puzzle": task.decode(task.encode(puzzle)),
+        "answer": task.decode(tokens),
+        "valid": task.check(puzzle, answer),
+        "complete": bool((answer > 0).all()),
+        "obeys_rules": not task.violations(answer).any(),
+        "keeps_clues": bool(((puzzle == 0) | (puzzle == answer)).all()),
+        "steps": steps,
+        "halt_max_steps": model.config.halt_max_steps,
+    }
+    if settings.as_json:
+        print(json.dumps(result))
+    else:
+        _print(task, puzzle, answer, result)
+    return 0 if result["valid"] else 1
+
+
+def read_puzzle(task: Task, text: str, checkpoint: Checkpoint) -> np.ndarray:
+    """Return the board ``[n, n]`` that a user wrote.
+
+    Raises:
+        UserError: If it has the wrong length or a character that is not allowed, or its clues contradict each
+            other.
+    """
+    length = len("".join(text.split()))
+    if length != task.seq_len:
+        raise UserError(
+            f"the puzzle has {length} characters, but the model in {checkpoint.weights} was trained on {task.name}, "
+            f"where a puzzle has {task.seq_len}"
+        )
+    try:
+        puzzle = task.parse(text)
+        task.check_clues(puzzle)
+    except HRMDataError as error:
+        raise UserError(f"the puzzle is wrong: {error}") from error
+    return puzzle
+
+
+def _task(checkpoint: Checkpoint, model: HRM, settings: "Solve") -> Task:
+    task = open_task(checkpoint, model, settings.data_path)
+    if task is None:
+        raise UserError(
+            f"{checkpoint.weights}: no run says which task it was trained on; "
+            "name a dataset directory with a task.json with --data-path"
+        )
+    return task
+
+
+def _answer(model: HRM, tokens: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the model's answer to tokens ``[L]``, and the steps after which it would halt."""
+    inputs = mx.array(tokens)[None]
+    unnamed = mx.zeros((1,), mx.int32)  # the blank identifier
+    prediction = Predictor(model)(Batch(inputs=inputs, labels=inputs, puzzle_identifiers=unnamed))
+    return np.array(prediction.tokens[0]), int(np.array(prediction.steps)[0])
+
+
+def _print(task: Task, puzzle: np.ndarray, answer: np.ndarray, result: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    console.print(_boards.solved(task, puzzle, answer), soft_wrap=True)
+    console.print(f"\n{result['answer']}\n", soft_wrap=True)
+    if result["valid"]:
+        console.print("valid: the answer obeys the rules and keeps the clues", style="green")
+    else:
+        faults = {
+            "leaves cells empty": not result["complete"],
+            "breaks the rules": not result["obeys_rules"],
+            "changes clues": not result["keeps_clues"],
+        }
+        broken = " and ".join(fault for fault, is_so in faults.items() if is_so)
+        console.print(f"not valid: the answer {broken} (cells marked !)", style="red")
+    if result["steps"] < result["halt_max_steps"]:
+        console.print(f"the model would halt after {result['steps']} of {result['halt_max_steps']} steps")
+    else:
+        console.print(f"the model took all of its {result['halt_max_steps']} steps")

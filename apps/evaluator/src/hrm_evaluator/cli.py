@@ -1,0 +1,83 @@
+"""The command line ``evaluator``: its settings, and which function serves them."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic_settings import CliPositionalArg, CliSubCommand
+
+from hrm_evaluator._arguments import CommandLine, parse
+from hrm_evaluator._errors import UserError
+
+# MLX, NumPy and rich are imported by the functions that need them, so that --help answers at once.
+
+_USAGE = "evaluator [options]\n       evaluator solve PUZZLE [options]"
+
+
+def _option(default: Any, group: str, description: str, metavar: str = "", **bounds: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"group": group, "metavar": metavar}, **bounds)
+
+
+class Source(BaseModel):
+    """Where the model and its data come from."""
+
+    checkpoint: Path | None = _option(
+        None, "model", "checkpoint, run or .safetensors (default: the newest run)", "PATH"
+    )
+    runs: Path = _option(Path("runs"), "model", "where the newest run is looked for", "DIR")
+    data_path: Path | None = _option(None, "model", "dataset directory (default: the run's own)", "DIR")
+
+
+class Solve(Source):
+    """Solve one puzzle; exit with 1 if the answer breaks the rules."""
+
+    puzzle: CliPositionalArg[str] = Field(description="the cells in reading order, . for a blank; - reads stdin")
+    as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
+
+
+class Evaluate(Source, CommandLine):
+    """Score a trained Hierarchical Reasoning Model on the test split of its dataset."""
+
+    limit: int | None = _option(None, "scoring", "score the first N puzzles only (default: all)", "N", ge=1)
+    batch_size: int = _option(256, "scoring", "most puzzles that are answered at once", "N", ge=1)
+    show: int = _option(3, "report", "boards to show", "N", ge=0)
+    as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
+    solve: CliSubCommand[Solve] = Field(description="solve one puzzle of your own")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 2 for a user's mistake, 1 for a failure, 130 on Ctrl-C."""
+    try:
+        settings = parse(Evaluate, argv, "evaluator", _USAGE)
+        return _run(settings)
+    except UserError as error:
+        print(f"evaluator: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("evaluator: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit would fail again
+        return 1
+
+
+def _run(settings: Evaluate) -> int:
+    misplaced = settings.model_fields_set - {"solve"}
+    if settings.solve is not None and misplaced:
+        flags = ", ".join(f"--{name.removeprefix('as_').replace('_', '-')}" for name in sorted(misplaced))
+        raise UserError(f"{flags} stands before solve; write options of solve behind it")
+
+    from hrm_data import HRMDataError
+    from hrm_model import HRMModelError
+    from hrm_train import HRMTrainError
+
+    from hrm_evaluator._evaluate import evaluate
+    from hrm_evaluator._solve import solve
+
+    try:
+        return evaluate(settings) if settings.solve is None else solve(settings.solve)
+    except (HRMDataError, HRMModelError, HRMTrainError) as error:
+        raise UserError(str(error)) from error
