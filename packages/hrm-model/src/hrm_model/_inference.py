@@ -1,8 +1,9 @@
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-from hrm_ops import lanes
+from hrm_ops import blas_threads, lanes
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
 from hrm_model._model import HRM
@@ -44,14 +45,18 @@ class Predictor:
         self._steps: dict[int, Any] = {}
 
     def __call__(self, batch: Batch) -> Prediction:
-        """Answer a batch ``[B, L]``; labels are not looked at. The result is not evaluated yet."""
+        """Answer a batch ``[B, L]``, whose labels are not looked at, and evaluate the answer."""
         parts = []
         streams = lanes(batch["inputs"].shape[0])
         size = batch["inputs"].shape[0] // len(streams)
-        for i, stream in enumerate(streams):
-            with mx.stream(stream):
-                parts.append(self._predict(i, slots(batch, slice(i * size, (i + 1) * size))))
-        return Prediction(*(mx.concatenate(list(field)) for field in zip(*parts, strict=True)))
+        # Streams that each ask for all cores get in each other's way.
+        with blas_threads(1) if len(streams) > 1 else nullcontext():
+            for i, stream in enumerate(streams):
+                with mx.stream(stream):
+                    parts.append(self._predict(i, slots(batch, slice(i * size, (i + 1) * size))))
+            prediction = Prediction(*(mx.concatenate(list(field)) for field in zip(*parts, strict=True)))
+            mx.eval(prediction)
+        return prediction
 
     def _predict(self, lane: int, batch: Batch) -> Prediction:
         config = self.model.config
