@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-LEGEND = "7!5: the model answered 7, right is 5"
+LEGEND = "a!b: the model answered a, but b is right"
 
 
 def draw(task: Task, board: np.ndarray, styles: np.ndarray, notes: np.ndarray | None = None) -> Text:

@@ -135,7 +135,7 @@ def _print_boards(console: Console, task: Task, examples: list[Example]) -> None
         puzzle, answer, solution = (task.digits(t) for t in (example.puzzle, example.answer, example.solution))
         wrong = int(np.count_nonzero((solution > 0) & (answer != solution)))
         any_wrong |= wrong > 0
-        verdict = f"{wrong} of {np.count_nonzero(puzzle == 0)} open cells wrong" if wrong else "solved"
+        verdict = f"{wrong} of {answer.size} cells wrong" if wrong else "solved"
         console.print(f"\n{number}: {verdict}")
         console.print(_boards.scored(task, puzzle, answer, solution), soft_wrap=True)
     if any_wrong:

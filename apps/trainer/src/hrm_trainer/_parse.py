@@ -59,13 +59,14 @@ def describe(error: ValidationError) -> str:
     """Return one line for every wrong field: its flag, its value, and what is allowed."""
     lines = []
     for item in error.errors():
-        flag = "--" + ".".join(str(part) for part in item["loc"])
+        flag = "--" + ".".join(part for part in item["loc"] if isinstance(part, str))
+        problem = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             lines.append(f"{flag}: there is no such setting (trainer --help lists them)")
-        elif item["loc"]:
-            lines.append(f"{flag} {item['input']}: {item['msg'][0].lower()}{item['msg'][1:]}")
+        elif isinstance(item["input"], dict):  # several fields that do not go together
+            lines.append(f"{flag}: {problem}")
         else:
-            lines.append(item["msg"])
+            lines.append(f"{flag} {item['input']}: {problem[0].lower()}{problem[1:]}")
     return "\n".join(lines)
 
 

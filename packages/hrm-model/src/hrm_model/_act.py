@@ -88,7 +88,9 @@ def fill_halted_slots(model: HRM, carry: Carry, batch: Batch) -> Carry:
     )
 
 
-def halting(config: HRMConfig, steps: mx.array, q_logits: mx.array, training: bool) -> mx.array:
+def halting(
+    config: HRMConfig, steps: mx.array, q_logits: mx.array, training: bool, max_steps: mx.array | int | None = None
+) -> mx.array:
     """Decide which slots halt: ``[B]`` bool.
 
     A slot halts at ``halt_max_steps``; in training also when halting is worth more than continuing, unless
@@ -99,19 +101,22 @@ def halting(config: HRMConfig, steps: mx.array, q_logits: mx.array, training: bo
         steps: Steps taken, the present one included, ``[B]`` int32.
         q_logits: Values of halting and continuing ``[B, 2]``.
         training: Whether halting early and exploring are allowed.
+        max_steps: In place of ``halt_max_steps``, at most that.
     """
-    halted = steps >= config.halt_max_steps
+    at_limit = steps >= (config.halt_max_steps if max_steps is None else max_steps)
     if not training or config.halt_max_steps == 1:
-        return halted
-    halted = halted | (q_logits[:, 0] > q_logits[:, 1])
+        return at_limit
+    halted = q_logits[:, 0] > q_logits[:, 1]
     if config.halt_exploration_prob > 0:
         explore = mx.random.uniform(shape=steps.shape) < config.halt_exploration_prob
         least = mx.random.randint(2, config.halt_max_steps + 1, steps.shape)
         halted = halted & (steps >= mx.where(explore, least, 0))
-    return halted
+    return at_limit | halted
 
 
-def act_step(model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: bool) -> tuple[Carry, ACTOutput]:
+def act_step(
+    model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: bool, max_steps: mx.array | int | None = None
+) -> tuple[Carry, ACTOutput]:
     """Advance every slot by one step.
 
     Args:
@@ -119,6 +124,7 @@ def act_step(model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: b
         carry: Slots as :func:`fill_halted_slots` left them.
         puzzle_rows: Puzzle embeddings of the slots ``[B, E]``; None for a model without a prefix.
         training: Whether slots may halt early and the bootstrap target of Q-learning is computed.
+        max_steps: Steps after which a slot halts, in place of ``halt_max_steps`` and at most that.
 
     Returns:
         The new carry and the outputs.
@@ -128,12 +134,12 @@ def act_step(model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: b
     out = model(carry["z_H"], carry["z_L"], x)
     steps = carry["steps"] + 1
     q_halt, q_continue = out.q_logits[:, 0], out.q_logits[:, 1]
-    halted = halting(config, steps, mx.stop_gradient(out.q_logits), training)
+    halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, max_steps)
     target = None
     if training and config.halt_max_steps > 1:
         next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x))
         next_q = model.q_values(next_z_H)
-        is_last = steps >= config.halt_max_steps
+        is_last = steps >= (config.halt_max_steps if max_steps is None else max_steps)
         best = mx.where(is_last, next_q[:, 0], mx.maximum(next_q[:, 0], next_q[:, 1]))
         target = mx.stop_gradient(mx.sigmoid(best))
     new_carry: Carry = {**carry, "z_H": out.z_H, "z_L": out.z_L, "steps": steps, "halted": halted}

@@ -25,6 +25,9 @@ class TrainConfig(BaseModel):
     puzzle_emb_weight_decay: float = Field(1.0, ge=0, description="Weight decay of the puzzle table.")
     loss_type: LossType = Field("stablemax_cross_entropy", description="Prediction loss.")
     seed: int = Field(0, ge=0, description="Seed of weights, exploration and data order.")
+    halt_warmup_steps: int = Field(
+        0, ge=0, description="Steps at the start in which a puzzle gets a single ACT step, so that more are seen."
+    )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
     checkpoint_interval: Count = Field(1000, description="Steps between two checkpoints.")

@@ -97,7 +97,7 @@ def train(
         for callback in callbacks:
             callback.started(done)
         while done < config.steps:
-            step(as_arrays(next(batches)))
+            step(as_arrays(next(batches)), max_steps=1 if done < config.halt_warmup_steps else None)
             mx.async_eval(step.state)
             done += 1
 

@@ -14,7 +14,7 @@ Tree = dict[str, Any]
 
 
 def loss_and_gradients(
-    model: HRM, carry: Carry, batch: Batch, loss_type: LossType
+    model: HRM, carry: Carry, batch: Batch, loss_type: LossType, max_steps: mx.array | int | None = None
 ) -> tuple[Carry, ACTOutput, Metrics, Tree, mx.array | None]:
     """Run one ACT training step up to the gradients of ``loss / batch_size``.
 
@@ -23,6 +23,7 @@ def loss_and_gradients(
         carry: Slots of the step before.
         batch: Examples for the slots that halted.
         loss_type: See ``cross_entropy``.
+        max_steps: Steps after which a slot halts, in place of ``halt_max_steps`` and at most that.
 
     Returns:
         The new carry, the outputs, the metrics of ``act_loss`` with the summed ``loss`` added, the tree of
@@ -37,7 +38,7 @@ def loss_and_gradients(
 
     def loss_fn(trained: Tree) -> tuple[mx.array, Any]:
         model.update(trained["dense"])
-        new_carry, output = act_step(model, carry, trained.get("rows"), training=True)
+        new_carry, output = act_step(model, carry, trained.get("rows"), True, max_steps)
         loss, metrics = act_loss(output, new_carry["labels"], new_carry["steps"], new_carry["halted"], loss_type)
         return loss / carry["steps"].size, (new_carry, output, {**metrics, "loss": loss})
 
@@ -131,21 +132,27 @@ class TrainStep:
             names.append("q_continue_loss")
         self.metrics = {name: mx.zeros(()) for name in names}
 
-    def __call__(self, batch: Batch) -> None:
-        """Take one step with examples ``[B, L]`` for the slots that have halted."""
+    def __call__(self, batch: Batch, max_steps: int | None = None) -> None:
+        """Take one step.
+
+        Args:
+            batch: Examples ``[B, L]`` for the slots that have halted.
+            max_steps: Steps after which a slot halts, in place of ``halt_max_steps`` and at most that.
+        """
+        limit = mx.array(max_steps or self.model.config.halt_max_steps)  # an array, so that it is not compiled in
         size = self.carry["steps"].size // len(self._lanes)
         results = []
         for i, (stream, forward) in enumerate(zip(self._lanes, self._forward, strict=True)):
             part = slice(i * size, (i + 1) * size)
             with mx.stream(stream):
-                results.append(forward(slots(self.carry, part), slots(batch, part)))
+                results.append(forward(slots(self.carry, part), slots(batch, part), limit))
         carries, metrics, gradients, rows = zip(*results, strict=True)
         self.carry, self.metrics = self._update(carries, [self.metrics, *metrics], gradients, rows)
 
     def _compile_forward(self) -> Any:
         @partial(mx.compile, inputs=[self.model.state, mx.random.state], outputs=[mx.random.state])
-        def forward(carry: Carry, batch: Batch) -> tuple[Carry, Metrics, Tree, mx.array | None]:
-            carry, _, metrics, gradients, rows = loss_and_gradients(self.model, carry, batch, self.loss_type)
+        def forward(carry: Carry, batch: Batch, limit: mx.array) -> tuple[Carry, Metrics, Tree, mx.array | None]:
+            carry, _, metrics, gradients, rows = loss_and_gradients(self.model, carry, batch, self.loss_type, limit)
             return carry, metrics, gradients, rows
 
         return forward
