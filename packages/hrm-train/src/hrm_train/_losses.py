@@ -1,13 +1,15 @@
-from typing import Literal
+from typing import Any, Literal
 
 import mlx.core as mx
-import mlx.nn as nn
 from hrm_model import ACTOutput
 from hrm_ops import log_stablemax
 
 IGNORE_LABEL = -100
 
 LossType = Literal["stablemax_cross_entropy", "softmax_cross_entropy"]
+
+# Annotated upstream as a function that returns object.
+_custom_function: Any = mx.custom_function
 
 
 def cross_entropy(logits: mx.array, labels: mx.array, loss_type: LossType) -> mx.array:
@@ -58,7 +60,7 @@ def act_loss(
     exact = num_correct == num_valid
 
     lm_loss = per_slot.sum()
-    q_halt_loss = nn.losses.binary_cross_entropy(output.q_halt_logits, exact.astype(mx.float32), reduction="sum")
+    q_halt_loss = _binary_cross_entropy(output.q_halt_logits, exact.astype(mx.float32))
     loss = lm_loss + 0.5 * q_halt_loss
 
     counted = halted & (num_valid > 0)
@@ -76,8 +78,22 @@ def act_loss(
         "q_halt_loss": q_halt_loss,
     }
     if output.target_q_continue is not None:
-        metrics["q_continue_loss"] = nn.losses.binary_cross_entropy(
-            output.q_continue_logits, output.target_q_continue, reduction="sum"
-        )
+        metrics["q_continue_loss"] = _binary_cross_entropy(output.q_continue_logits, output.target_q_continue)
         loss = loss + 0.5 * metrics["q_continue_loss"]
     return loss, metrics
+
+
+@_custom_function
+def _binary_cross_entropy(logits: mx.array, targets: mx.array) -> mx.array:
+    """Return the summed cross entropy of ``sigmoid(logits)`` against targets in [0, 1]."""
+    return (mx.logaddexp(logits, 0.0) - logits * targets).sum()
+
+
+@_binary_cross_entropy.vjp
+def _binary_cross_entropy_vjp(
+    primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array
+) -> tuple[mx.array, mx.array]:
+    # The derivative of logaddexp differs from sigmoid by rounding. Where the target is the sigmoid of an equal logit, as
+    # at the first step of every run, that would be all of the gradient, and Adam-atan2 knows no small gradients.
+    logits, targets = primals
+    return cotangent * (mx.sigmoid(logits) - targets), -cotangent * logits
