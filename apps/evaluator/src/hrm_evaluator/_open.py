@@ -41,14 +41,13 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
 
     Raises:
         UserError: If there is none.
-        HRMTrainError: If there is no run.
     """
     if path is None or (path / "config.json").is_file():
-        run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
         try:
+            run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
             return Checkpoint(run.newest_checkpoint() / WEIGHTS, run)
         except HRMTrainError as error:
-            raise UserError(f"{error}; wait for the first one, or name another with --checkpoint") from error
+            raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
         raise UserError(f"--checkpoint {path}: does not exist")
     weights = path / WEIGHTS if path.is_dir() else path

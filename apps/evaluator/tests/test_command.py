@@ -1,0 +1,82 @@
+"""The installed command, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hrm_train import RunDirectory
+
+COMMAND = str(Path(sys.executable).parent / "evaluator")
+
+
+def command(*args: object, cwd: Path, **options: str) -> subprocess.CompletedProcess[str]:
+    words = [COMMAND, *map(str, args)]
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=120, env=os.environ | options)
+
+
+def test_without_arguments_it_reports_on_the_newest_run(run: RunDirectory) -> None:
+    done = command(cwd=run.path.parent.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "11 of 11 puzzles\n"
+    assert "exact accuracy" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert done.stdout.count("prediction") == 3
+
+
+def test_json_alone_is_on_stdout(run: RunDirectory) -> None:
+    done = command("--json", "--limit", 5, cwd=run.path.parent.parent)
+    assert json.loads(done.stdout)["puzzles"] == 5
+
+
+def test_solve_answers_one_puzzle(run: RunDirectory) -> None:
+    done = command("solve", "1..............2", cwd=run.path.parent.parent)
+    assert done.returncode in (0, 1), done.stderr
+    assert len(done.stdout.split("\n\n")[1].strip()) == 16
+
+
+def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    done = command("--checkpoint", "missing", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "evaluator: --checkpoint missing: does not exist\n"
+
+
+def test_it_writes_where_only_ascii_is_known(run: RunDirectory) -> None:
+    done = command(cwd=run.path.parent.parent, PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+
+
+def test_a_closed_pipe_is_no_crash(run: RunDirectory) -> None:
+    words = [COMMAND, "--show", "11"]
+    with subprocess.Popen(
+        words, cwd=run.path.parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert "Traceback" not in running.stderr.read()
+        running.wait(60)
+    assert running.returncode == 1
+
+
+def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
+    words = [COMMAND, "solve", "-", "--runs", str(run.path.parent)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as running:
+        time.sleep(3)  # until it waits for the puzzle
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert err == "evaluator: stopped\n"
+
+
+def test_help_does_not_wait_for_mlx() -> None:
+    code = "import sys, hrm_evaluator.cli; sys.exit(any(m in sys.modules for m in ('mlx', 'rich', 'numpy')))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

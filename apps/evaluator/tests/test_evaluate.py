@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from hrm_data import get_task, open_dataset
+from hrm_evaluator._score import score_dataset
+from hrm_model import HRM, Batch, Prediction, load_model
+from hrm_train import RunDirectory
+
+Call = Callable[..., tuple[int, str, str]]
+CallJson = Callable[..., dict[str, Any]]
+
+
+class Oracle:
+    """Stands in for a predictor: answers the test split, with a mistake in every puzzle of a number of clues."""
+
+    def __init__(self, dataset: Path, wrong_clues: int = -1) -> None:
+        data = open_dataset(dataset, "test").sets["all"]
+        self.solutions = {i.tobytes(): s for i, s in zip(data.inputs, data.labels, strict=True)}
+        self.wrong_clues = wrong_clues
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, batch: Batch) -> Prediction:
+        inputs = np.array(batch["inputs"]).astype(np.uint8)
+        self.shapes.append(inputs.shape)
+        answers = np.stack([self.solutions.get(row.tobytes(), row) for row in inputs]).copy()
+        wrong = (inputs > 1).sum(axis=-1) == self.wrong_clues
+        answers[wrong, 0] = 7 - answers[wrong, 0]  # tokens 2..5
+        logits = mx.array(np.eye(6, dtype=np.float32)[answers])
+        sure = mx.where(mx.array(wrong), -1.0, 1.0)
+        return Prediction(logits, sure, -sure, mx.full(sure.shape, 2, mx.int32))
+
+
+@pytest.fixture
+def model(run: RunDirectory) -> HRM:
+    return load_model(run.newest_checkpoint() / "model.safetensors")
+
+
+@pytest.fixture
+def oracle(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Oracle:
+    made = Oracle(dataset)
+    monkeypatch.setattr("hrm_evaluator._score.Predictor", lambda _: made)
+    return made
+
+
+def clues_of(dataset: Path) -> list[int]:
+    return np.count_nonzero(open_dataset(dataset, "test").sets["all"].inputs > 1, axis=1).tolist()
+
+
+def test_a_perfect_model_scores_one_everywhere(
+    run: RunDirectory, dataset: Path, oracle: Oracle, evaluator_json: CallJson
+) -> None:
+    found = evaluator_json("--checkpoint", run.path)
+    assert found["puzzles"] == 11
+    assert found["accuracy"] == found["exact_accuracy"] == found["halting_accuracy"] == 1
+    assert (found["mean_steps"], found["halt_max_steps"]) == (2, 3)
+    assert found["puzzles_per_second"] > 0
+    assert len(found["boards"]) == 3
+    assert all(board["prediction"] == board["solution"] for board in found["boards"])
+
+
+def test_accuracy_is_told_by_the_number_of_clues(
+    run: RunDirectory, dataset: Path, oracle: Oracle, evaluator_json: CallJson
+) -> None:
+    clues = clues_of(dataset)
+    oracle.wrong_clues = clues[0]
+    found = evaluator_json("--checkpoint", run.path)
+    assert {row["clues"]: row["puzzles"] for row in found["by_clues"]} == {n: clues.count(n) for n in sorted(clues)}
+    for row in found["by_clues"]:
+        is_wrong = row["clues"] == clues[0]
+        assert row["exact_accuracy"] == (0 if is_wrong else 1)
+        assert row["accuracy"] == (15 / 16 if is_wrong else 1)
+    assert found["exact_accuracy"] == pytest.approx(1 - clues.count(clues[0]) / 11)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 11, 12])
+@pytest.mark.parametrize("batch_size", [1, 3, 256])
+def test_a_limit_scores_the_first_puzzles_whatever_the_batch_size(
+    limit: int, batch_size: int, run: RunDirectory, dataset: Path, oracle: Oracle, evaluator_json: CallJson
+) -> None:
+    clues = clues_of(dataset)[:limit]
+    oracle.wrong_clues = clues[0]
+    found = evaluator_json("--checkpoint", run.path, "--limit", limit, "--batch-size", batch_size)
+    assert found["puzzles"] == len(clues)
+    assert found["exact_accuracy"] == pytest.approx(1 - clues.count(clues[0]) / len(clues))
+    assert len(set(oracle.shapes)) == 1
+    assert oracle.shapes[0][0] <= batch_size
+
+
+def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
+    task = get_task(dataset)
+    data = open_dataset(dataset, "test")
+    whole, parts = (score_dataset(model, data, task, batch_size=n, keep=11) for n in (16, 3))
+    assert whole.score.means() == pytest.approx(parts.score.means())
+    assert whole.by_clues.keys() == parts.by_clues.keys()
+    for one, other in zip(whole.examples, parts.examples, strict=True):
+        np.testing.assert_array_equal(one.puzzle, other.puzzle)
+        np.testing.assert_array_equal(one.answer, other.answer)
+
+
+def test_the_tally_by_clues_adds_up_to_the_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
+    result = score_dataset(model, open_dataset(dataset, "test"), get_task(dataset), batch_size=4)
+    assert sum(tally.puzzles for tally in result.by_clues.values()) == result.score.count
+    assert sum(tally.exact for tally in result.by_clues.values()) == result.score.exact_accuracy
+    assert sum(tally.accuracy for tally in result.by_clues.values()) == pytest.approx(result.score.accuracy)
+
+
+def test_the_report_names_model_dataset_and_scores(
+    run: RunDirectory, dataset: Path, oracle: Oracle, evaluator: Call
+) -> None:
+    oracle.wrong_clues = clues_of(dataset)[0]
+    code, out, err = evaluator("--checkpoint", run.path, "--show", 2)
+    assert code == 0
+    assert str(run.path) in out
+    assert str(dataset) in out
+    for name in ("puzzles", "accuracy", "exact accuracy", "mean steps", "halting accuracy", "puzzles per second"):
+        assert name in out
+    assert "1: 1 of 16 cells wrong" in out
+    assert "a!b: the model answered a, but b is right" in out
+    assert "\n3: " not in out
+    assert "11 of 11 puzzles" in err
+
+
+def test_no_boards_are_shown_when_none_are_wanted(run: RunDirectory, oracle: Oracle, evaluator: Call) -> None:
+    assert "+--" not in evaluator("--checkpoint", run.path, "--show", 0)[1]
+
+
+def test_without_a_task_there_are_scores_but_no_boards(
+    run: RunDirectory, dataset: Path, tmp_path: Path, evaluator: Call, evaluator_json: CallJson
+) -> None:
+    weights, plain = tmp_path / "alone.safetensors", tmp_path / "plain"
+    shutil.copy(run.newest_checkpoint() / "model.safetensors", weights)
+    shutil.copytree(dataset, plain)
+    (plain / "task.json").unlink()
+    code, out, _ = evaluator("--checkpoint", weights, "--data-path", plain)
+    assert code == 0
+    assert "exact accuracy" in out
+    assert "No boards" in out
+    found = evaluator_json("--checkpoint", weights, "--data-path", plain)
+    assert found["by_clues"] == found["boards"] == []
+    assert found["puzzles"] == 11

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hrm_data import SudokuOptions, build_sudoku
+from hrm_train import RunDirectory
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def copied(run: RunDirectory, tmp_path: Path) -> RunDirectory:
+    """A run to break."""
+    shutil.copytree(run.path, tmp_path / "runs" / run.path.name)
+    return RunDirectory(tmp_path / "runs" / run.path.name)
+
+
+def rewrite(run: RunDirectory, **entries: Any) -> None:
+    content = {**run.config, **entries}
+    (run.path / "config.json").write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+
+
+def refused(evaluator: Call, *args: object) -> str:
+    code, out, err = evaluator(*args)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_run_checkpoint_and_weights_file_name_the_same_model(
+    run: RunDirectory, evaluator_json: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = run.checkpoint_directory / "step-00000004"
+    by_run = evaluator_json("--checkpoint", run.path)
+    by_step = evaluator_json("--checkpoint", step)
+    by_file = evaluator_json("--checkpoint", step / "model.safetensors")
+    monkeypatch.chdir(run.path.parent.parent)
+    newest = evaluator_json()
+    for found in (by_run, by_step, by_file, newest):
+        assert Path(found.pop("checkpoint")).resolve() == (step / "model.safetensors").resolve()
+        del found["puzzles_per_second"]
+    assert by_run == by_step == by_file == newest
+
+
+def test_an_earlier_checkpoint_can_be_chosen(
+    run: RunDirectory, evaluator_json: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    found = evaluator_json("--checkpoint", run.checkpoint_directory / "step-00000002")
+    assert "step-00000002" in found["checkpoint"]
+
+
+def test_the_newest_run_is_taken(
+    run: RunDirectory,
+    dataset: Path,
+    tmp_path: Path,
+    evaluator_json: Callable[..., dict[str, Any]],
+) -> None:
+    for name in ("b-old", "a-new"):  # by time, not by name
+        shutil.copytree(run.path, tmp_path / name)
+        (tmp_path / name / "config.json").write_text((run.path / "config.json").read_text())
+    assert "a-new" in evaluator_json("--runs", tmp_path)["checkpoint"]
+
+
+def test_without_a_run_one_is_asked_for(tmp_path: Path, evaluator: Call) -> None:
+    err = refused(evaluator, "--runs", tmp_path / "runs")
+    assert f"{tmp_path / 'runs'}: holds no run yet" in err
+    assert "--checkpoint" in err
+
+
+def test_a_run_without_a_checkpoint_says_so(copied: RunDirectory, evaluator: Call) -> None:
+    shutil.rmtree(copied.checkpoint_directory)
+    assert "has no checkpoint yet" in refused(evaluator, "--runs", copied.path.parent)
+    assert "has no checkpoint yet" in refused(evaluator, "--checkpoint", copied.path)
+
+
+def test_a_path_that_is_no_checkpoint_is_named(tmp_path: Path, dataset: Path, evaluator: Call) -> None:
+    missing = tmp_path / "missing"
+    assert f"--checkpoint {missing}: does not exist" in refused(evaluator, "--checkpoint", missing)
+    assert f"--checkpoint {dataset}: has neither" in refused(evaluator, "--checkpoint", dataset)
+    text = tmp_path / "model.safetensors"
+    text.write_text("not weights")
+    assert str(text) in refused(evaluator, "--checkpoint", text)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, -1000, -1])
+def test_a_checkpoint_that_is_cut_short_is_named(copied: RunDirectory, kept: int, evaluator: Call) -> None:
+    weights = copied.newest_checkpoint() / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    assert str(weights) in refused(evaluator, "--checkpoint", copied.path)
+
+
+def test_a_missing_dataset_says_who_named_it(copied: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
+    gone = tmp_path / "gone"
+    assert str(gone) in refused(evaluator, "--checkpoint", copied.path, "--data-path", gone)
+    rewrite(copied, data_path=str(gone))
+    err = refused(evaluator, "--checkpoint", copied.path)
+    assert str(gone) in err
+    assert str(copied.path / "config.json") in err
+    assert "--data-path" in err
+
+
+def test_a_run_that_names_no_dataset_needs_one(copied: RunDirectory, dataset: Path, evaluator: Call) -> None:
+    rewrite(copied, data_path=None)
+    assert "--data-path" in refused(evaluator, "--checkpoint", copied.path)
+    assert evaluator("--checkpoint", copied.path, "--data-path", dataset)[0] == 0
+
+
+def test_a_damaged_configuration_is_named(copied: RunDirectory, evaluator: Call) -> None:
+    rewrite(copied, data_path=3)
+    assert "data_path is 3" in refused(evaluator, "--checkpoint", copied.path)
+    (copied.path / "config.json").write_text("{")
+    assert "config.json" in refused(evaluator, "--checkpoint", copied.path)
+
+
+def test_weights_alone_need_a_dataset(run: RunDirectory, dataset: Path, tmp_path: Path, evaluator: Call) -> None:
+    weights = tmp_path / "alone.safetensors"
+    shutil.copy(run.newest_checkpoint() / "model.safetensors", weights)
+    assert "--data-path" in refused(evaluator, "--checkpoint", weights)
+    assert evaluator("--checkpoint", weights, "--data-path", dataset)[0] == 0
+    assert "--data-path" in refused(evaluator, "solve", "1" + 15 * ".", "--checkpoint", weights)
+    assert evaluator("solve", "1" + 15 * ".", "--checkpoint", weights, "--data-path", dataset)[0] in (0, 1)
+
+
+def test_a_dataset_of_other_boards_names_both_sides(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
+    other = build_sudoku(tmp_path / "6x6", SudokuOptions(box=(2, 3), train=1, test=2))
+    err = refused(evaluator, "--checkpoint", run.path, "--data-path", other)
+    assert "seq_len is 36 in the dataset, but 16 in" in err
+
+
+@pytest.mark.parametrize("field", ["vocab_size", "num_puzzle_identifiers"])
+def test_a_dataset_of_other_sizes_names_both_sides(
+    field: str, run: RunDirectory, dataset: Path, tmp_path: Path, evaluator: Call
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(dataset, other)
+    (other / "identifiers.json").unlink()
+    metadata = json.loads((other / "test" / "dataset.json").read_text())
+    ours = metadata[field]
+    (other / "test" / "dataset.json").write_text(json.dumps({**metadata, field: ours + 7}))
+    err = refused(evaluator, "--checkpoint", run.path, "--data-path", other)
+    assert f"{field} is {ours + 7} in the dataset, but {ours} in" in err
+
+
+def test_an_empty_test_split_is_named(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
+    empty = build_sudoku(tmp_path / "empty", SudokuOptions(box=(2, 2), train=1, test=0))
+    assert f"{empty}: its test split has no puzzles" in refused(
+        evaluator, "--checkpoint", run.path, "--data-path", empty
+    )
