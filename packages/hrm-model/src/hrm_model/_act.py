@@ -137,7 +137,7 @@ def act_step(
     halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, max_steps)
     target = None
     if training and config.halt_max_steps > 1:
-        next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x))
+        next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x), first=1)  # only q is needed
         next_q = model.q_values(next_z_H)
         is_last = steps >= (config.halt_max_steps if max_steps is None else max_steps)
         best = mx.where(is_last, next_q[:, 0], mx.maximum(next_q[:, 0], next_q[:, 1]))

@@ -31,9 +31,6 @@ class ReasoningModule(nn.Module):
 
     Source: arXiv 2506.21734, section 2: both modules are encoder-only transformers of one form, and
     several inputs are merged by addition.
-
-    Shape:
-        state ``[B, P + L, D]``, injection ``[B, P + L, D]`` -> ``[B, P + L, D]``
     """
 
     def __init__(self, config: HRMConfig, num_layers: int) -> None:
@@ -43,11 +40,22 @@ class ReasoningModule(nn.Module):
             for _ in range(num_layers)
         ]
 
-    def __call__(self, state: mx.array, injection: mx.array, rope: Rope) -> mx.array:
+    def __call__(self, state: mx.array, injection: mx.array, rope: Rope, first: int | None = None) -> mx.array:
+        """Refine a state.
+
+        Args:
+            state: ``[B, P + L, D]``.
+            injection: ``[B, P + L, D]``.
+            rope: Rotary tables, None for learned positions.
+            first: How many positions are wanted; all when left out.
+
+        Returns:
+            ``[B, first, D]``.
+        """
         x = state + injection
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x, rope)
-        return x
+        return self.layers[-1](x, rope, first)
 
 
 class HRM(nn.Module):
@@ -114,13 +122,14 @@ class HRM(nn.Module):
             return None
         return rope_tables(config.total_len, config.hidden_size // config.num_heads, config.rope_theta)
 
-    def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array) -> tuple[mx.array, mx.array]:
+    def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array, first: int | None = None) -> tuple[mx.array, mx.array]:
         """Run one step of ``H_cycles`` times ``L_cycles`` updates; only the last of each carries gradient.
 
         Args:
             z_H: Slow state ``[B, P + L, D]``.
             z_L: Fast state ``[B, P + L, D]``.
             x: Input embedding ``[B, P + L, D]``.
+            first: How many positions of the new slow state are wanted; all when left out.
 
         Returns:
             The new ``(z_H, z_L)``.
@@ -134,7 +143,7 @@ class HRM(nn.Module):
                 z_H = self.H_level(z_H, z_L, rope)
         z_H, z_L = mx.stop_gradient(z_H), mx.stop_gradient(z_L)
         z_L = self.L_level(z_L, z_H + x, rope)
-        z_H = self.H_level(z_H, z_L, rope)
+        z_H = self.H_level(z_H, z_L, rope, first)
         return z_H, z_L
 
     def q_values(self, z_H: mx.array) -> mx.array:

@@ -35,9 +35,6 @@ class Attention(nn.Module):
         dims: Width of input and output.
         num_heads: Number of heads; divides ``dims``.
 
-    Shape:
-        ``[B, L, dims] -> [B, L, dims]``
-
     Raises:
         HRMOpsError: If ``num_heads`` does not divide ``dims``.
     """
@@ -50,11 +47,22 @@ class Attention(nn.Module):
         self.qkv_proj = Linear(dims, 3 * dims, bias=False)
         self.o_proj = Linear(dims, dims, bias=False)
 
-    def __call__(self, x: mx.array, rope: tuple[mx.array, mx.array] | None = None) -> mx.array:
-        q, k, v = (
-            rearrange(heads, "b l (h d) -> b h l d", h=self.num_heads)
-            for heads in mx.split(self.qkv_proj(x), 3, axis=-1)
-        )
+    def __call__(
+        self, x: mx.array, rope: tuple[mx.array, mx.array] | None = None, first: int | None = None
+    ) -> mx.array:
+        """Attend from all positions, or from the ``first`` ones alone, to all positions.
+
+        Args:
+            x: ``[B, L, dims]``.
+            rope: Tables of ``rope_tables`` for ``L`` positions; None leaves positions out.
+            first: How many positions are wanted; all when left out.
+
+        Returns:
+            ``[B, first, dims]``.
+        """
+        q, k, v = mx.split(self.qkv_proj(x), 3, axis=-1)
+        q, k, v = (rearrange(a, "b l (h d) -> b h l d", h=self.num_heads) for a in (q[:, :first], k, v))
         if rope is not None:
-            q, k = apply_rope(q, *rope), apply_rope(k, *rope)
+            cos, sin = rope
+            q, k = apply_rope(q, cos[:first], sin[:first]), apply_rope(k, cos, sin)
         return self.o_proj(rearrange(attention(q, k, v), "b h l d -> b l (h d)"))

@@ -16,9 +16,6 @@ class TransformerBlock(nn.Module):
         num_heads: Number of attention heads; divides ``dims``.
         expansion: Width of the feed-forward layer as a multiple of ``dims``, see ``swiglu_width``.
         eps: Added to the mean of squares in the norm.
-
-    Shape:
-        ``[B, L, dims] -> [B, L, dims]``
     """
 
     def __init__(self, dims: int, num_heads: int, expansion: float, eps: float = 1e-5) -> None:
@@ -27,6 +24,18 @@ class TransformerBlock(nn.Module):
         self.self_attn = Attention(dims, num_heads)
         self.mlp = SwiGLU(dims, expansion)
 
-    def __call__(self, x: mx.array, rope: tuple[mx.array, mx.array] | None = None) -> mx.array:
-        x = rms_norm(x + self.self_attn(x, rope), eps=self.eps)
+    def __call__(
+        self, x: mx.array, rope: tuple[mx.array, mx.array] | None = None, first: int | None = None
+    ) -> mx.array:
+        """Transform all positions, or compute the ``first`` ones alone.
+
+        Args:
+            x: ``[B, L, dims]``.
+            rope: Tables of ``rope_tables`` for ``L`` positions; None leaves positions out.
+            first: How many positions are wanted; all when left out.
+
+        Returns:
+            ``[B, first, dims]``.
+        """
+        x = rms_norm(x[:, :first] + self.self_attn(x, rope, first), eps=self.eps)
         return rms_norm(x + self.mlp(x), eps=self.eps)
