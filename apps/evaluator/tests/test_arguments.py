@@ -22,6 +22,7 @@ Call = Callable[..., tuple[int, str, str]]
         (["slove", "1234"], ["'slove'", "'solve'"]),
         (["solve"], ["PUZZLE"]),
         (["solve", "1234", "4321"], ["'4321'", "too many"]),
+        (["solve", "-1.."], ["-1..", "not known"]),
         (["solve", "1234", "--limit", "3"], ["--limit", "evaluator solve --help"]),
         (["--json", "solve", "1234"], ["--json", "before solve"]),
         (["--data-path", "x", "solve", "1234"], ["--data-path", "before solve"]),

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from hrm_train import RunDirectory
 
 COMMAND = str(Path(sys.executable).parent / "evaluator")
@@ -64,6 +65,20 @@ def test_a_closed_pipe_is_no_crash(run: RunDirectory) -> None:
         assert "Traceback" not in running.stderr.read()
         running.wait(60)
     assert running.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device")
+def test_a_full_disk_is_a_failure_in_one_line(run: RunDirectory) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, "--json", "--runs", str(run.path.parent)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == ["evaluator: failed: [Errno 28] No space left on device"]
 
 
 def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:

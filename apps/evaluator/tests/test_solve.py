@@ -103,6 +103,19 @@ def test_a_dash_reads_the_puzzle_from_stdin(
     assert evaluator("solve", "-", "--checkpoint", run.path)[0] == 0
 
 
+def test_stdin_that_is_not_text_is_refused(run: RunDirectory, evaluator: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
+    code, _, err = evaluator("solve", "-", "--checkpoint", run.path)
+    assert code == 2
+    assert "stdin is not text" in err
+
+
+def test_a_data_path_without_a_task_is_named(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
+    code, _, err = evaluator("solve", PUZZLE, "--checkpoint", run.path, "--data-path", tmp_path)
+    assert code == 2
+    assert f"--data-path {tmp_path}: has no task.json" in err
+
+
 def test_a_puzzle_for_another_board_names_both_sides(run: RunDirectory, evaluator: Call) -> None:
     code, _, err = evaluator("solve", "." * 81, "--checkpoint", run.path)
     assert code == 2

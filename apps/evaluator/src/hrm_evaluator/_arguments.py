@@ -1,5 +1,6 @@
 """Reads settings from a command line: options in titled groups, mistakes as one sentence."""
 
+import re
 import sys
 from argparse import ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, CliApp, CliSettingsSource, SettingsC
 from hrm_evaluator._errors import UserError
 
 Settings = TypeVar("Settings", bound="CommandLine")
+_NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+$")
 _NONE = "\0"  # no argument of a process can be this, so no text of a user's is taken for None
 
 
@@ -51,7 +53,7 @@ def parse(settings: type[Settings], argv: Sequence[str] | None, prog: str, usage
     try:
         return CliApp.run(settings, cli_args=None if argv is None else list(argv), cli_settings_source=source)
     except ValidationError as error:
-        raise UserError("; ".join(_complaint(settings, item) for item in error.errors())) from None
+        raise UserError("; ".join(_complaint(item) for item in error.errors())) from None
 
 
 class _Help(HelpFormatter):
@@ -72,7 +74,8 @@ class _Parser(ArgumentParser):
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         for arg in takewhile(lambda arg: arg not in ("--", *self.commands), args):
             name = arg.split("=")[0]
-            if name.startswith("--") and name not in flags:
+            is_option = name.startswith("-") and name != "-" and not _NEGATIVE_NUMBER.match(name)
+            if is_option and name not in self._option_string_actions:
                 close = get_close_matches(name, flags, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"options are {', '.join(sorted(flags))}"
                 self.error(f"{name} is not known; {hint}")
@@ -118,7 +121,7 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
-def _complaint(settings: type[BaseModel], item: Any) -> str:
+def _complaint(item: Any) -> str:
     name = str(item["loc"][-1])
     message = item["msg"][0].lower() + item["msg"][1:]
     return f"--{name.replace('_', '-')} {item['input']!r}: {message}"

@@ -78,14 +78,16 @@ def open_test_split(checkpoint: Checkpoint, model: HRM, data_path: Path | None) 
     Raises:
         UserError: If there is none, it is empty, or it does not fit the model.
     """
-    source = f"--data-path {data_path}"
+    hint = ""
     if data_path is None:
         data_path = _data_path_of_run(checkpoint)
-        source = f"data_path in {checkpoint.run and checkpoint.run.path / 'config.json'}"
+        hint = (
+            f" (named by data_path in {checkpoint.run and checkpoint.run.path / 'config.json'}; --data-path overrides)"
+        )
     try:
         dataset = open_dataset(data_path, "test")
     except HRMDataError as error:
-        raise UserError(f"{error} (named by {source}; --data-path names another)") from error
+        raise UserError(f"{error}{hint}") from error
     if not dataset.examples:
         raise UserError(f"{data_path}: its test split has no puzzles")
     for name in _MUST_AGREE:

@@ -23,7 +23,7 @@ def solve(settings: "Solve") -> int:
     checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
     model = open_model(checkpoint)
     task = _task(checkpoint, model, settings)
-    puzzle = read_puzzle(task, sys.stdin.read() if settings.puzzle == "-" else settings.puzzle, checkpoint)
+    puzzle = read_puzzle(task, _stdin() if settings.puzzle == "-" else settings.puzzle, checkpoint)
     tokens, steps = _answer(model, task.encode(puzzle))
     answer = task.digits(tokens)
     result: dict[str, Any] = {
@@ -65,7 +65,16 @@ def read_puzzle(task: Task, text: str, checkpoint: Checkpoint) -> np.ndarray:
     return puzzle
 
 
+def _stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise UserError(f"stdin is not text: {error}") from error
+
+
 def _task(checkpoint: Checkpoint, model: HRM, settings: "Solve") -> Task:
+    if settings.data_path is not None and not (settings.data_path / "task.json").is_file():
+        raise UserError(f"--data-path {settings.data_path}: has no task.json, which says what its puzzles are")
     task = open_task(checkpoint, model, settings.data_path)
     if task is None:
         raise UserError(

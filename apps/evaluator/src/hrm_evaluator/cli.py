@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 2 for a user's mistake, 1 for a failure, 130 on Ctrl-C."""
     try:
         settings = parse(Evaluate, argv, "evaluator", _USAGE)
-        return _run(settings)
+        code = _run(settings)
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"evaluator: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("evaluator: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit would fail again
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            print(f"evaluator: failed: {error}", file=sys.stderr)
+        _drop_stdout()
         return 1
 
 
@@ -81,3 +86,9 @@ def _run(settings: Evaluate) -> int:
         return evaluate(settings) if settings.solve is None else solve(settings.solve)
     except (HRMDataError, HRMModelError, HRMTrainError) as error:
         raise UserError(str(error)) from error
+
+
+def _drop_stdout() -> None:
+    """Send what is still to be written nowhere, because the flush at exit would fail again."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
