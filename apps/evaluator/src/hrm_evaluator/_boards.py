@@ -85,7 +85,7 @@ def _puzzle(task: Task, puzzle: np.ndarray) -> Text:
 
 
 def _beside(*titled: tuple[str, Text]) -> Table:
-    table = Table(box=None, padding=(0, 4, 0, 0), header_style="")
+    table = Table(box=None, padding=(0, 4, 0, 0), pad_edge=False, header_style="")
     for title, _ in titled:
         table.add_column(title, no_wrap=True)
     table.add_row(*(text for _, text in titled))

@@ -95,7 +95,7 @@ def _board_rows(task: Task | None, examples: list[Example]) -> list[dict[str, An
 def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     console.print(f"checkpoint  {summary['checkpoint']}", soft_wrap=True)
     console.print(f"dataset     {summary['data_path']}, test split\n", soft_wrap=True)
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
@@ -115,7 +115,7 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
 def _print_by_clues(console: Console, by_clues: dict[int, Tally]) -> None:
     least, most = min(by_clues), max(by_clues)
     width = math.ceil((most - least + 1) / _MOST_ROWS)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for title in ("clues", "puzzles", "accuracy", "exact accuracy"):
         table.add_column(title, justify="right")
     for start in range(least, most + 1, width):
