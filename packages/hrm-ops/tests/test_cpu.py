@@ -1,0 +1,104 @@
+"""The kernels for MLX's Linux CPU backend give what the plain expressions give."""
+
+from collections.abc import Callable
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from hrm_ops import _cpu
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+EXTREME = np.array([0, -0.0, 1e-30, -1e-30, 1, -1, 20, -20, 86, -86, 100, -100, 1e4, -1e4], np.float32)
+SEEDS = st.integers(0, 2**31)
+SCALES = st.sampled_from([1e-3, 1.0, 10.0])
+
+pytestmark = pytest.mark.skipif(not _cpu.is_active(mx.zeros(1)), reason="only for MLX's CPU backend under Linux")
+
+
+def plain_rms_norm(x: mx.array) -> mx.array:
+    return x * mx.rsqrt(x.square().mean(axis=-1, keepdims=True) + 1e-5)
+
+
+def with_gradients(f: Callable[..., mx.array], *args: mx.array) -> list[np.ndarray]:
+    weight = mx.random.normal(f(*args).shape, key=mx.random.key(7))
+    _, gradients = mx.value_and_grad(lambda *a: (weight * f(*a)).sum(), argnums=list(range(len(args))))(*args)
+    return [np.array(f(*args)), *map(np.array, gradients)]
+
+
+def agree(
+    ours: Callable[..., mx.array],
+    plain: Callable[..., mx.array],
+    *args: mx.array,
+    rtol: float = 3e-6,
+    scale: float | None = None,
+) -> None:
+    """Compare value and gradients, each to a relative error or that part of the scale (the largest element)."""
+    for f in (ours, mx.compile(ours)):
+        for a, b in zip(with_gradients(f, *args), with_gradients(plain, *args), strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * (scale or np.abs(b).max()))
+
+
+def normal(seed: int, scale: float, *shape: int) -> mx.array:
+    return scale * mx.random.normal(shape, key=mx.random.key(seed))
+
+
+def test_exp_has_a_relative_error_below_1_3e_7() -> None:
+    x = np.linspace(-87, 88, 1_000_001).astype(np.float32)
+    exact = np.exp(x.astype(np.float64))
+    for f in (_cpu.exp, mx.compile(_cpu.exp)):
+        assert np.abs(np.array(f(mx.array(x))) / exact - 1).max() < 1.3e-7
+
+
+def test_exp_is_clamped_and_exact_at_zero() -> None:
+    low, high, zero = _cpu.exp(mx.array([-1e30, 1e30, 0.0])).tolist()
+    assert (low, high, zero) == (pytest.approx(np.exp(-87)), pytest.approx(np.exp(88), rel=1e-6), 1.0)
+
+
+@settings(deadline=None, max_examples=10)
+@given(SEEDS, SCALES)
+def test_swiglu_agrees_with_the_plain_expression(seed: int, scale: float) -> None:
+    gate, up = normal(seed, scale, 3, 5, 17), normal(seed + 1, scale, 3, 5, 17)
+    agree(_cpu.swiglu, lambda g, u: nn.silu(g) * u, gate, up)
+
+
+def test_swiglu_agrees_with_float64_for_extreme_inputs() -> None:
+    g, u = (a.ravel() for a in np.meshgrid(EXTREME, EXTREME))
+    value, d_gate, d_up = with_gradients(_cpu.swiglu, mx.array(g), mx.array(u))
+    c = np.array(mx.random.normal(g.shape, key=mx.random.key(7))).astype(np.float64)
+    g64, u64 = g.astype(np.float64), u.astype(np.float64)
+    with np.errstate(over="ignore"):
+        s = 1 / (1 + np.exp(-g64))
+    exact = (g64 * s * u64, c * u64 * (s + g64 * s * (1 - s)), c * g64 * s)
+    for ours, expected in zip((value, d_gate, d_up), exact, strict=True):
+        # 1e4 * exp(-87) is what the clamp leaves of silu(-1e4); times 1e4 again.
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-25)
+
+
+@settings(deadline=None, max_examples=10)
+@given(SEEDS, SCALES, st.integers(1, 20))
+def test_softmax_agrees_with_the_plain_expression(seed: int, scale: float, width: int) -> None:
+    agree(_cpu.softmax, lambda x: mx.softmax(x, axis=-1), normal(seed, scale, 3, 4, width), scale=1.0)
+
+
+def test_softmax_agrees_with_the_plain_expression_for_extreme_inputs() -> None:
+    rows = mx.array(np.stack([EXTREME, EXTREME[::-1], np.zeros_like(EXTREME), np.full_like(EXTREME, -1e4)]))
+    agree(_cpu.softmax, lambda x: mx.softmax(x, axis=-1), rows, scale=1.0)
+    np.testing.assert_allclose(np.array(_cpu.softmax(rows).sum(axis=-1)), 1, rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=10)
+@given(SEEDS, SCALES, st.integers(1, 40))
+def test_rms_norm_agrees_with_the_plain_expression(seed: int, scale: float, width: int) -> None:
+    agree(lambda x: _cpu.rms_norm(x, 1e-5), plain_rms_norm, normal(seed, scale, 3, 4, width), rtol=1e-5)
+
+
+def test_rms_norm_agrees_with_mlx_for_extreme_inputs() -> None:
+    rows = mx.array(np.stack([EXTREME, np.zeros_like(EXTREME), np.full_like(EXTREME, 1e4)]))
+    agree(lambda x: _cpu.rms_norm(x, 1e-5), lambda x: mx.fast.rms_norm(x, None, 1e-5), rows, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
+def test_half_precision_is_left_to_mlx(dtype: mx.Dtype) -> None:
+    assert not _cpu.is_active(mx.zeros(1), mx.zeros(1, dtype))
