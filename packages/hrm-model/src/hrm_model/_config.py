@@ -12,7 +12,7 @@ class ArchConfig(BaseModel):
     Field names are those of the reference's configuration (arXiv 2506.21734, PyTorch release).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     H_cycles: Count = Field(2, description="Cycles of the slow module in one step (N in the paper).")
     L_cycles: Count = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")

@@ -4,29 +4,32 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_train._losses import LossType
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0)]
 
 
 class TrainConfig(BaseModel):
     """Everything that fixes how a model is trained; names follow the reference's configuration where it has them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: Count = Field(26041, description="ACT training steps of the run.")
     global_batch_size: Count = Field(768, description="Slots that are trained at once.")
     lr: Rate = Field(1e-4, description="Peak learning rate of everything but the puzzle table.")
     lr_min_ratio: float = Field(1.0, ge=0, le=1, description="Final learning rate as a share of the peak.")
-    lr_warmup_steps: int = Field(2000, ge=0, description="Steps over which the learning rate rises.")
+    lr_warmup_steps: int = Field(2000, ge=0, lt=2**31, description="Steps over which the learning rate rises.")
     weight_decay: float = Field(1.0, ge=0, description="Decoupled weight decay.")
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the gradient's running average.")
     beta2: float = Field(0.95, ge=0, lt=1, description="Decay of the squared gradient's running average.")
     puzzle_emb_lr: Rate = Field(1e-4, description="Peak learning rate of the puzzle table.")
     puzzle_emb_weight_decay: float = Field(1.0, ge=0, description="Weight decay of the puzzle table.")
     loss_type: LossType = Field("stablemax_cross_entropy", description="Prediction loss.")
-    seed: int = Field(0, ge=0, description="Seed of weights, exploration and data order.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of weights, exploration and data order.")
     halt_warmup_steps: int = Field(
-        0, ge=0, description="Steps at the start in which a puzzle gets a single ACT step, so that more are seen."
+        0,
+        ge=0,
+        lt=2**31,
+        description="Steps at the start in which a puzzle gets a single ACT step, so that more are seen.",
     )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
