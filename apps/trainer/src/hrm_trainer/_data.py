@@ -18,6 +18,9 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None]) ->
     Args:
         settings: With ``data_path`` for a directory in the reference's format, else ``data`` is built.
         announce: Told before something slow starts.
+
+    Raises:
+        UserError: If there are no such puzzles.
     """
     if settings.data_path is not None:
         return settings.data_path
@@ -29,7 +32,11 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None]) ->
     if not path.exists():
         announce(f"Making the dataset {path} (once) ...")
         path.parent.mkdir(parents=True, exist_ok=True)
-        build_sudoku(path, SudokuOptions(**options))
+        try:
+            build_sudoku(path, SudokuOptions(**options))
+        except HRMDataError as error:
+            if not path.exists():  # another run was not faster
+                raise UserError(f"--data: {error}") from error
     return path
 
 
@@ -46,7 +53,7 @@ def open_splits(path: Path, dataset: str) -> tuple[Dataset, Dataset, Task, dict[
         train, test = open_dataset(path, "train"), open_dataset(path, "test")
         task = get_task(path) if (path / "task.json").exists() else get_task(dataset)
     except HRMDataError as error:
-        raise UserError(str(error)) from error
+        raise UserError(f"--data_path {path}: {error}") from error
     for split, opened in (("train", train), ("test", test)):
         if opened.metadata.seq_len != task.seq_len:
             raise UserError(

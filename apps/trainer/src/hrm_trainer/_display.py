@@ -54,13 +54,16 @@ class Display:
         table = Table.grid(padding=(0, 2))
         halting = f"at most {config.halt_max_steps} steps"
         length = f"{settings.train.steps:,} steps of {settings.train.global_batch_size} puzzles"
+        changed, duration = settings.changed(), preset.duration
+        if changed:
+            duration = f"unchanged, the preset takes {duration}"
         rows = {
             "device": _device(),
-            "preset": f"{settings.preset}: {preset.summary}",
+            "preset": f"{settings.preset}: {preset.summary}{_listed(changed)}",
             "model": f"{size:,} parameters, hidden {config.hidden_size}, {config.H_layers}+{config.L_layers} layers, "
             f"cycles {config.H_cycles}x{config.L_cycles}, {halting}, {config.forward_dtype}",
             "data": f"{train.examples:,} puzzles to train on, {test.examples:,} held out, {train.root}",
-            "expect": f"{length}; {preset.duration}",
+            "expect": f"{length}; {duration}",
             "run": str(run),
             "otherwise": f"--preset {' | '.join(PRESETS)}, --device, --train.steps, ...; see trainer --help",
         }
@@ -71,8 +74,8 @@ class Display:
     @contextmanager
     def progress(self, total: int) -> Iterator[None]:
         """Show live progress inside the block, on a terminal."""
-        self._bar = self._progress.add_task("train", total=total, left="compiling, up to a minute the first time")
-        if not self.console.is_terminal:
+        self._bar = self._progress.add_task("train", total=total, left="compiling, up to a minute")
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
             return
         with Live(self._progress, console=self.console, refresh_per_second=4) as self._live:
@@ -120,18 +123,23 @@ def _cells(report: Report) -> dict[str, str]:
         "loss": f"{report['lm_loss']:.4f}",
         "q loss": f"{report['q_halt_loss']:.3f}",
         "accuracy": f"{report['accuracy']:.1%}",
-        "exact": f"{report['exact_accuracy']:.1%}",
+        "exact accuracy": f"{report['exact_accuracy']:.1%}",
         "halting steps": f"{report['steps']:.2f}",
-        "lr": f"{report['lr']:.2e}",
+        "learning rate": f"{report['lr']:.2e}",
         "memory": f"{report['memory_gib']:.2f} GiB",
     }
 
 
 def _grid(cells: dict[str, str]) -> RenderableType:
-    table = Table(expand=True)
-    for name in cells:
-        table.add_column(name, justify="right")
-    table.add_row(*cells.values())
+    """Names and values in three columns, which fit 80 characters."""
+    table = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True, min_width=9)
+        table.add_column()
+    pairs = list(cells.items())
+    for row in zip(pairs[:3], pairs[3:6], pairs[6:], strict=True):
+        table.add_row(*(text for name, value in row for text in (name, value, "")))
     return table
 
 
@@ -151,6 +159,13 @@ def _board(example: Example) -> RenderableType:
         shown.append("\n")
     shown.append(f"puzzle and prediction, {int(wrong.sum())} cells wrong (!)")
     return shown
+
+
+def _listed(changed: list[str], most: int = 4) -> str:
+    if not changed:
+        return ""
+    rest = f" and {len(changed) - most} more" if len(changed) > most else ""
+    return f" Changed: {', '.join(changed[:most])}{rest}."
 
 
 def _device() -> str:

@@ -1,5 +1,6 @@
 """What ``trainer`` does, from settings to a finished run, as one straight line."""
 
+import os
 from pathlib import Path
 
 import mlx.core as mx
@@ -12,8 +13,9 @@ from pydantic import ValidationError
 from hrm_trainer._data import find_or_build, open_splits
 from hrm_trainer._display import Display, Example
 from hrm_trainer._errors import UserError
+from hrm_trainer._file import FORMAT, read_run_settings
 from hrm_trainer._parse import NEWEST, describe
-from hrm_trainer._settings import FORMAT, TrainerSettings, read_settings_file
+from hrm_trainer._settings import TrainerSettings
 
 EVAL_BATCH = 128
 
@@ -26,6 +28,11 @@ def run(settings: TrainerSettings) -> None:
     resumed = _find_run(settings) if settings.resume is not None else None
     if resumed is not None:
         settings = _settings_of(resumed)
+        if _steps_done(resumed) >= settings.train.steps:
+            display.say(f"{resumed.path}: is finished, all {settings.train.steps} steps are done")
+            return
+    else:
+        _check_runs(settings.runs)
     _choose_device(settings)
 
     # Data first: it fixes the model's vocabulary and length.
@@ -53,7 +60,8 @@ def run(settings: TrainerSettings) -> None:
         {
             **settings.model_dump(mode="json", exclude={"config", "resume"}),
             "format": FORMAT,
-            "data_path": str(path),
+            "data_path": str(path.absolute()),
+            "generated": settings.data_path is None,
             "task": task_json,
             "arch": config.model_dump(),
         },
@@ -86,11 +94,29 @@ def _find_run(settings: TrainerSettings) -> RunDirectory:
 
 
 def _settings_of(run: RunDirectory) -> TrainerSettings:
-    content = read_settings_file(run.path / "config.json")
+    content = read_run_settings(run.path / "config.json")
     try:
         return TrainerSettings(**content)
     except ValidationError as error:
         raise UserError(f"{run.path / 'config.json'}: {describe(error)}") from error
+
+
+def _steps_done(run: RunDirectory) -> int:
+    try:
+        newest = run.newest_checkpoint()
+    except HRMTrainError as error:
+        again = f"trainer --config {run.path / 'config.json'}"
+        raise UserError(f"--resume: {error}; start it anew with {again}") from error
+    return int(newest.name.removeprefix("step-"))
+
+
+def _check_runs(runs: Path) -> None:
+    """Refuse, before anything slow starts, a place where no run directory can be made."""
+    existing = next(path for path in (runs.absolute(), *runs.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(f"--runs {runs}: {existing} is a file, but should be a directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"--runs {runs}: {existing} cannot be written to")
 
 
 def _choose_device(settings: TrainerSettings) -> None:

@@ -1,33 +1,56 @@
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from hrm_data import SudokuOptions
-from hrm_model import ArchConfig, HRMConfig
+from hrm_model import ArchConfig
 from hrm_train import TrainConfig
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hrm_trainer._errors import UserError
+from hrm_trainer._file import read_settings_file
 from hrm_trainer._presets import DEFAULT_PRESETS, PRESETS, PresetName
 
-FORMAT = 1
-_NOT_SETTINGS = ("format", "task")
-_FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()
+
+def _box(value: Any) -> Any:
+    if _numbers(value) != 2:
+        raise ValueError("should be two numbers, rows and columns of a box, as in 2,3")
+    return value
+
+
+def _clues(value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 1:  # what the command line makes of one number
+        value = value[0]
+    if value is not None and _numbers(value) not in (1, 2):
+        raise ValueError("should be a number of clues, or the least and the most, as in 4,6")
+    return value
+
+
+def _numbers(value: Any) -> int:
+    """How many whole numbers a value holds, alone or in a list; 0 if it holds anything else."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return len(items) if all(str(item).isdecimal() for item in items) else 0
+
+
+Puzzles = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class DataSettings(SudokuOptions):
     """The puzzles that a run learns from."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    box: Annotated[tuple[int, int], BeforeValidator(_box)] = Field((3, 3), description="Rows and columns of a box.")
+    train: Puzzles | None = Field(None, description="Training puzzles (generated: 1000, CSV: all).")
+    test: Puzzles | None = Field(None, description="Held-out puzzles (generated: 1000, CSV: all).")
+    clues: Annotated[int | tuple[int, int] | None, BeforeValidator(_clues)] = Field(
+        None, description="Clues of generated puzzles, or the least and the most."
+    )
     hints: float = Field(0.0, ge=0, le=1, description="Share of training puzzles that get some clues back.")
 
 
 class TrainerSettings(BaseSettings):
-    """Train a Hierarchical Reasoning Model.
-
-    Where a setting comes from, first match: command line, --config file, preset.
-    """
+    """Train a Hierarchical Reasoning Model and leave the result in a new directory under runs/."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", nested_model_default_partial_update=True)
 
@@ -56,6 +79,21 @@ class TrainerSettings(BaseSettings):
         """Take settings from the command line, then the file, then the preset; never from the environment."""
         return init_settings, _FileSource(settings_cls), _PresetSource(settings_cls)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, "preset": _preset_name(values)}
+
+    def changed(self) -> list[str]:
+        """Return the settings that differ from the preset's, such as ``train.steps``."""
+        preset = type(self)(preset=self.preset)
+        return [
+            f"{part}.{name}"
+            for part in ("data", "arch", "train")
+            for name, value in getattr(self, part)
+            if value != getattr(getattr(preset, part), name)
+        ]
+
 
 class _Source(PydanticBaseSettingsSource):
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
@@ -73,33 +111,16 @@ class _FileSource(_Source):
 class _PresetSource(_Source):
     def __call__(self) -> dict[str, Any]:
         """Return the values of the preset that was asked for or that suits the device."""
-        name = self.current_state.get("preset", "auto")
-        if name == "auto":
-            device = self.current_state.get("device", "auto")
-            on_gpu = TrainerSettings.gpu_available if device == "auto" else device == "gpu"
-            name = DEFAULT_PRESETS["gpu" if on_gpu else "cpu"]
-        if name not in PRESETS:
-            return {}  # validation names the field and what is allowed
-        return {**PRESETS[name].settings, "preset": name}
+        name = _preset_name(self.current_state)
+        known = isinstance(name, str) and name in PRESETS  # else validation says what is allowed
+        return dict(PRESETS[name].settings) if known else {}
 
 
-def read_settings_file(path: Path) -> dict[str, Any]:
-    """Return the settings in a JSON or YAML file; a run's ``config.json`` is one.
-
-    Raises:
-        UserError: If the file is missing, has another suffix, or holds no mapping.
-    """
-    if path.suffix not in (".json", ".yaml", ".yml"):
-        raise UserError(f"--config {path}: the name should end in .json, .yaml or .yml")
-    try:
-        text = path.read_text()
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"--config {path}: cannot be read ({error.strerror})") from error
-    except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"--config {path}: is not valid {path.suffix[1:].upper()} ({error})") from error
-    if not isinstance(content, dict):
-        raise UserError(f"--config {path}: should hold a mapping of settings, but holds {content!r}")
-    if "arch" in content and isinstance(content["arch"], dict):
-        content["arch"] = {k: v for k, v in content["arch"].items() if k not in _FROM_THE_DATA}
-    return {k: v for k, v in content.items() if k not in _NOT_SETTINGS}
+def _preset_name(values: Mapping[str, Any]) -> Any:
+    """The preset that was asked for, or the one that suits the device."""
+    name = values.get("preset", "auto")
+    if name != "auto":
+        return name
+    device = values.get("device", "auto")
+    on_gpu = TrainerSettings.gpu_available if device == "auto" else device == "gpu"
+    return DEFAULT_PRESETS["gpu" if on_gpu else "cpu"]

@@ -1,11 +1,15 @@
 """The command ``trainer``: reads the command line, runs, turns errors into messages and exit codes."""
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from hrm_trainer._errors import UserError
 
-USER_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
+FAILURE, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,33 +18,65 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when the run finished, 2 for a user's mistake, 1 for a failure, 130 when interrupted.
     """
-    from hrm_trainer._parse import parse
-
     try:
-        settings = parse(list(sys.argv[1:] if argv is None else argv))
-        from hrm_data import HRMDataError
-        from hrm_train import HRMTrainError, InterruptedRunError
-
-        from hrm_trainer._run import run
-    except UserError as error:
-        print(f"trainer: {error}", file=sys.stderr)
-        return USER_MISTAKE
-
-    try:
-        run(settings)
-    except (UserError, HRMDataError) as error:
-        print(f"trainer: {error}", file=sys.stderr)
-        return USER_MISTAKE
-    except InterruptedRunError as error:
-        print(f"trainer: {error}", file=sys.stderr)
-        return INTERRUPTED
+        with _sigterm_interrupts():
+            return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        print("trainer: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except (HRMTrainError, OSError) as error:
-        print(f"trainer: {error}", file=sys.stderr)
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        _drop_stdout()
         return FAILURE
+    except (OSError, MemoryError) as error:
+        return _fail(str(error) or "out of memory", FAILURE)
+    except RuntimeError as error:
+        if not str(error).startswith("["):  # how MLX begins what it could not write or allocate
+            raise
+        return _fail(str(error), FAILURE)
+
+
+def _run(argv: list[str]) -> int:
+    # Imported late: only now are errors and signals turned into messages.
+    from hrm_data import HRMDataError
+    from hrm_model import HRMModelError
+    from hrm_train import HRMTrainError, InterruptedRunError
+
+    from hrm_trainer._parse import parse
+    from hrm_trainer._run import run
+
+    try:
+        run(parse(argv))
+    except (UserError, HRMDataError, HRMModelError) as error:
+        return _fail(str(error), USER_MISTAKE)
+    except InterruptedRunError as error:
+        return _fail(f"{error}; trainer --resume goes on", INTERRUPTED)
+    except HRMTrainError as error:
+        return _fail(str(error), FAILURE)
+    sys.stdout.flush()
     return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"trainer: {message}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, before and after training as well as in it."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _drop_stdout() -> None:
+    """Keep Python from reporting, when it exits, that nobody reads its output any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry_point() -> None:
