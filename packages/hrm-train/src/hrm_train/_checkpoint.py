@@ -1,5 +1,7 @@
+import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ def save_checkpoint(directory: Path, step: TrainStep, position: int, step_count:
     """Write everything that training needs to go on, as a new directory ``step-00001234``, atomically.
 
     It holds ``model.safetensors`` (weights and configuration), ``training.safetensors`` (both optimisers,
-    carry, metrics since the last report, random state) and ``state.json`` (counters and versions).
+    carry, metrics since the last report, random state) and ``state.json`` (counters, versions and the SHA-256
+    of both files).
 
     Args:
         directory: Where the checkpoint is put.
@@ -45,6 +48,7 @@ def save_checkpoint(directory: Path, step: TrainStep, position: int, step_count:
                 "format": _FORMAT,
                 "step": step_count,
                 "position": position,
+                "sha256": {name: _sha256(temporary / name) for name in (WEIGHTS, TRAINING)},
                 "versions": {name: version(name) for name in ("mlx", "hrm-model", "hrm-train")},
             },
         )
@@ -65,6 +69,7 @@ def load_checkpoint(path: Path, step: TrainStep) -> tuple[int, int]:
         HRMTrainError: If the checkpoint is damaged, from a newer version, or of another model.
     """
     counters = _read_counters(path)
+    _check_sums(path, (WEIGHTS, TRAINING))
     try:
         model = load_model(path / WEIGHTS)
         training: Any = mx.load(str(path / TRAINING))
@@ -104,6 +109,22 @@ def _read_counters(path: Path) -> dict[str, int]:
         raise HRMTrainError(f"{path / STATE}: cannot be read ({error!r}); use another checkpoint") from error
 
 
+def _check_sums(path: Path, names: Iterable[str]) -> None:
+    """Compare files with the sums of ``state.json``: safetensors has none, so a flipped bit would go unnoticed."""
+    try:
+        sums: dict[str, str] = json.loads((path / STATE).read_text()).get("sha256", {})
+        changed = [name for name in names if name in sums and _sha256(path / name) != sums[name]]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise HRMTrainError(f"{path}: checkpoint cannot be read: {error}; use another one") from error
+    if changed:
+        raise HRMTrainError(f"{path / changed[0]}: is damaged, {STATE} has another SHA-256; use another checkpoint")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def checkpoints(directory: Path) -> list[Path]:
     """Return the complete checkpoints in a directory, oldest first."""
     return sorted(p for p in directory.glob("step-*") if (p / STATE).is_file())
@@ -123,6 +144,7 @@ def load_checkpoint_model(path: Path) -> HRM:
     """
     if not (path / WEIGHTS).is_file():
         raise HRMTrainError(f"{path}: is no checkpoint, it has no {WEIGHTS}")
+    _check_sums(path, (WEIGHTS,))
     try:
         return load_model(path / WEIGHTS)
     except HRMModelError as error:
