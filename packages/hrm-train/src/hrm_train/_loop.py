@@ -156,7 +156,8 @@ def _report(step: TrainStep, config: TrainConfig, done: int, clock: "_Clock") ->
     step.reset_metrics()
     steps, seconds = clock.lap(done)
     count = max(1, sums.pop("count"))
-    losses = {name: sums.pop(name) / (steps * config.global_batch_size) for name in list(sums) if "loss" in name}
+    summed = (done - 1) % config.log_interval + 1  # more than the steps of this process after a resume
+    losses = {name: sums.pop(name) / (summed * config.global_batch_size) for name in list(sums) if "loss" in name}
     return {
         "step": done,
         **losses,
