@@ -93,7 +93,7 @@ def _binary_cross_entropy(logits: mx.array, targets: mx.array) -> mx.array:
 def _binary_cross_entropy_vjp(
     primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array
 ) -> tuple[mx.array, mx.array]:
-    # The derivative of logaddexp differs from sigmoid by rounding. Where the target is the sigmoid of an equal logit, as
-    # at the first step of every run, that would be all of the gradient, and Adam-atan2 knows no small gradients.
+    # The derivative of logaddexp differs from sigmoid by rounding. Where the target is the sigmoid of an equal
+    # logit, as at the first step of every run, that would be all of the gradient, and Adam-atan2 knows no small one.
     logits, targets = primals
     return cotangent * (mx.sigmoid(logits) - targets), -cotangent * logits
