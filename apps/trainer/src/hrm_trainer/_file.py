@@ -27,7 +27,7 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         if not isinstance(content.get(name, {}), dict):
             raise UserError(f"--config {path}: {name} {content[name]}: should hold a mapping from names to settings")
     for name, value in _leaves(content):
-        if isinstance(value, bool):
+        if isinstance(value, bool) and name not in _NOT_SETTINGS:
             raise UserError(f"--config {path}: {name} {value}: no setting is true or false")
 
     if content.get("generated"):

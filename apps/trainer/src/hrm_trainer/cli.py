@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         if not str(error).startswith("["):  # how MLX begins what it could not write or allocate
             raise
-        return _fail(str(error), FAILURE)
+        kept = "; is the disk full? what was saved before is as it was" if "write" in str(error) else ""
+        return _fail(f"{error}{kept}", FAILURE)
 
 
 def _run(argv: list[str]) -> int:

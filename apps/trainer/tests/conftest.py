@@ -1,0 +1,73 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hrm_trainer.cli import main
+
+SMALL = {
+    "data": {"box": [2, 2], "train": 60, "test": 24},
+    "arch": {"hidden_size": 16, "num_heads": 2, "H_layers": 1, "L_layers": 1, "halt_max_steps": 3},
+    "train": {
+        "steps": 12,
+        "global_batch_size": 8,
+        "log_interval": 4,
+        "eval_interval": 6,
+        "checkpoint_interval": 5,
+    },
+}
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all tests build their datasets, each of them once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_directories(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[..., Path]:
+    """Write a settings file of a run of seconds; arguments replace single settings of ``train``."""
+
+    def write(**train: Any) -> Path:
+        file = tmp_path / "small.json"
+        file.write_text(json.dumps({**SMALL, "train": {**SMALL["train"], **train}}))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def trainer(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the command line in this process."""
+
+    def call(*argv: object) -> Result:
+        code = main([str(word) for word in argv])
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def start() -> Callable[..., subprocess.Popen[str]]:
+    """Start the installed command, with both streams as pipes."""
+
+    def popen(*argv: object) -> subprocess.Popen[str]:
+        command = [str(Path(sys.executable).parent / "trainer"), *(str(word) for word in argv)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return popen

@@ -1,0 +1,65 @@
+"""The installed command: signals, pipes, exit codes."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+
+def wait_for_step(process, run_root: Path) -> None:
+    """Wait until a first checkpoint shows that training is under way."""
+    deadline = time.monotonic() + 60
+    while not list(run_root.glob("*/checkpoints/step-*/state.json")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def final_files(run: Path, steps: int) -> list[bytes]:
+    return [(run / f"checkpoints/step-{steps:08}/{n}.safetensors").read_bytes() for n in ("model", "training")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_and_resumed_run_ends_with_the_weights_of_one_that_was_not_stopped(number, start, trainer, small):
+    config = small(steps=150, log_interval=10, eval_interval=60, checkpoint_interval=10)
+    process = start("--config", config, "--runs", "stopped")
+    wait_for_step(process, Path("stopped"))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.count("\n") == 1
+    assert "saved in" in err
+
+    assert trainer("--runs", "stopped", "--resume").code == 0
+    assert trainer("--config", config, "--runs", "whole").code == 0
+    (stopped,), (whole,) = Path("stopped").iterdir(), Path("whole").iterdir()
+    assert final_files(stopped, 150) == final_files(whole, 150)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_puzzles_are_made_takes_one_line_and_leaves_no_dataset(number, start, cache: Path):
+    process = start("--preset", "cpu", "--data.train", 500_000)
+    assert "Making the dataset" in process.stdout.readline()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "trainer: interrupted\n")
+    assert not list((cache / "hrm" / "datasets").glob("sudoku-6x6-*"))
+    assert not Path("runs").exists()
+
+
+def test_a_closed_pipe_ends_the_command_without_a_traceback(start, small):
+    process = start("--config", small(steps=100_000))
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 1
+    assert err == ""
+    process.stderr.close()
+
+
+def test_a_mistake_exits_with_2(start):
+    process = start("--train.steps", "0")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("trainer: --train.steps 0: ")

@@ -1,0 +1,57 @@
+"""Laws of the settings, over all fields."""
+
+import json
+from pathlib import Path
+
+import pytest
+from annotated_types import Ge, Gt, Le, Lt
+from hrm_trainer._errors import UserError
+from hrm_trainer._parse import parse
+from hrm_trainer._settings import TrainerSettings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+BOUNDS = [
+    (f"--{part}.{name}", bound)
+    for part in ("data", "arch", "train")
+    for name, field in TrainerSettings.model_fields[part].annotation.model_fields.items()
+    for bound in field.metadata
+    if isinstance(bound, Ge | Gt | Le | Lt)
+]
+in_one_directory = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@in_one_directory
+@given(place=st.sampled_from(BOUNDS), distance=st.integers(0, 10**6))
+def test_any_number_beyond_a_bound_is_refused_with_the_name_of_its_field(place, distance):
+    flag, bound = place
+    limit, sign, open_ = {
+        Ge: lambda b: (b.ge, -1, False),
+        Gt: lambda b: (b.gt, -1, True),
+        Le: lambda b: (b.le, 1, False),
+        Lt: lambda b: (b.lt, 1, True),
+    }[type(bound)](bound)
+    value = limit + sign * (distance if open_ else distance + 1)
+    with pytest.raises(UserError, match=f"^{flag} {value}: "):
+        parse([f"{flag}={value}"])
+
+
+@in_one_directory
+@given(
+    steps=st.integers(1, 10**6),
+    lr=st.floats(1e-30, 1e3),
+    box=st.sampled_from([(2, 2), (2, 3), (3, 3)]),
+    clues=st.none() | st.integers(0, 81) | st.tuples(st.integers(0, 30), st.integers(30, 81)),
+    preset=st.sampled_from(["auto", "cpu", "paper"]),
+    dtype=st.sampled_from(["float32", "bfloat16"]),
+)
+def test_settings_survive_their_file(steps, lr, box, clues, preset, dtype):
+    before = TrainerSettings(
+        preset=preset,
+        data={"box": box, "clues": clues},
+        arch={"forward_dtype": dtype},
+        train={"steps": steps, "lr": lr},
+    )
+    Path("config.json").write_text(json.dumps(before.model_dump(mode="json", exclude={"config", "resume"})))
+    after = parse(["--config", "config.json"])
+    assert after.model_dump(exclude={"config"}) == before.model_dump(exclude={"config"})
