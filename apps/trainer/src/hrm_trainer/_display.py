@@ -44,7 +44,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
 
     def introduce(self, settings: TrainerSettings, model: HRM, train: Dataset, test: Dataset, run: Path) -> None:
         """Say what is about to happen and how to choose otherwise."""
@@ -104,12 +104,15 @@ class Display:
     def evaluated(self, report: Report) -> None:
         """Show the scores on held-out puzzles, and one of them."""
         self.say(
-            f"held out, step {int(report['step'])}: exact accuracy {report['exact_accuracy']:.1%}, "
-            f"accuracy {report['accuracy']:.1%}, halting accuracy {report['q_halt_accuracy']:.1%}, "
-            f"{int(report['count'])} puzzles"
+            f"held out, step {int(report['step'])}, {int(report['count'])} puzzles: exact accuracy {report['exact_accuracy']:.1%}, "
+            f"accuracy {report['accuracy']:.1%}, halting accuracy {report['q_halt_accuracy']:.1%}"
         )
         if self.example is not None:
             self.console.print(_board(self.example))
+
+    def stopping(self) -> None:
+        """Say, on a terminal, that a stop was asked for; safe in a signal handler, because another thread draws it."""
+        self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path) -> None:
         """Say what can be done with the result."""

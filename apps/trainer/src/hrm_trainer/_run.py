@@ -16,6 +16,7 @@ from hrm_trainer._errors import UserError
 from hrm_trainer._file import FORMAT, read_run_settings
 from hrm_trainer._parse import NEWEST, describe
 from hrm_trainer._settings import TrainerSettings
+from hrm_trainer._stopping import StopNotice
 
 EVAL_BATCH = 128
 
@@ -80,7 +81,15 @@ def run(settings: TrainerSettings) -> None:
         return total.means()
 
     with display.progress(settings.train.steps):
-        train(model, settings.train, batches, evaluate, directory, [display], resume=resumed is not None)
+        train(
+            model,
+            settings.train,
+            batches,
+            evaluate,
+            directory,
+            [display, StopNotice(display.stopping)],
+            resume=resumed is not None,
+        )
     display.conclude(directory.path)
 
 
