@@ -104,8 +104,8 @@ class Display:
     def evaluated(self, report: Report) -> None:
         """Show the scores on held-out puzzles, and one of them."""
         self.say(
-            f"held out, step {int(report['step'])}, {int(report['count'])} puzzles: exact accuracy {report['exact_accuracy']:.1%}, "
-            f"accuracy {report['accuracy']:.1%}, halting accuracy {report['q_halt_accuracy']:.1%}"
+            f"held out, step {int(report['step'])}, {int(report['count'])} puzzles: "
+            f"exact accuracy {report['exact_accuracy']:.1%}, accuracy {report['accuracy']:.1%}, halting accuracy {report['q_halt_accuracy']:.1%}"
         )
         if self.example is not None:
             self.console.print(_board(self.example))
