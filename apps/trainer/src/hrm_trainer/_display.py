@@ -105,7 +105,8 @@ class Display:
         """Show the scores on held-out puzzles, and one of them."""
         self.say(
             f"held out, step {int(report['step'])}, {int(report['count'])} puzzles: "
-            f"exact accuracy {report['exact_accuracy']:.1%}, accuracy {report['accuracy']:.1%}, halting accuracy {report['q_halt_accuracy']:.1%}"
+            f"exact accuracy {report['exact_accuracy']:.1%}, accuracy {report['accuracy']:.1%}, "
+            f"halting accuracy {report['q_halt_accuracy']:.1%}"
         )
         if self.example is not None:
             self.console.print(_board(self.example))
