@@ -147,7 +147,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_an_error(setup: Setup) -> N
     make_model, make_puzzles, make_config, new_run = setup
     model = make_model()
     model.lm_head.weight = mx.full(model.lm_head.weight.shape, mx.nan)
-    with pytest.raises(HRMTrainError, match="step 4: the loss is nan; lower lr"):
+    with pytest.raises(HRMTrainError, match="step 4: the loss is nan; start again with a lower lr"):
         train(model, make_config(), make_puzzles(model), evaluate, new_run())
 
 

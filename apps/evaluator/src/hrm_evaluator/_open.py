@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 from hrm_data import Dataset, HRMDataError, Task, get_task, open_dataset
 from hrm_model import HRM, load_model
-from hrm_train import HRMTrainError, RunDirectory
+from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, STATE = "model.safetensors", "state.json"
 _MUST_AGREE = ("seq_len", "vocab_size", "num_puzzle_identifiers")
 
 
@@ -58,13 +58,16 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
 
 
 def open_model(checkpoint: Checkpoint) -> HRM:
-    """Read the model.
+    """Read the model; from a checkpoint only if its sums are right.
 
     Raises:
         UserError: If the file is cut short.
+        HRMTrainError: If a checkpoint is damaged.
         HRMModelError: If it is damaged otherwise or holds something else.
     """
-    model = load_model(checkpoint.weights)
+    directory = checkpoint.weights.parent
+    in_checkpoint = checkpoint.weights.name == WEIGHTS and (directory / STATE).is_file()
+    model = load_checkpoint_model(directory) if in_checkpoint else load_model(checkpoint.weights)
     try:
         mx.eval(model.parameters())
     except RuntimeError as error:

@@ -87,7 +87,15 @@ def train(
         done, batches.position = load_checkpoint(run.newest_checkpoint(), step)
         run.forget_metrics_after(done)
 
+    def refuse_divergence(loss: float) -> None:
+        if not math.isfinite(loss):
+            raise HRMTrainError(
+                f"step {done}: the loss is {loss}; start again with a lower lr than {config.lr}, "
+                f"the last good checkpoint is in {run.checkpoint_directory}"
+            )
+
     def save() -> None:
+        refuse_divergence(step.metrics["loss"].item())
         save_checkpoint(run.checkpoint_directory, step, batches.position, done)
         remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints)
 
@@ -107,11 +115,7 @@ def train(
                 run.append_metrics({"kind": "train", **report})
                 for callback in callbacks:
                     callback.reported(report)
-                if not math.isfinite(report["loss"]):
-                    raise HRMTrainError(
-                        f"step {done}: the loss is {report['loss']}; lower lr {config.lr} and resume, "
-                        f"the last checkpoint is in {run.checkpoint_directory}"
-                    )
+                refuse_divergence(report["loss"])
             if last or done % config.eval_interval == 0:
                 with clock.paused():
                     scores = {"step": done, **evaluate(model)}

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -81,9 +82,10 @@ class RunDirectory:
         return found[-1]
 
     def append_metrics(self, metrics: Mapping[str, float | int | str]) -> None:
-        """Add one line to ``metrics.jsonl`` and flush it."""
+        """Add one line to ``metrics.jsonl`` and flush it; a number that is not finite becomes null."""
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
         with (self.path / METRICS).open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+            file.write(json.dumps(finite) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return all complete lines of ``metrics.jsonl``."""
