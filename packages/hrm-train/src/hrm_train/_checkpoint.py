@@ -40,8 +40,13 @@ def save_checkpoint(directory: Path, step: TrainStep, position: int, step_count:
     if path.exists():
         return path
     with new_directory(path) as temporary:
-        save_weights(step.model, temporary / WEIGHTS)
-        mx.save_safetensors(str(temporary / TRAINING), _training_arrays(step))
+        try:
+            save_weights(step.model, temporary / WEIGHTS)
+            mx.save_safetensors(str(temporary / TRAINING), _training_arrays(step))
+        except RuntimeError as error:  # what MLX raises on a full disk, among others
+            raise HRMTrainError(
+                f"{path}: the checkpoint could not be written ({error}); make room and resume, earlier ones are intact"
+            ) from error
         write_json(
             temporary / STATE,
             {
@@ -126,8 +131,8 @@ def _sha256(path: Path) -> str:
 
 
 def checkpoints(directory: Path) -> list[Path]:
-    """Return the complete checkpoints in a directory, oldest first."""
-    return sorted(p for p in directory.glob("step-*") if (p / STATE).is_file())
+    """Return the checkpoints in a directory, oldest first."""
+    return sorted(directory.glob("step-*"))
 
 
 def remove_old_checkpoints(directory: Path, keep: int) -> None:

@@ -1,0 +1,65 @@
+"""Every command in the documentation runs, with settings that make it short."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("apps/*/README.md"))]
+SHORT = [
+    *("--data.train", "200", "--data.test", "32", "--train.steps", "4", "--train.global_batch_size", "16"),
+    *("--arch.hidden_size", "32", "--arch.num_heads", "2", "--arch.expansion", "2"),
+    *("--arch.halt_max_steps", "2"),
+]
+ELSEWHERE = ("pytest", "pre-commit")  # CI runs them as they stand
+
+
+def commands(page: Path) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    lines = (line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines())
+    return [line.removeprefix("uv run ") for line in lines if line.startswith("uv run ")]
+
+
+def documented() -> list[str]:
+    found = dict.fromkeys(command for page in PAGES for command in commands(page))
+    return [command for command in found if command.split()[0] not in ELSEWHERE]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with one short run in it, as after the first command of the README."""
+    path = tmp_path_factory.mktemp("docs")
+    (path / "tests").symlink_to(ROOT / "tests")
+    finished = run("trainer --dataset sudoku", path)
+    assert finished.returncode == 0, finished.stderr
+    return path
+
+
+def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    if words[0] == "trainer" and not {"--help", "--resume"} & set(words):
+        words += SHORT
+    words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
+    environment = os.environ | {"XDG_CACHE_HOME": str(path / "cache")}
+    return subprocess.run(words, cwd=path, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def test_the_documentation_holds_commands() -> None:
+    assert "trainer --dataset sudoku" in documented()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", documented())
+def test_a_documented_command_runs(command: str, workplace: Path) -> None:
+    if command.startswith("python tests/benchmarks/"):
+        assert (ROOT / command.split()[1]).is_file()  # figures depend on the machine; too long for a test
+        return
+    finished = run(command, workplace)
+    may_be_wrong = command.startswith("evaluator solve")  # so short a training solves no puzzle
+    assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), finished.stderr
+    assert "Traceback" not in finished.stderr
