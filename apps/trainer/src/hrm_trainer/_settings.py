@@ -46,6 +46,9 @@ class DataSettings(SudokuOptions):
     clues: Annotated[int | tuple[int, int] | None, BeforeValidator(_clues)] = Field(
         None, description="Clues of generated puzzles, or the least and the most."
     )
+    test_clues: Annotated[int | tuple[int, int] | None, BeforeValidator(_clues)] = Field(
+        None, description="Clues of generated test puzzles, or the least and the most; goes with test_kind."
+    )
     hints: float = Field(0.0, ge=0, le=1, description="Share of training puzzles that get some clues back.")
 
 

@@ -31,6 +31,12 @@ class SudokuOptions(BaseModel):
     clues: int | tuple[int, int] | None = Field(
         default=None, description="clues of generated puzzles, or least and most"
     )
+    test_kind: Kind | None = Field(
+        default=None, description="difficulty of generated test puzzles, if not that of the training puzzles"
+    )
+    test_clues: int | tuple[int, int] | None = Field(
+        default=None, description="clues of generated test puzzles, or least and most; goes with test_kind"
+    )
     min_rating: int = Field(default=0, ge=0, description="least rating")
     max_rating: int | None = Field(default=None, ge=0, description="greatest rating")
     seed: int = Field(default=0, ge=0, description="seed of generation and of subsampling")
@@ -42,8 +48,10 @@ class SudokuOptions(BaseModel):
     def _agrees(self) -> SudokuOptions:
         if self.test_csv and not self.train_csv:
             raise ValueError("test_csv is given without train_csv; give both, or train_csv alone")
-        if self.train_csv and (self.kind != "minimal" or self.clues is not None):
+        if self.train_csv and (self.kind != "minimal" or self.clues is not None or self.test_kind):
             raise ValueError("kind and clues are for generated puzzles; leave them out with train_csv")
+        if self.test_clues is not None and self.test_kind is None:
+            raise ValueError("test_clues is given without test_kind; give both, or neither")
         return self
 
 
@@ -82,12 +90,16 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None) -> Path
 
 
 def _generated(options: SudokuOptions, split: Split) -> Puzzles:
-    wanted = options.train if split == "train" else options.test
+    wanted, kind, clues = options.train, options.kind, options.clues
+    if split == "test":
+        wanted = options.test
+        if options.test_kind is not None:
+            kind, clues = options.test_kind, options.test_clues
     return generate_sudoku(
         _DEFAULT_COUNT if wanted is None else wanted,
         options.box,
-        kind=options.kind,
-        clues=options.clues,
+        kind=kind,
+        clues=clues,
         rating=(options.min_rating, 2**31 if options.max_rating is None else options.max_rating),
         seed=options.seed,
         split=split,
