@@ -73,6 +73,17 @@ def test_4x4_test_puzzles_are_minimal_so_that_restored_clues_cannot_give_one(tmp
     assert (solve(np.array(without), (2, 2)).solutions == 2).all()
 
 
+def test_test_puzzles_may_be_of_another_difficulty_and_stay_apart(tmp_path: Path) -> None:
+    options = SudokuOptions(box=(2, 3), train=60, test=20, kind="minimal", test_kind="any", test_clues=(16, 20))
+    root = build_sudoku(tmp_path / "x", options)
+    (train, solved), (test, answers) = (digits(open_dataset(root, split)) for split in ("train", "test"))
+    clues = np.count_nonzero(test, axis=1)
+    assert ((clues >= 16) & (clues <= 20)).all()
+    assert np.count_nonzero(train, axis=1).max() < 16  # minimal
+    assert (solve(test, (2, 3)).solutions == 1).all()
+    assert not set(orbit_invariant(solved, (2, 3))) & set(orbit_invariant(answers, (2, 3)))
+
+
 def test_one_csv_file_is_divided_by_orbit_and_equal_rows_are_kept_once(tmp_path: Path, move) -> None:
     made = generate_sudoku(200, (2, 3), seed=1)
     copies = Puzzles(
@@ -125,6 +136,7 @@ def test_an_existing_directory_is_refused_before_any_work(tmp_path: Path) -> Non
     ("fields", "message"),
     [
         ({"test_csv": "x"}, "without train_csv"),
+        ({"test_clues": 16}, "without test_kind"),
         ({"train_csv": "x", "kind": "any"}, "for generated puzzles"),
         ({"train_csv": "x", "clues": 30}, "for generated puzzles"),
         ({"train": -1}, "train"),

@@ -95,7 +95,7 @@ def train(
             )
 
     def save() -> None:
-        refuse_divergence(step.metrics["loss"].item())
+        refuse_divergence(float(step.metrics["loss"]))
         save_checkpoint(run.checkpoint_directory, step, batches.position, done)
         remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints)
 
