@@ -55,3 +55,10 @@ def test_settings_survive_their_file(steps, lr, box, clues, preset, dtype):
     Path("config.json").write_text(json.dumps(before.model_dump(mode="json", exclude={"config", "resume"})))
     after = parse(["--config", "config.json"])
     assert after.model_dump(exclude={"config"}) == before.model_dump(exclude={"config"})
+
+
+@pytest.mark.parametrize("flags", [["--data.box", "2,2"], ["--data.clues", "20,24"], ["--data.train_csv", "x.csv"]])
+def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
+    data = parse(["--preset", "cpu", *flags]).data
+    assert (data.kind, data.test_kind, data.test_clues) == ("minimal", None, None)
+    assert data.hints == parse(["--preset", "cpu"]).data.hints

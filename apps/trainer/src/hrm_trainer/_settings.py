@@ -98,6 +98,11 @@ class TrainerSettings(BaseSettings):
         ]
 
 
+# A preset's difficulty is that of its own board: it does not go with other puzzles.
+_DIFFICULTY = {"kind", "clues", "test_kind", "test_clues"}
+_OTHER_PUZZLES = {"box", "train_csv", *_DIFFICULTY}
+
+
 class _Source(PydanticBaseSettingsSource):
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         """Not used: these sources give all their values at once."""
@@ -115,8 +120,13 @@ class _PresetSource(_Source):
     def __call__(self) -> dict[str, Any]:
         """Return the values of the preset that was asked for or that suits the device."""
         name = _preset_name(self.current_state)
-        known = isinstance(name, str) and name in PRESETS  # else validation says what is allowed
-        return dict(PRESETS[name].settings) if known else {}
+        if not isinstance(name, str) or name not in PRESETS:
+            return {}  # validation says what is allowed
+        settings = dict(PRESETS[name].settings)
+        given = self.current_state.get("data", {})
+        if isinstance(given, Mapping) and _OTHER_PUZZLES & given.keys():
+            settings["data"] = {k: v for k, v in settings["data"].items() if k not in _DIFFICULTY}
+        return settings
 
 
 def _preset_name(values: Mapping[str, Any]) -> Any:
