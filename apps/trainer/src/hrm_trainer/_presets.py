@@ -50,7 +50,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "cpu": Preset(
         summary="6x6 Sudoku on two CPU cores: learns minimal puzzles, is tested on unseen ones of 16 to 20 clues.",
-        duration="about 8 minutes on two cores",
+        duration="7.5 minutes on two cores of an Intel Xeon",
         settings={
             "data": {
                 "box": (2, 3),
