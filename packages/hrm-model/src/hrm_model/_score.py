@@ -3,7 +3,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import mlx.core as mx
-import numpy as np
 
 from hrm_model._act import Batch
 from hrm_model._inference import Prediction
@@ -45,18 +44,21 @@ def score(prediction: Prediction, batch: Batch) -> Score:
         prediction: For ``B`` puzzles.
         batch: With ``labels [B, L]``.
     """
-    mx.eval(prediction)
-    labels = np.array(batch["labels"])
+    labels = batch["labels"]
     valid = labels != -100
     num_valid = valid.sum(axis=-1)
-    num_right = (valid & (np.array(prediction.tokens) == labels)).sum(axis=-1)
+    num_right = (valid & (prediction.tokens == labels)).sum(axis=-1)
     counted = num_valid > 0
     exact = num_right == num_valid
-    says_right = np.array(prediction.q_halt_logits) >= 0
+    says_right = prediction.q_halt_logits >= 0
+
+    def total(per_puzzle: mx.array) -> float:
+        return float(mx.where(counted, per_puzzle, 0).sum())
+
     return Score(
         count=int(counted.sum()),
-        accuracy=float((num_right / np.maximum(num_valid, 1))[counted].sum()),
-        exact_accuracy=float(exact[counted].sum()),
-        q_halt_accuracy=float((says_right == exact)[counted].sum()),
-        steps=float(np.array(prediction.steps)[counted].sum()),
+        accuracy=total(num_right / mx.maximum(num_valid, 1)),
+        exact_accuracy=total(exact),
+        q_halt_accuracy=total(says_right == exact),
+        steps=total(prediction.steps),
     )

@@ -1,7 +1,6 @@
 from functools import lru_cache
 
 import mlx.core as mx
-import numpy as np
 
 from hrm_ops._errors import HRMOpsError
 
@@ -25,10 +24,11 @@ def rope_tables(length: int, dims: int, base: float = 10000.0) -> tuple[mx.array
     """
     if dims % 2:
         raise HRMOpsError(f"[rope_tables] dims must be even, but is {dims}.")
-    # In numpy, so that a table made while MLX traces a function is a constant and not a tracer.
-    frequencies = base ** (-np.arange(0, dims, 2, dtype=np.float32) / dims)
-    angles = np.outer(np.arange(length, dtype=np.float32), frequencies.astype(np.float32))
-    return mx.array(np.cos(angles)), mx.array(np.sin(angles))
+    frequencies = base ** (-mx.arange(0, dims, 2, dtype=mx.float32) / dims)
+    angles = mx.arange(length, dtype=mx.float32)[:, None] * frequencies
+    tables = mx.cos(angles), mx.sin(angles)
+    mx.eval(tables)  # what is cached must not belong to the graph of the function that asked first
+    return tables
 
 
 def apply_rope(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:
