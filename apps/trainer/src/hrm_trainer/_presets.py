@@ -79,7 +79,8 @@ PRESETS: Mapping[str, Preset] = {
             "data": {
                 "box": (3, 3),
                 "train": 20000,
-                "kind": "singles",
+                "kind": "any",
+                "clues": (28, 32),
                 "hints": 0.8,
                 "test": 512,
                 "test_kind": "any",
@@ -87,10 +88,10 @@ PRESETS: Mapping[str, Preset] = {
             },
             "arch": {**_CPU_ARCH, "expansion": 4.0},
             "train": {
-                "steps": 6000,
+                "steps": 5500,
                 "global_batch_size": 32,
-                "halt_warmup_steps": 1500,
-                "eval_interval": 1500,
+                "halt_warmup_steps": 3000,
+                "eval_interval": 1000,
                 "checkpoint_interval": 500,
                 **_CPU_TRAIN,
             },

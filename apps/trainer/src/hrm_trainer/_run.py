@@ -74,8 +74,9 @@ def run(settings: TrainerSettings) -> None:
     def evaluate(_: HRM) -> Report:
         total = Score()
         for batch in TestLoader(test_split, EVAL_BATCH):
-            prediction = predictor(as_arrays(batch))
-            total += score(prediction, as_arrays(batch))
+            arrays = as_arrays(batch)
+            prediction = predictor(arrays)
+            total += score(prediction, arrays)
             if total.count <= EVAL_BATCH:
                 display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
         return total.means()
