@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from hrm_data import SudokuOptions, TrainLoader, build_sudoku, open_dataset
 from hrm_evaluator.cli import main
 from hrm_model import HRM, HRMConfig
 from hrm_train import RunDirectory, TrainConfig, train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_works() -> None:
+    """Undo what a shell does to jobs in the background, whose children would ignore SIGINT too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
