@@ -20,8 +20,10 @@ ELSEWHERE = ("pytest", "pre-commit")  # CI runs them as they stand
 
 
 def commands(page: Path) -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
-    lines = (line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines())
+    text = page.read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`(uv run [^`]+)`", text)
     return [line.removeprefix("uv run ") for line in lines if line.startswith("uv run ")]
 
 
