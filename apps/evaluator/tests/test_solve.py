@@ -131,7 +131,11 @@ def test_clues_that_contradict_each_other_are_named(run: RunDirectory, evaluator
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=st.text(max_size=40).filter(lambda text: len("".join(text.split())) != 16 and text != "-"))
+@given(
+    text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40).filter(
+        lambda text: len("".join(text.split())) != 16 and text != "-"
+    )
+)
 def test_any_other_length_is_refused_by_name(text: str, run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["solve", "--checkpoint", str(run.path), "--", text])
     out, err = capsys.readouterr()
