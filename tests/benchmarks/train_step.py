@@ -11,12 +11,11 @@ are left out. The ratio is step time / (FLOPs / sgemm rate), so that 1 would be 
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import mlx.core as mx
 import numpy as np
 from hrm_model import HRM, Batch, HRMConfig
-from hrm_ops import blas_threads, lanes, swiglu_width
+from hrm_ops import lane_threads, swiglu_width
 from hrm_train import TrainConfig, TrainStep, make_train_step
 
 PASSES, ROUNDS = 16, 9
@@ -35,13 +34,13 @@ def main() -> None:
             forward_dtype="float32" if mx.default_device().type == mx.DeviceType.cpu else "bfloat16",
         )
         step, batch = make_train_step(HRM(config), TrainConfig(global_batch_size=batch_size)), puzzles(batch_size)
-        with blas_threads(1) if len(lanes(batch_size)) > 1 else nullcontext():
+        with lane_threads(batch_size):
             start = time.perf_counter()
             take(step, batch)
             first = time.perf_counter() - start
         steps, products = [], []
         for _ in range(ROUNDS):  # interleaved, so that other load on the machine touches both alike
-            with blas_threads(1) if len(lanes(batch_size)) > 1 else nullcontext():
+            with lane_threads(batch_size):
                 steps.append(timed(lambda step=step, batch=batch: take(step, batch)))
             products.append(sgemm_rate())
         gflop, rate = gflops_of(config, batch_size), statistics.median(products)

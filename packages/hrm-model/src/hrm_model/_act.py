@@ -134,12 +134,13 @@ def act_step(
     out = model(carry["z_H"], carry["z_L"], x)
     steps = carry["steps"] + 1
     q_halt, q_continue = out.q_logits[:, 0], out.q_logits[:, 1]
-    halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, max_steps)
+    limit = config.halt_max_steps if max_steps is None else max_steps
+    halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, limit)
     target = None
     if training and config.halt_max_steps > 1:
         next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x), first=1)  # only q is needed
         next_q = model.q_values(next_z_H)
-        is_last = steps >= (config.halt_max_steps if max_steps is None else max_steps)
+        is_last = steps >= limit
         best = mx.where(is_last, next_q[:, 0], mx.maximum(next_q[:, 0], next_q[:, 1]))
         target = mx.stop_gradient(mx.sigmoid(best))
     new_carry: Carry = {**carry, "z_H": out.z_H, "z_L": out.z_L, "steps": steps, "halted": halted}

@@ -1,9 +1,8 @@
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-from hrm_ops import blas_threads, lanes
+from hrm_ops import lane_threads, lanes
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
 from hrm_model._model import HRM
@@ -49,8 +48,7 @@ class Predictor:
         parts = []
         streams = lanes(batch["inputs"].shape[0])
         size = batch["inputs"].shape[0] // len(streams)
-        # Streams that each ask for all cores get in each other's way.
-        with blas_threads(1) if len(streams) > 1 else nullcontext():
+        with lane_threads(batch["inputs"].shape[0]):
             for i, stream in enumerate(streams):
                 with mx.stream(stream):
                     parts.append(self._predict(i, slots(batch, slice(i * size, (i + 1) * size))))

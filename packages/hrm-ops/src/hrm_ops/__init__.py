@@ -5,7 +5,7 @@ from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
 from hrm_ops._block import TransformerBlock
 from hrm_ops._errors import HRMOpsError
 from hrm_ops._init import lecun_normal, truncated_normal
-from hrm_ops._lanes import lanes
+from hrm_ops._lanes import lane_threads, lanes
 from hrm_ops._layers import Embedding, Linear
 from hrm_ops._norm import rms_norm
 from hrm_ops._rope import apply_rope, rope_tables
@@ -25,6 +25,7 @@ __all__ = [
     "attention",
     "blas_info",
     "blas_threads",
+    "lane_threads",
     "lanes",
     "lecun_normal",
     "log_stablemax",

@@ -7,9 +7,12 @@ at hidden size 128 takes two thirds of the time on two hyperthreads.
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import mlx.core as mx
+
+from hrm_ops._blas import blas_threads
 
 
 def _let_lanes_overlap() -> None:
@@ -55,6 +58,17 @@ def lanes(batch_size: int) -> list[mx.Stream]:
     streams = _streams()
     count = max(n for n in range(1, len(streams) + 1) if batch_size % n == 0)
     return streams[:count]
+
+
+def lane_threads(batch_size: int) -> AbstractContextManager[None]:
+    """Give each lane one BLAS thread inside the block, where there are several: those that each ask for all collide.
+
+    MLX is lazy: call ``mx.eval`` inside the block.
+
+    Args:
+        batch_size: Examples in the batch that is spread over :func:`lanes`.
+    """
+    return blas_threads(1) if len(lanes(batch_size)) > 1 else nullcontext()
 
 
 if sys.platform == "linux":

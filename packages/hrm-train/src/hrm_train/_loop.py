@@ -2,14 +2,14 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
 import mlx.core as mx
 import numpy as np
 from hrm_model import HRM, Batch
-from hrm_ops import blas_threads, lanes
+from hrm_ops import lane_threads
 from mlx.utils import tree_map
 
 from hrm_train._checkpoint import load_checkpoint, remove_old_checkpoints, save_checkpoint
@@ -99,9 +99,8 @@ def train(
         save_checkpoint(run.checkpoint_directory, step, batches.position, done)
         remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints)
 
-    spread = len(lanes(config.global_batch_size)) > 1
     clock = _Clock(done)
-    with _stop_requested() as stop, blas_threads(1) if spread else nullcontext():
+    with _stop_requested() as stop, lane_threads(config.global_batch_size):
         for callback in callbacks:
             callback.started(done)
         while done < config.steps:
