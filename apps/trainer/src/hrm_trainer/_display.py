@@ -115,9 +115,11 @@ class Display:
         """Say, on a terminal, that a stop was asked for; safe in a signal handler, because another thread draws it."""
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
-    def conclude(self, run: Path) -> None:
+    def conclude(self, run: Path, curves: Path) -> None:
         """Say what can be done with the result."""
-        self.say(f"Finished; everything is in {run}. Score and show it: uv run evaluator")
+        self.say(
+            f"Finished; everything is in {run}, the curves are in {curves.name}. Score and show it: uv run evaluator"
+        )
 
 
 def _cells(report: Report) -> dict[str, str]:

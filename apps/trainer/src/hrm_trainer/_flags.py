@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 from hrm_trainer._errors import UserError
 
 _EPILOG = """\
+Other commands: trainer plot [RUN] draws a run's curves.
+
 A setting comes from the command line, else from the --config file, else from the preset, else it is the
 default shown above. In flags - may stand for _. Ctrl-C saves a checkpoint, and --resume goes on from it.
 Exit codes: 0 finished, 1 failure, 2 a mistake in what was asked, 130 interrupted.

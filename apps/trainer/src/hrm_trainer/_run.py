@@ -15,6 +15,7 @@ from hrm_trainer._display import Display, Example
 from hrm_trainer._errors import UserError
 from hrm_trainer._file import FORMAT, read_run_settings
 from hrm_trainer._parse import NEWEST, describe
+from hrm_trainer._plot import draw_curves
 from hrm_trainer._settings import TrainerSettings
 from hrm_trainer._stopping import StopNotice
 
@@ -91,7 +92,7 @@ def run(settings: TrainerSettings) -> None:
             [display, StopNotice(display.stopping)],
             resume=resumed is not None,
         )
-    display.conclude(directory.path)
+    display.conclude(directory.path, draw_curves(directory))
 
 
 def _find_run(settings: TrainerSettings) -> RunDirectory:

@@ -36,16 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    # Imported late: only now are errors and signals turned into messages.
+    # Imported late: only now are errors and signals turned into messages, and each command loads what it needs.
     from hrm_data import HRMDataError
     from hrm_model import HRMModelError
     from hrm_train import HRMTrainError, InterruptedRunError
 
-    from hrm_trainer._parse import parse
-    from hrm_trainer._run import run
-
     try:
-        run(parse(argv))
+        if argv[:1] == ["plot"]:
+            from hrm_trainer._plot import plot_command
+
+            plot_command(argv[1:])
+        else:
+            _train(argv)
     except (UserError, HRMDataError, HRMModelError) as error:
         return _fail(str(error), USER_MISTAKE)
     except InterruptedRunError as error:
@@ -54,6 +56,15 @@ def _run(argv: list[str]) -> int:
         return _fail(str(error), FAILURE)
     sys.stdout.flush()
     return 0
+
+
+def _train(argv: list[str]) -> None:
+    from hrm_trainer._parse import parse
+
+    settings = parse(argv)  # before the rest is loaded, so that --help answers at once
+    from hrm_trainer._run import run
+
+    run(settings)
 
 
 def _fail(message: str, code: int) -> int:

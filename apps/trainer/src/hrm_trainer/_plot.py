@@ -1,0 +1,93 @@
+"""The curves of a run as a picture, and the command ``trainer plot`` that draws it."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from hrm_train import HRMTrainError, RunDirectory
+
+from hrm_trainer._errors import UserError
+
+CURVES = "curves.png"
+
+
+class _Panel(NamedTuple):
+    """One diagram: its title, and the fields that it shows of reports in training and of evaluations."""
+
+    title: str
+    train: Mapping[str, str]
+    evaluation: Mapping[str, str]
+    log: bool = False
+
+
+_PANELS = (
+    _Panel("loss", {"lm_loss": "prediction", "q_halt_loss": "halting", "q_continue_loss": "continuing"}, {}, log=True),
+    _Panel(
+        "accuracy",
+        {"exact_accuracy": "exact, training", "accuracy": "cells, training"},
+        {"exact_accuracy": "exact, held out", "accuracy": "cells, held out"},
+    ),
+    _Panel("ACT steps until halting", {"steps": "training"}, {"steps": "held out"}),
+    _Panel("puzzles per second", {"puzzles_per_second": "training"}, {}),
+)
+
+
+def plot_command(argv: Sequence[str]) -> None:
+    """Draw the curves of the run that a command line names.
+
+    Raises:
+        UserError: If it names no run, or one without metrics.
+    """
+    parser = _Parser(prog="trainer plot", description=f"Draw a run's curves into its {CURVES}.", allow_abbrev=False)
+    parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="directory of a run (default: the newest)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="PATH", help="where run directories are")
+    asked = parser.parse_args(argv)
+    try:
+        run = RunDirectory(asked.run) if asked.run else RunDirectory.newest(asked.runs)
+        print(draw_curves(run))
+    except HRMTrainError as error:
+        raise UserError(f"plot: {error}") from error
+
+
+def draw_curves(run: RunDirectory) -> Path:
+    """Draw loss, accuracy, halting and throughput over the steps of a run, and return the picture's path.
+
+    Raises:
+        HRMTrainError: If the run has no metrics yet.
+    """
+    from matplotlib.figure import Figure  # slow to import, and needed at the end only
+
+    lines = run.read_metrics()
+    if not lines:
+        raise HRMTrainError(f"{run.path}: has no metrics yet; they come with the first report")
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure.suptitle(run.path.name)
+    for panel, axes in zip(_PANELS, figure.subplots(2, 2).flat, strict=True):
+        for kind, style, fields in (("train", "-", panel.train), ("eval", "o--", panel.evaluation)):
+            for field, label in fields.items():
+                steps, values = _series(lines, kind, field)
+                if steps:
+                    axes.plot(steps, values, style, markersize=4, label=label)
+        axes.set(title=panel.title, xlabel="step")
+        if panel.log and axes.lines:
+            axes.set_yscale("log")
+        if axes.lines:
+            axes.legend()
+        axes.grid(alpha=0.3)
+    path, temporary = run.path / CURVES, run.path / f".{CURVES}.tmp"
+    figure.savefig(temporary, format="png", dpi=120)
+    temporary.replace(path)
+    return path
+
+
+def _series(lines: Sequence[Mapping[str, Any]], kind: str, field: str) -> tuple[list[int], list[float]]:
+    """Steps and values of one field, where it is known."""
+    pairs = [(m["step"], m[field]) for m in lines if m["kind"] == kind and m.get(field) is not None]
+    return [step for step, _ in pairs], [value for _, value in pairs]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise the message instead of exiting."""
+        raise UserError(f"plot: {message} (trainer plot --help shows the usage)")
