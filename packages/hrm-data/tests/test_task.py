@@ -32,10 +32,10 @@ def test_encode_then_decode_is_the_text(box: tuple[int, int], data: st.DataObjec
         st.text(alphabet=".123456789"[: box[0] * box[1] + 1], min_size=task.seq_len, max_size=task.seq_len)
     )
     tokens = task.encode(task.parse(text))
-    assert task.decode(tokens) == text
+    assert task.text(task.decode(tokens)) == text
     assert tokens.dtype == np.int32
     assert tokens.tolist() == [1 if char == "." else int(char) + 1 for char in text]
-    assert (task.digits(tokens) == task.parse(text)).all()
+    assert (task.decode(tokens) == task.parse(text)).all()
 
 
 def test_all_signs_for_a_blank_and_white_space_are_read() -> None:
@@ -55,22 +55,14 @@ def test_all_signs_for_a_blank_and_white_space_are_read() -> None:
         ((3, 3), TEXT[:20] + "x" + TEXT[21:], r"'x' at position 21 \(row 3, column 3\)"),
         ((3, 3), "٣" + TEXT[1:], "'٣' at position 1 "),
         ((2, 2), "1234" * 3 + "1235", r"'5' at position 16 \(row 4, column 4\) is not allowed; use the digits 1\.\.4"),
-        ((3, 3), TEXT[:-1], "80 characters.*16.*36.*81"),
+        ((3, 3), TEXT[:-1], "80 characters.*81.*16.*36.*81"),
         ((3, 3), "", "0 characters"),
-        ((2, 3), TEXT[:0] + "." * 16, "16 characters.*has 36"),
+        ((2, 3), TEXT[:0] + "." * 16, "16 characters.*has 36 in sudoku-2x3"),
     ],
 )
 def test_wrong_text_is_named(box: tuple[int, int], text: str, message: str) -> None:
     with pytest.raises(HRMDataError, match=message):
         SudokuTask(box).parse(text)
-
-
-def test_the_box_shape_follows_from_the_length_of_a_text() -> None:
-    assert SudokuTask.for_text(TEXT) == SudokuTask((3, 3))
-    assert SudokuTask.for_text("." * 36 + "\n") == SudokuTask((2, 3))
-    assert SudokuTask.for_text("." * 16) == SudokuTask((2, 2))
-    with pytest.raises(HRMDataError, match=r"82 characters; allowed lengths are 16 .* 36 .* 81"):
-        SudokuTask.for_text(TEXT + ".")
 
 
 @given(st.sampled_from([(2, 2), (2, 3), (3, 2), (3, 3)]), st.data())
@@ -105,28 +97,27 @@ def test_an_answer_must_be_full_obey_the_rules_and_keep_the_clues() -> None:
 
 def test_contradicting_clues_are_named() -> None:
     task = SudokuTask()
-    task.check_clues(task.parse(TEXT))
+    task.check_puzzle(task.parse(TEXT))
     with pytest.raises(HRMDataError, match="digit 5 at row 1 column 1, row 1 column 9 repeats"):
-        task.check_clues(task.parse("5.......5" + "." * 72))
+        task.check_puzzle(task.parse("5.......5" + "." * 72))
     with pytest.raises(HRMDataError, match="digit 7 at row 2 column 2, row 3 column 3"):
-        task.check_clues(task.parse("........." + ".7......." + "..7......" + "." * 54))
+        task.check_puzzle(task.parse("........." + ".7......." + "..7......" + "." * 54))
 
 
 def test_a_board_is_drawn_with_lines_between_boxes() -> None:
     task = SudokuTask((2, 3))
-    assert task.render(task.parse("12...6" + "." * 24 + "..5...")) == PICTURE
-    assert task.render(np.zeros((6, 6), int)).count("+-------+-------+") == 4
-    assert SudokuTask((3, 2)).render(np.zeros((6, 6), int)).splitlines()[0] == "+-----+-----+-----+"
+    assert str(task.render(task.parse("12...6" + "." * 24 + "..5..."))) == PICTURE
+    assert str(task.render(np.zeros((6, 6), int))).count("+-------+-------+") == 4
+    assert SudokuTask((3, 2)).render(np.zeros((6, 6), int)).lines[0] == "+-----+-----+-----+"
 
 
 def test_tasks_are_found_by_name_by_description_and_by_directory(sudoku: Path) -> None:
     assert get_task("sudoku") == SudokuTask((3, 3))
-    assert get_task("sudoku-3x2") == SudokuTask((3, 2))
     assert get_task({"task": "sudoku", "box": [2, 3], "more": 1}) == SudokuTask((2, 3))
     assert get_task(sudoku) == get_task(sudoku / "task.json") == SudokuTask((2, 2))
     for box in ((2, 2), (2, 3), (3, 3)):
         task = SudokuTask(box)
-        assert get_task(task.name) == get_task(task.to_json()) == task
+        assert get_task(task.to_json()) == task
         assert isinstance(task, Task)
 
 
@@ -134,8 +125,7 @@ def test_tasks_are_found_by_name_by_description_and_by_directory(sudoku: Path) -
     ("task", "message"),
     [
         ("chess", "'chess' is unknown; known tasks are sudoku"),
-        ("sudoku-big", "write a box shape"),
-        ("sudoku-1x9", "1x9 is not supported"),
+        ({"task": "sudoku", "box": [1, 9]}, "1x9 is not supported"),
         ({"box": [3, 3]}, "field task is None"),
         ({"task": "sudoku", "box": 3}, "box shape 3 is not a pair"),
         (Path("/nonexistent"), "task.json does not exist"),
@@ -157,7 +147,7 @@ def test_wrong_tokens_and_boards_are_refused() -> None:
 
 
 def test_pad_and_blank_both_read_as_blank() -> None:
-    assert SudokuTask((2, 2)).decode(np.array([0, 1] * 8)) == "." * 16
+    assert (SudokuTask((2, 2)).decode(np.array([0, 1] * 8)) == 0).all()
 
 
 def test_the_augmentation_is_that_of_the_board() -> None:
@@ -165,4 +155,4 @@ def test_the_augmentation_is_that_of_the_board() -> None:
     made = generate_sudoku(4, (2, 3))
     tokens = np.stack([task.encode(p) for p in made.puzzles]), np.stack([task.encode(s) for s in made.solutions])
     inputs, labels = task.augment(hints=1.0)(*tokens, np.random.default_rng(0))
-    assert all(task.check(task.digits(x), task.digits(y)) for x, y in zip(inputs, labels, strict=True))
+    assert all(task.check(task.decode(x), task.decode(y)) for x, y in zip(inputs, labels, strict=True))

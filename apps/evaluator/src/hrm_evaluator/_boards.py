@@ -13,40 +13,18 @@ def draw(task: Task, board: np.ndarray, styles: np.ndarray, notes: np.ndarray | 
     """Return the task's picture of a board with cells in colour.
 
     Args:
-        task: Draws the picture, with one character for each cell.
-        board: ``[n, n]``, 0 for a blank.
-        styles: A rich style for every cell, ``[n, n]`` of str.
-        notes: Text to put behind cells, ``[n, n]`` of str; columns grow by as much as their longest.
+        task: Draws the picture.
+        board: A board of the task.
+        styles: A rich style for every token, ``[seq_len]`` of str.
+        notes: Text to put behind tokens, ``[seq_len]`` of str; columns grow by as much as their longest.
     """
-    lines = task.render(board).split("\n")
-    spots = _spots(task, board)
-    note_at = {} if notes is None else dict(zip(spots, notes.ravel().tolist(), strict=True))
-    style_at = dict(zip(spots, styles.ravel().tolist(), strict=True))
-    extra: dict[int, int] = {}
-    for (_, column), note in note_at.items():
-        extra[column] = max(extra.get(column, 0), len(note))
+    behind = {} if notes is None else {at: note for at, note in enumerate(notes.ravel().tolist()) if note}
     text = Text(no_wrap=True)
-    for row, line in enumerate(lines):
-        for column, char in enumerate(line):
-            style = style_at.get((row, column))
-            if style is None:
-                text.append(char * (1 + extra.get(column, 0)), "dim")
-            else:
-                text.append((char + note_at.get((row, column), "")).ljust(1 + extra.get(column, 0)), style)
-        text.append("\n")
-    text.right_crop(1)
+    for number, pieces in enumerate(task.render(board).segments(dict(enumerate(styles.ravel().tolist())), behind)):
+        text.append("\n" if number else "")
+        for piece, style in pieces:
+            text.append(piece, style or "dim")
     return text
-
-
-def _spots(task: Task, board: np.ndarray) -> list[tuple[int, int]]:
-    """Return line and column of every cell in the picture: where a board of blanks and one of ones differ."""
-    pictures = (task.render(np.full_like(board, value)).split("\n") for value in (0, 1))
-    return [
-        (row, column)
-        for row, (blank, one) in enumerate(zip(*pictures, strict=True))
-        for column, (a, b) in enumerate(zip(blank, one, strict=True))
-        if a != b
-    ]
 
 
 def answer_styles(puzzle: np.ndarray, wrong: np.ndarray) -> np.ndarray:
@@ -73,10 +51,10 @@ def scored(task: Task, puzzle: np.ndarray, answer: np.ndarray, solution: np.ndar
 
 def solved(task: Task, puzzle: np.ndarray, answer: np.ndarray) -> RenderableType:
     """Return a puzzle beside its answer, with a mark behind cells that break a rule or changed a clue."""
-    wrong = task.violations(answer) | (answer == 0) | ((puzzle > 0) & (puzzle != answer))
+    wrong = np.any([*task.explain(puzzle, answer).values(), np.zeros(task.seq_len, bool)], axis=0)
     return _beside(
         ("puzzle", _puzzle(task, puzzle)),
-        ("answer", draw(task, answer, answer_styles(puzzle, wrong), np.where(wrong, "!", ""))),
+        ("answer", draw(task, answer, answer_styles(puzzle.ravel(), wrong), np.where(wrong, "!", ""))),
     )
 
 

@@ -84,9 +84,9 @@ def _board_rows(task: Task | None, examples: list[Example]) -> list[dict[str, An
         return []
     return [
         {
-            "puzzle": task.decode(example.puzzle),
-            "prediction": task.decode(example.answer),
-            "solution": task.decode(example.solution),
+            "puzzle": task.text(task.decode(example.puzzle)),
+            "prediction": task.text(task.decode(example.answer)),
+            "solution": task.text(task.decode(example.solution)),
         }
         for example in examples
     ]
@@ -132,7 +132,7 @@ def _print_by_clues(console: Console, by_clues: dict[int, Tally]) -> None:
 def _print_boards(console: Console, task: Task, examples: list[Example]) -> None:
     any_wrong = False
     for number, example in enumerate(examples, start=1):
-        puzzle, answer, solution = (task.digits(t) for t in (example.puzzle, example.answer, example.solution))
+        puzzle, answer, solution = (task.decode(t) for t in (example.puzzle, example.answer, example.solution))
         wrong = int(np.count_nonzero((solution > 0) & (answer != solution)))
         any_wrong |= wrong > 0
         verdict = f"{wrong} of {answer.size} cells wrong" if wrong else "solved"

@@ -121,7 +121,7 @@ def _look_closer(
     of = asked.sum(axis=-1)
     if task is not None:
         for puzzle, r, o in zip(inputs[of > 0], right[of > 0].tolist(), of[of > 0].tolist(), strict=True):
-            clues = int(np.count_nonzero(task.digits(puzzle)))
+            clues = int(np.count_nonzero(task.decode(puzzle)))
             result.by_clues[clues] = result.by_clues.get(clues, Tally()) + Tally(1, r / o, int(r == o))
     solutions = np.where(asked, labels, dataset.metadata.pad_id)
     for example in islice(zip(inputs, answers, solutions, strict=False), max(0, keep - len(result.examples))):

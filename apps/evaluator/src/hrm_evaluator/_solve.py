@@ -25,15 +25,13 @@ def solve(settings: "Solve") -> int:
     task = _task(checkpoint, model, settings)
     puzzle = read_puzzle(task, _stdin() if settings.puzzle == "-" else settings.puzzle, checkpoint)
     tokens, steps = _answer(model, task.encode(puzzle))
-    answer = task.digits(tokens)
+    answer = task.decode(tokens)
     result: dict[str, Any] = {
         "checkpoint": str(checkpoint.weights),
-        "puzzle": task.decode(task.encode(puzzle)),
-        "answer": task.decode(tokens),
+        "puzzle": task.text(puzzle),
+        "answer": task.text(answer),
         "valid": task.check(puzzle, answer),
-        "complete": bool((answer > 0).all()),
-        "obeys_rules": not task.violations(answer).any(),
-        "keeps_clues": bool(((puzzle == 0) | (puzzle == answer)).all()),
+        "faults": list(task.explain(puzzle, answer)),
         "steps": steps,
         "halt_max_steps": model.config.halt_max_steps,
     }
@@ -51,17 +49,12 @@ def read_puzzle(task: Task, text: str, checkpoint: Checkpoint) -> np.ndarray:
         UserError: If it has the wrong length or a character that is not allowed, or its clues contradict each
             other.
     """
-    length = len("".join(text.split()))
-    if length != task.seq_len:
-        raise UserError(
-            f"the puzzle has {length} characters, but the model in {checkpoint.weights} was trained on {task.name}, "
-            f"where a puzzle has {task.seq_len}"
-        )
     try:
         puzzle = task.parse(text)
-        task.check_clues(puzzle)
+        task.check_puzzle(puzzle)
     except HRMDataError as error:
-        raise UserError(f"the puzzle is wrong: {error}") from error
+        trained = f"the model in {checkpoint.weights} was trained on {task.name}"
+        raise UserError(f"the puzzle is wrong: {error} ({trained})") from error
     return puzzle
 
 
@@ -99,12 +92,7 @@ def _print(task: Task, puzzle: np.ndarray, answer: np.ndarray, result: dict[str,
     if result["valid"]:
         console.print("valid: the answer obeys the rules and keeps the clues", style="green")
     else:
-        faults = {
-            "leaves cells empty": not result["complete"],
-            "breaks the rules": not result["obeys_rules"],
-            "changes clues": not result["keeps_clues"],
-        }
-        broken = " and ".join(fault for fault, is_so in faults.items() if is_so)
+        broken = " and ".join(result["faults"])
         console.print(f"not valid: the answer {broken} (cells marked !)", style="red")
     if result["steps"] < result["halt_max_steps"]:
         console.print(f"the model would halt after {result['steps']} of {result['halt_max_steps']} steps")

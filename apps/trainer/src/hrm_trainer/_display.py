@@ -152,7 +152,7 @@ def _grid(cells: dict[str, str]) -> RenderableType:
 def _board(example: Example) -> RenderableType:
     """The puzzle and the answer side by side; wrong cells are red and struck by an exclamation mark."""
     task = example.task
-    puzzle, answer, solution = (task.digits(t) for t in (example.puzzle, example.answer, example.solution))
+    puzzle, answer, solution = (task.decode(t) for t in (example.puzzle, example.answer, example.solution))
     wrong = answer != solution
     shown = Text()
     for r in range(len(puzzle)):

@@ -4,14 +4,19 @@ from hrm_data._augment import SudokuAugment
 from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._csv import read_csv
 from hrm_data._errors import HRMDataError
+from hrm_data._family import Preset, TaskFamily
 from hrm_data._format import Dataset, PuzzleSet, open_dataset
 from hrm_data._generate import Puzzles, generate_sudoku
 from hrm_data._loader import Augment, Batch, TestLoader, TrainLoader
 from hrm_data._metadata import DatasetMetadata
 from hrm_data._orbit import orbit_invariant
+from hrm_data._picture import Picture, draw_grid
+from hrm_data._progress import Progress
+from hrm_data._registry import family_version, get_family, get_task, task_names
 from hrm_data._solver import Solved, solve
 from hrm_data._split import split_of
-from hrm_data._task import SudokuTask, Task, get_task
+from hrm_data._sudoku import SudokuTask
+from hrm_data._task import Task
 from hrm_data._write import one_example_each, write_dataset
 
 __all__ = [
@@ -20,6 +25,9 @@ __all__ = [
     "Dataset",
     "DatasetMetadata",
     "HRMDataError",
+    "Picture",
+    "Preset",
+    "Progress",
     "PuzzleSet",
     "Puzzles",
     "Solved",
@@ -27,10 +35,14 @@ __all__ = [
     "SudokuOptions",
     "SudokuTask",
     "Task",
+    "TaskFamily",
     "TestLoader",
     "TrainLoader",
     "build_sudoku",
+    "draw_grid",
+    "family_version",
     "generate_sudoku",
+    "get_family",
     "get_task",
     "one_example_each",
     "open_dataset",
@@ -38,5 +50,6 @@ __all__ = [
     "read_csv",
     "solve",
     "split_of",
+    "task_names",
     "write_dataset",
 ]

@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hrm_data._board import as_board
 from hrm_data._csv import read_at_most
 from hrm_data._errors import HRMDataError
 from hrm_data._generate import Kind, Puzzles, Split, first_of_each, generate_sudoku
+from hrm_data._progress import Progress, no_progress
 from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_keys
-from hrm_data._task import SudokuTask
+from hrm_data._sudoku import SudokuTask
 from hrm_data._write import one_example_each, write_dataset
 
 _DEFAULT_COUNT = 1000
 
 
+def _box(value: Any) -> Any:
+    if _numbers(value) != 2:
+        raise ValueError("should be two numbers, rows and columns of a box, as in 2,3")
+    return value
+
+
+def _clues(value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 1:  # what the command line makes of one number
+        value = value[0]
+    if value is not None and _numbers(value) not in (1, 2):
+        raise ValueError("should be a number of clues, or the least and the most, as in 4,6")
+    return value
+
+
+def _numbers(value: Any) -> int:
+    """How many whole numbers a value holds, alone or in a list; 0 if it holds anything else."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return len(items) if all(str(item).isdecimal() for item in items) else 0
+
+
+Clues = Annotated[int | tuple[int, int] | None, BeforeValidator(_clues)]
+
+
 class SudokuOptions(BaseModel):
     """What a Sudoku dataset is made from; with `train_csv` from files, else from the generator."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    box: tuple[int, int] = Field(default=(3, 3), description="rows and columns of a box")
-    train: int | None = Field(default=None, ge=0, description="training puzzles (generator: 1000, CSV: all)")
-    test: int | None = Field(default=None, ge=0, description="test puzzles (generator: 1000, CSV: all)")
-    kind: Kind = Field(default="minimal", description="difficulty of generated puzzles")
-    clues: int | tuple[int, int] | None = Field(
-        default=None, description="clues of generated puzzles, or least and most"
-    )
+    box: Annotated[tuple[int, int], BeforeValidator(_box)] = Field((3, 3), description="Rows and columns of a box.")
+    train: int | None = Field(None, ge=1, le=10**9, description="Training puzzles (generated: 1000, CSV: all).")
+    test: int | None = Field(None, ge=0, le=10**9, description="Held-out puzzles (generated: 1000, CSV: all).")
+    kind: Kind = Field("minimal", description="Difficulty of generated puzzles.")
+    clues: Clues = Field(None, description="Clues of generated puzzles, or the least and the most.")
     test_kind: Kind | None = Field(
-        default=None, description="difficulty of generated test puzzles, if not that of the training puzzles"
+        None, description="Difficulty of generated test puzzles, if not that of the training puzzles."
     )
-    test_clues: int | tuple[int, int] | None = Field(
-        default=None, description="clues of generated test puzzles, or least and most; goes with test_kind"
+    test_clues: Clues = Field(
+        None, description="Clues of generated test puzzles, or the least and the most; goes with test_kind."
     )
-    min_rating: int = Field(default=0, ge=0, description="least rating")
-    max_rating: int | None = Field(default=None, ge=0, description="greatest rating")
-    seed: int = Field(default=0, ge=0, description="seed of generation and of subsampling")
-    test_share: float = Field(default=TEST_SHARE, gt=0, lt=1, description="share of the orbits that is kept for test")
-    train_csv: Path | None = Field(default=None, description="CSV file with training, or all, puzzles")
-    test_csv: Path | None = Field(default=None, description="CSV file with test puzzles, if these are apart")
+    min_rating: int = Field(0, ge=0, description="Least rating.")
+    max_rating: int | None = Field(None, ge=0, description="Greatest rating.")
+    seed: int = Field(0, ge=0, description="Seed of generation and of subsampling.")
+    test_share: float = Field(TEST_SHARE, gt=0, lt=1, description="Share of the orbits that is kept for test.")
+    train_csv: Path | None = Field(None, description="CSV file with training, or all, puzzles.")
+    test_csv: Path | None = Field(None, description="CSV file with test puzzles, if these are apart.")
 
     @model_validator(mode="after")
     def _agrees(self) -> SudokuOptions:
@@ -55,7 +77,7 @@ class SudokuOptions(BaseModel):
         return self
 
 
-def build_sudoku(root: str | Path, options: SudokuOptions | None = None) -> Path:
+def build_sudoku(root: str | Path, options: SudokuOptions | None = None, progress: Progress = no_progress) -> Path:
     """Make the dataset directory `root` with splits train and test that share no orbit, and return its path.
 
     Generated puzzles, and the rows of one CSV file, are assigned by `split_of`. With two CSV files the test
@@ -70,7 +92,10 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None) -> Path
     if root.exists():
         raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
     board = as_board(options.box)
-    splits = _from_csv(options) if options.train_csv else {s: _generated(options, s) for s in ("train", "test")}
+    if options.train_csv:
+        splits = _from_csv(options)
+    else:
+        splits = {split: _generated(options, split, progress) for split in ("train", "test")}
     task: dict[str, Any] = SudokuTask(board).to_json()
     task["options"] = options.model_dump(mode="json")
     task["split_by"] = (
@@ -89,7 +114,7 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None) -> Path
     )
 
 
-def _generated(options: SudokuOptions, split: Split) -> Puzzles:
+def _generated(options: SudokuOptions, split: Split, progress: Progress) -> Puzzles:
     wanted, kind, clues = options.train, options.kind, options.clues
     if split == "test":
         wanted = options.test
@@ -104,6 +129,7 @@ def _generated(options: SudokuOptions, split: Split) -> Puzzles:
         seed=options.seed,
         split=split,
         test_share=options.test_share,
+        progress=progress,
     )
 
 

@@ -11,6 +11,7 @@ from hrm_data._dig import dig, restore
 from hrm_data._errors import HRMDataError
 from hrm_data._fill import random_grids
 from hrm_data._orbit import orbit_invariant
+from hrm_data._progress import Progress, no_progress
 from hrm_data._random import draw, item_keys, mix, permutations
 from hrm_data._solver import solve
 from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_of
@@ -46,6 +47,7 @@ def generate_sudoku(
     seed: int = 0,
     split: Split | None = None,
     test_share: float = TEST_SHARE,
+    progress: Progress = no_progress,
 ) -> Puzzles:
     """Generate `count` different puzzles with one solution each; the result depends on the arguments alone.
 
@@ -62,6 +64,7 @@ def generate_sudoku(
         seed: Any non-negative integer.
         split: Only puzzles whose orbit falls to this split, see `split_of`.
         test_share: Share of the orbits that falls to `test`.
+        progress: Told how many puzzles there are.
 
     Raises:
         HRMDataError: An argument is out of range, or puzzles like these cannot be had.
@@ -98,6 +101,7 @@ def generate_sudoku(
         fruitless = 0 if len(first) > len(kept.puzzles) else fruitless + size
         kept = Puzzles(*(field[first] for field in merged))
         rate = max(len(kept.puzzles), 0.5) / done
+        progress(min(len(kept.puzzles), count), count, f"{split} puzzles" if split else "puzzles")
     return Puzzles(*(field[:count] for field in kept))
 
 

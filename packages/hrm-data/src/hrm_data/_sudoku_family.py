@@ -1,0 +1,68 @@
+"""The family of Sudokus, as the registry knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hrm_data._build import SudokuOptions, build_sudoku
+from hrm_data._family import Preset, TaskFamily
+from hrm_data._sudoku import SudokuTask
+
+
+class SudokuVariation(BaseModel):
+    """How Sudokus are varied while they are loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    hints: float = Field(0.0, ge=0, le=1, description="Share of training puzzles that get some clues back.")
+
+
+def _task(description: Mapping[str, Any]) -> SudokuTask:
+    return SudokuTask(description.get("box", (3, 3)))
+
+
+# A difficulty is that of its own board: it does not go with other puzzles.
+_OTHER_PUZZLES = frozenset({"box", "train_csv", "kind", "clues", "test_kind", "test_clues"})
+
+# How these were found: docs/recipe.md.
+_PRESETS = {
+    "paper": Preset(
+        summary="1,000 puzzles of 9x9 as in the paper's Sudoku-Extreme.",
+        base="paper",
+        duration="about an hour on one H200 as others report for the reference; not measured here",
+        data={"box": (3, 3), "train": 1000, "test": 1000},
+        tied={"kind": "search"},
+        unless=_OTHER_PUZZLES,
+    ),
+    "cpu": Preset(
+        summary="6x6 Sudoku: learns minimal puzzles, is tested on unseen ones of 16 to 20 clues.",
+        base="cpu",
+        duration="7.5 minutes on two cores of an Intel Xeon",
+        data={"box": (2, 3), "train": 20000, "test": 512, "hints": 0.8},
+        tied={"kind": "minimal", "test_kind": "any", "test_clues": (16, 20)},
+        unless=_OTHER_PUZZLES,
+    ),
+    "cpu-9x9": Preset(
+        summary="9x9 Sudoku: tested on unseen puzzles of 36 to 45 clues.",
+        base="cpu",
+        duration="22 minutes on two cores of an Intel Xeon, which is too short to solve puzzles",
+        data={"box": (3, 3), "train": 20000, "test": 512, "hints": 0.8},
+        tied={"kind": "any", "clues": (28, 32), "test_kind": "any", "test_clues": (36, 45)},
+        unless=_OTHER_PUZZLES,
+        arch={"expansion": 4.0},
+        train={"steps": 5500, "global_batch_size": 32, "halt_warmup_steps": 3000, "eval_interval": 1000},
+    ),
+}
+
+SUDOKU = TaskFamily(
+    name="sudoku",
+    summary="Sudoku with boxes from 2x2 to 3x3, generated or from CSV files.",
+    options=SudokuOptions,
+    build=build_sudoku,
+    task=_task,
+    augmentation=SudokuVariation,
+    presets=_PRESETS,
+)
