@@ -1,8 +1,10 @@
 """Datasets of reasoning puzzles: generators, builders, augmentation and a deterministic loader."""
 
+from hrm_data._archive import read_archive
 from hrm_data._augment import SudokuAugment
 from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._csv import read_csv
+from hrm_data._download import download
 from hrm_data._errors import HRMDataError
 from hrm_data._family import Preset, TaskFamily
 from hrm_data._format import Dataset, PuzzleSet, open_dataset
@@ -39,6 +41,7 @@ __all__ = [
     "TestLoader",
     "TrainLoader",
     "build_sudoku",
+    "download",
     "draw_grid",
     "family_version",
     "generate_sudoku",
@@ -47,6 +50,7 @@ __all__ = [
     "one_example_each",
     "open_dataset",
     "orbit_invariant",
+    "read_archive",
     "read_csv",
     "solve",
     "split_of",

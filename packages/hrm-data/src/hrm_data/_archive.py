@@ -1,0 +1,157 @@
+"""Read the members of an archive that nobody vouches for, in memory and within bounds."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from hrm_data._errors import HRMDataError
+
+MAX_TOTAL = 1 << 28
+"""Bytes that an archive may unpack to, headers included."""
+MAX_MEMBER = 1 << 26
+"""Bytes that one member may unpack to."""
+MAX_MEMBERS = 100_000
+
+_DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError)
+
+
+def read_archive(
+    path: str | Path,
+    wanted: Callable[[str], bool] = lambda name: True,
+    *,
+    max_total: int = MAX_TOTAL,
+    max_member: int = MAX_MEMBER,
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the regular files of a `.zip`, `.tar`, `.tar.gz`, `.tar.bz2` or `.tar.xz`.
+
+    Nothing is written to disk. The kind is told from the content, not from the name of the file.
+
+    Args:
+        path: The archive.
+        wanted: Of which names the content is read; the bounds and refusals below hold for all of them.
+        max_total: Bytes that the archive may unpack to.
+        max_member: Bytes that one member may unpack to.
+
+    Raises:
+        HRMDataError: It is no such archive, is damaged or cut short, holds a name that leads out of it (absolute, or
+            with `..`), a link, a device or a name twice, or unpacks to more than the bounds.
+    """
+    path = Path(path)
+    try:
+        if _starts_with(path, b"PK"):
+            yield from _members_of_zip(path, wanted, max_total, max_member)
+        else:
+            yield from _members_of_tar(path, wanted, max_total, max_member)
+    except FileNotFoundError:
+        raise HRMDataError(f"{path} does not exist; give the path of an archive") from None
+    except IsADirectoryError:
+        raise HRMDataError(f"{path} is a directory; give the path of an archive") from None
+    except (NotImplementedError, RuntimeError) as error:
+        raise HRMDataError(f"{path} cannot be unpacked: {error}; pack it again without a password") from None
+    except _DAMAGED as error:
+        raise HRMDataError(
+            f"{path} is no archive, damaged or cut short ({error or type(error).__name__}); copy or download it again"
+        ) from None
+
+
+def _members_of_tar(
+    path: Path, wanted: Callable[[str], bool], max_total: int, max_member: int
+) -> Iterator[tuple[str, bytes]]:
+    seen: set[str] = set()
+    with _open(path) as file:
+        stream: Any = _Bounded(file, path, max_total)
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                _check_name(path, member.name, seen)
+                if member.isdir():
+                    continue
+                if not member.isreg():
+                    raise HRMDataError(f"{path}: {member.name!r} is a link or a device; only files are read")
+                _check_size(path, member.name, member.size, max_member)
+                if wanted(member.name):
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    yield member.name, content.read()
+        while stream.read(1 << 16):  # to the end, where the checksum stands
+            pass
+
+
+def _members_of_zip(
+    path: Path, wanted: Callable[[str], bool], max_total: int, max_member: int
+) -> Iterator[tuple[str, bytes]]:
+    seen: set[str] = set()
+    total = 0
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            _check_name(path, member.filename, seen)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if member.is_dir():
+                continue
+            if kind not in (0, stat.S_IFREG):
+                raise HRMDataError(f"{path}: {member.filename!r} is a link or a device; only files are read")
+            _check_size(path, member.filename, member.file_size, max_member)
+            total += member.file_size  # zipfile reads no more than this of a member
+            if total > max_total:
+                raise _too_large(path, max_total)
+            if wanted(member.filename):
+                yield member.filename, archive.read(member)
+
+
+def _check_name(path: Path, name: str, seen: set[str]) -> None:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\x00" in name:
+        raise HRMDataError(f"{path}: the name {name!r} leads out of the archive; do not use this archive")
+    if name.rstrip("/") in seen:
+        raise HRMDataError(f"{path} holds {name!r} twice; do not use this archive")
+    seen.add(name.rstrip("/"))
+    if len(seen) > MAX_MEMBERS:
+        raise HRMDataError(f"{path} holds more than {MAX_MEMBERS} members; unpack it yourself if you trust it")
+
+
+def _check_size(path: Path, name: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise HRMDataError(
+            f"{path}: {name!r} unpacks to {size} bytes, more than {limit}; unpack it yourself if you trust it"
+        )
+
+
+def _too_large(path: Path, limit: int) -> HRMDataError:
+    return HRMDataError(f"{path} unpacks to more than {limit} bytes; unpack it yourself if you trust it")
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _open(path: Path) -> IO[bytes]:
+    opener = next((opener for magic, opener in _DECOMPRESSORS.items() if _starts_with(path, magic)), None)
+    return opener(path) if opener else path.open("rb")
+
+
+class _Bounded:
+    """A stream that ends with an error once more than `limit` bytes came out of it."""
+
+    def __init__(self, file: IO[bytes], path: Path, limit: int) -> None:
+        self._file, self._path, self._limit, self._left = file, path, limit, limit
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise _too_large(self._path, self._limit)
+        return data
