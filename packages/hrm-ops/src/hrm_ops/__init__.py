@@ -1,21 +1,33 @@
 """Transformer operations for MLX: attention, rotary positions, norms, gated units, initialisers."""
 
-from hrm_ops._attention import Attention, attention
-from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
-from hrm_ops._block import TransformerBlock
-from hrm_ops._errors import HRMOpsError
-from hrm_ops._init import lecun_normal, truncated_normal
-from hrm_ops._lanes import lane_threads, lanes
-from hrm_ops._layers import Embedding, Linear
-from hrm_ops._norm import rms_norm
-from hrm_ops._rope import apply_rope, rope_tables
-from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
-from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
+from hrm_ops._backend import import_problem
+from hrm_ops._doctor import Diagnosis, diagnose
+
+if _problem := import_problem():
+
+    def __getattr__(name: str) -> object:
+        """Say what is missing when something is used, not on import: ``python -m hrm_ops`` has to report it."""
+        raise (AttributeError if name.startswith("__") else ImportError)(f"hrm_ops.{name} needs MLX. {_problem}")
+else:
+    from hrm_ops._attention import Attention, attention
+    from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
+    from hrm_ops._block import TransformerBlock
+    from hrm_ops._device import DeviceInfo, device_info
+    from hrm_ops._errors import HRMOpsError
+    from hrm_ops._init import lecun_normal, truncated_normal
+    from hrm_ops._lanes import lane_threads, lanes
+    from hrm_ops._layers import Embedding, Linear
+    from hrm_ops._norm import rms_norm
+    from hrm_ops._rope import apply_rope, rope_tables
+    from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
+    from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
 
 __all__ = [
     "Attention",
     "BlasInfo",
     "BlasWarning",
+    "DeviceInfo",
+    "Diagnosis",
     "Embedding",
     "HRMOpsError",
     "Linear",
@@ -25,6 +37,8 @@ __all__ = [
     "attention",
     "blas_info",
     "blas_threads",
+    "device_info",
+    "diagnose",
     "lane_threads",
     "lanes",
     "lecun_normal",

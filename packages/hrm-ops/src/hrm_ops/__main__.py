@@ -1,0 +1,51 @@
+"""``python -m hrm_ops``: what MLX computes on here, how fast, and what to install for speed."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from hrm_ops._doctor import Diagnosis, diagnose
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the diagnosis of this machine.
+
+    Args:
+        argv: Arguments without the program's name; those of the process when left out.
+
+    Returns:
+        0, or 1 when something is broken.
+    """
+    parser = argparse.ArgumentParser(prog="python -m hrm_ops", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    options = parser.parse_args(argv)
+    diagnosis = diagnose()
+    print(json.dumps(diagnosis.to_dict(), indent=2) if options.json else _text(diagnosis))
+    return 1 if diagnosis.problems else 0
+
+
+def _text(diagnosis: Diagnosis) -> str:
+    rows: list[tuple[str, str]] = []
+    if device := diagnosis.device:
+        blas = device.blas
+        fused = [f"{name} with heads of {', '.join(map(str, sizes))}" for name, sizes in device.fused_attention.items()]
+        rows = [
+            ("platform", device.platform),
+            ("chip", f"{device.chip}, {device.cores} cores"),
+            ("backend", device.backend),
+            ("memory", f"{device.memory / 2**30:.1f} GiB, {device.memory_available / 2**30:.1f} available"),
+            ("MLX", device.mlx),
+            ("BLAS", f"{blas.name}, {blas.threads} threads" if blas.active else f"{blas.name}: {blas.reason}"),
+            ("compile", f"works, with {device.compiler}" if diagnosis.compile_works else "has no effect"),
+            ("fused attention", "; ".join(fused) or "none on this backend"),
+            *((name, f"{rate:.1f} GFLOP/s") for name, rate in diagnosis.rates.items()),
+        ]
+    rows += [("broken", problem) for problem in diagnosis.problems]
+    rows += [("for speed", advice) for advice in diagnosis.advice]
+    rows += [("verdict", diagnosis.verdict)]
+    return "\n".join(f"{name:<19}{value}" for name, value in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

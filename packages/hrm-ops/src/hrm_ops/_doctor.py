@@ -1,0 +1,180 @@
+"""Whether MLX works here and how fast. Importable without MLX, so that it can say what is missing."""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hrm_ops._backend import import_problem, package_problem
+
+if TYPE_CHECKING:
+    from hrm_ops._device import DeviceInfo
+
+_SIZE = 1024  # of the matrices that are multiplied
+_BATCH, _HEADS, _LENGTH, _HEAD_DIMS = 1, 8, 512, 64  # of the attention that is measured
+_ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What :func:`diagnose` found.
+
+    Attributes:
+        verdict: ``"fast"``, ``"slow"`` (it works, and ``advice`` says what would make it faster) or ``"broken"``.
+        problems: What is broken, each with its remedy. Empty unless broken.
+        advice: What to install for speed.
+        device: The device, None where MLX cannot be imported.
+        compile_works: Whether a compiled function gives the right result in a kernel of its own.
+        rates: Measured float32 rates in GFLOP/s: ``matmul`` and ``attention``, on a GPU also of ``bfloat16``.
+
+    Example:
+        >>> from hrm_ops import diagnose
+        >>> diagnose().verdict in ("fast", "slow")
+        True
+    """
+
+    verdict: Literal["fast", "slow", "broken"]
+    problems: list[str]
+    advice: list[str]
+    device: "DeviceInfo | None" = None
+    compile_works: bool = False
+    rates: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON can hold; ``device`` is null where MLX cannot be imported."""
+        return {"python": platform.python_version(), **asdict(self)}
+
+
+def diagnose() -> Diagnosis:
+    """Check that MLX computes right here, measure how fast, and say what is missing. Takes seconds.
+
+    Example:
+        >>> from hrm_ops import diagnose
+        >>> result = diagnose()
+        >>> result.problems, sorted(result.rates)[-1]
+        ([], 'matmul')
+    """
+    if problem := import_problem():
+        return Diagnosis("broken", [problem], [])
+    from hrm_ops._device import device_info
+
+    problems = [problem] if (problem := package_problem()) else []
+    device = device_info()
+    rates: dict[str, float] = {}
+    compile_works = False
+    for check in (_check_products, _check_attention):
+        try:
+            check()
+        except Exception as error:  # whatever the backend raises is the cause that is reported
+            problems.append(f"{check.__doc__} failed: {error}")
+    try:
+        compile_works = _check_compile(device.backend)
+    except Exception as error:
+        problems.append(
+            f"A compiled function failed: {error}. Remedy: repair the compiler or set MLX_DISABLE_COMPILE=1."
+        )
+    if not problems:
+        rates = _rates(device.backend)
+    advice = _advice(device, compile_works)
+    verdict: Literal["fast", "slow", "broken"] = "broken" if problems else "slow" if advice else "fast"
+    return Diagnosis(verdict, problems, advice, device, compile_works, rates)
+
+
+def _advice(device: "DeviceInfo", compile_works: bool) -> list[str]:
+    if device.backend != "cpu":
+        return []
+    advice = []
+    if Path("/proc/driver/nvidia/version").exists():
+        advice.append(
+            "An NVIDIA driver is loaded but MLX computes on the CPU: install mlx[cuda13] in place of mlx[cpu]."
+        )
+    if platform.system() == "Linux" and not device.blas.active:
+        advice.append(
+            f"Matrix products are about 40 times too slow: {device.blas.reason} pip install scipy-openblas32."
+        )
+    if not compile_works and "MLX_DISABLE_COMPILE" in os.environ:
+        advice.append("mx.compile has no effect: unset MLX_DISABLE_COMPILE.")
+    elif not compile_works:
+        advice.append("mx.compile has no effect without a working g++ (Debian and Ubuntu: apt install g++).")
+    return advice
+
+
+def _check_products() -> None:
+    """A matrix product."""
+    import mlx.core as mx
+
+    got = mx.arange(6, dtype=mx.float32).reshape(2, 3) @ mx.ones((3, 2))
+    if got.tolist() != [[3.0, 3.0], [12.0, 12.0]]:
+        raise ArithmeticError(f"got {got.tolist()}")
+
+
+def _check_attention() -> None:
+    """Attention against its plain expression."""
+    import mlx.core as mx
+
+    from hrm_ops._attention import attention
+
+    q = mx.sin(mx.arange(2 * 40 * 64, dtype=mx.float32)).reshape(1, 2, 40, 64)
+    plain = mx.softmax(q @ q.swapaxes(-1, -2) / 8, axis=-1) @ q
+    error = mx.abs(attention(q, q, q) - plain).max()
+    if not (error < 1e-2).item():  # a GPU may multiply in a shortened float32
+        raise ArithmeticError(f"the largest error is {error.item()}")
+
+
+# On a CPU MLX writes C++ for a compiled function and keeps the kernel in the system's temporary directory.
+_COMPILE = """
+import mlx.core as mx
+x = mx.arange(1000, dtype=mx.float32)
+got = mx.compile(lambda x: mx.square(x * 0.5) + x)(x)
+assert mx.allclose(got, mx.square(x * 0.5) + x).item(), "the result is wrong"
+"""
+
+
+def _check_compile(backend: str) -> bool:
+    """Whether a compiled function gets a kernel of its own; raises if it gives no result or a wrong one."""
+    with tempfile.TemporaryDirectory() as empty:  # so that no kernel of an earlier process answers
+        command = [sys.executable, "-c", _COMPILE]
+        done = subprocess.run(
+            command, env=os.environ | {"TMPDIR": empty}, capture_output=True, text=True, timeout=300, check=False
+        )
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+        disabled = "MLX_DISABLE_COMPILE" in os.environ
+        return not disabled if backend != "cpu" else any(path.is_file() for path in Path(empty).rglob("*"))
+
+
+def _rates(backend: str) -> dict[str, float]:
+    import mlx.core as mx
+
+    from hrm_ops._attention import attention
+
+    rates = {}
+    for dtype in (mx.float32,) if backend == "cpu" else (mx.float32, mx.bfloat16):
+        suffix = "" if dtype == mx.float32 else " bfloat16"
+        x = mx.random.normal((_SIZE, _SIZE)).astype(dtype)
+        q = mx.random.normal((_BATCH, _HEADS, _LENGTH, _HEAD_DIMS)).astype(dtype)
+        mx.eval(x, q)
+        rates[f"matmul{suffix}"] = _rate(2 * _SIZE**3, partial(mx.matmul, x, x))
+        flops = 4 * _BATCH * _HEADS * _LENGTH**2 * _HEAD_DIMS
+        rates[f"attention{suffix}"] = _rate(flops, partial(attention, q, q, q))
+    return rates
+
+
+def _rate(flops: int, work: Callable[[], Any]) -> float:
+    """GFLOP/s of the median round; the first, which may compile, is left out."""
+    import mlx.core as mx
+
+    seconds = []
+    for _ in range(_ROUNDS):
+        start = time.perf_counter()
+        mx.eval(work())
+        seconds.append(time.perf_counter() - start)
+    return round(flops / statistics.median(seconds[1:]) / 1e9, 1)

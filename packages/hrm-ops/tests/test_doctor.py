@@ -1,0 +1,140 @@
+"""``python -m hrm_ops`` says what MLX computes on, how fast, what is broken and what to install for speed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+from hrm_ops import DeviceInfo, device_info, diagnose
+from hrm_ops.__main__ import main
+
+SOURCE = Path(__file__).parents[1] / "src"
+linux_cpu = pytest.mark.skipif(
+    sys.platform != "linux" or mx.default_device().type == mx.DeviceType.gpu, reason="Linux CPU only"
+)
+
+
+def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hrm_ops", *arguments]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def executable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def test_the_device_has_a_name_memory_and_a_backend() -> None:
+    info = device_info()
+    assert isinstance(info, DeviceInfo)
+    assert info.chip
+    assert info.platform
+    assert info.mlx
+    assert info.backend in ("cpu", "metal", "cuda")
+    assert info.memory >= info.memory_available > 2**20
+    assert info.cores >= 1
+
+
+def test_fused_kernels_are_those_that_mlx_accepts() -> None:
+    for name, sizes in device_info().fused_attention.items():
+        for size in sizes:
+            q = mx.ones((1, 1, 128, size), getattr(mx, name))
+            mx.eval(mx.fast.scaled_dot_product_attention(q, q, q, scale=1.0, force_fused=True))
+
+
+def test_text_names_everything_that_decides_the_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    rows = ["platform", "chip", "backend", "memory", "MLX", "BLAS", "compile", "fused attention", "matmul", "attention"]
+    for row in (*rows, "verdict"):
+        assert f"\n{row}" in f"\n{out}"
+
+
+def test_json_is_one_object_with_the_same_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["device"]["backend"] == device_info().backend
+    assert found["device"]["blas"]["active"] == device_info().blas.active
+    assert found["rates"]["matmul"] > 0
+    assert found["rates"]["attention"] > 0
+    assert found["verdict"] in ("fast", "slow")
+    assert found["problems"] == []
+
+
+def test_an_unknown_argument_is_a_users_mistake() -> None:
+    done = doctor("--jsn")
+    assert done.returncode == 2
+    assert "--jsn" in done.stderr
+
+
+@linux_cpu
+def test_without_a_compiler_it_is_slow_and_says_what_to_install() -> None:
+    done = doctor("--json", PATH="/nonexistent")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["verdict"], found["compile_works"]) == (0, "slow", False)
+    assert "g++" in found["advice"][0]
+
+
+@linux_cpu
+def test_a_compiler_that_fails_is_broken(tmp_path: Path) -> None:
+    executable(tmp_path / "g++", '#!/bin/sh\n[ "$1" = --version ] || exit 1\n')
+    done = doctor("--json", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["verdict"]) == (1, "broken")
+    assert "A compiled function failed" in found["problems"][0]
+    assert "Remedy" in found["problems"][0]
+
+
+@linux_cpu
+def test_a_missing_blas_is_slow_and_says_what_to_install() -> None:
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore'); sys.modules['scipy_openblas32'] = None\n"
+        "from hrm_ops.__main__ import main; sys.exit(main([]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "pip install scipy-openblas32" in done.stdout
+    assert "slow" in done.stdout.splitlines()[-1]
+
+
+def without_backend(tmp_path: Path) -> dict[str, str]:
+    """An environment in which ``mlx.core`` fails to load, as after ``pip install mlx`` on Linux."""
+    package = tmp_path / "mlx"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "core.py").write_text("raise ImportError('libmlx.so: cannot open shared object file')")
+    return {"PYTHONPATH": f"{tmp_path}:{SOURCE}"}
+
+
+def test_without_a_backend_it_is_broken_and_says_why(tmp_path: Path) -> None:
+    done = doctor("--json", **without_backend(tmp_path))
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["device"]) == ("broken", None)
+    assert "libmlx.so" in found["problems"][0]
+    assert "mlx[cpu]" in found["problems"][0]
+
+
+def test_without_a_backend_every_name_says_what_to_install(tmp_path: Path) -> None:
+    environment = os.environ | without_backend(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from hrm_ops import attention"],
+        **{"env": environment, "capture_output": True, "text": True, "timeout": 60},
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: hrm_ops.attention needs MLX")
+    assert "mlx[cpu]" in last
+
+
+def test_two_backends_in_one_environment_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {"mlx-cpu": "1.0", "mlx-cuda-13": "1.0"}
+    monkeypatch.setattr("hrm_ops._backend.installed_backends", lambda: both)
+    found = diagnose()
+    assert found.verdict == "broken"
+    assert "mlx-cpu and mlx-cuda-13 are both installed" in found.problems[0]
