@@ -13,6 +13,7 @@ from hrm_model import (
     fill_halted_slots,
     halting,
     initial_carry,
+    least_steps,
     slots,
 )
 from hypothesis import given, settings
@@ -127,6 +128,23 @@ def test_exploration_concerns_the_asked_share_of_slots(make_config: Callable[...
     assert 1 - halted.astype(mx.float32).mean().item() == pytest.approx(0.25, abs=0.02)
 
 
+def test_demands_drawn_before_are_those_that_would_have_been_drawn(make_config: Callable[..., HRMConfig]) -> None:
+    config = make_config(halt_exploration_prob=0.5)
+    wants_to_halt, steps = mx.broadcast_to(mx.array([1.0, 0.0]), (100, 2)), mx.full((100,), 2, mx.int32)
+    mx.random.seed(3)
+    drawn = halting(config, steps, wants_to_halt, training=True)
+    mx.random.seed(3)
+    least = least_steps(config, 100)
+    assert mx.array_equal(halting(config, steps, wants_to_halt, training=True, least=least), drawn)
+    assert set(least.tolist()) == {0, 2, 3, 4}
+
+
+def test_no_slot_halts_before_the_steps_demanded_of_it_but_for_the_limit(make_config: Callable[..., HRMConfig]) -> None:
+    q, steps = mx.broadcast_to(mx.array([1.0, 0.0]), (5, 2)), mx.array([1, 2, 3, 3, 4])
+    least = mx.array([2, 2, 2, 4, 9])
+    assert halting(make_config(), steps, q, training=True, least=least).tolist() == [False, True, True, False, True]
+
+
 def test_a_lower_limit_takes_the_place_of_the_configured_one(make_config: Callable[..., HRMConfig]) -> None:
     config = make_config(halt_exploration_prob=1.0)
     assert halting(config, mx.array([1, 2, 3]), mx.zeros((3, 2)), True, max_steps=2).tolist() == [False, True, True]
@@ -154,6 +172,23 @@ def test_there_is_no_target_outside_training_or_with_a_single_step(
     carry = fill_halted_slots(model, initial_carry(model.config, 4), make_batch(model.config))
     _, out = act_step(model, carry, model.puzzle_rows(carry["puzzle_identifiers"]), training)
     assert out.target_q_continue is None
+
+
+def test_with_halting_by_bce_alone_continuing_is_worth_zero_and_there_is_no_target(
+    make_model: Callable[..., HRM], make_batch: Callable[..., Batch]
+) -> None:
+    learned, alone = make_model(), make_model(halt_loss="bce")
+    batch = make_batch(learned.config)
+    outputs = []
+    for model in (learned, alone):
+        carry = fill_halted_slots(model, initial_carry(model.config, 4), batch)
+        rows = model.puzzle_rows(carry["puzzle_identifiers"])
+        outputs.append(act_step(model, carry, rows, training=True, least=mx.zeros((4,), mx.int32)))
+    (_, two), (carry, one) = outputs
+    assert mx.array_equal(one.q_halt_logits, two.q_halt_logits)
+    assert one.q_continue_logits.tolist() == [0, 0, 0, 0]
+    assert one.target_q_continue is None
+    assert carry["halted"].tolist() == (one.q_halt_logits > 0).tolist()
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4])

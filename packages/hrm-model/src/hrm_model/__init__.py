@@ -1,6 +1,16 @@
 """The Hierarchical Reasoning Model (arXiv 2506.21734) for MLX."""
 
-from hrm_model._act import ACTOutput, Batch, Carry, act_step, fill_halted_slots, halting, initial_carry, slots
+from hrm_model._act import (
+    ACTOutput,
+    Batch,
+    Carry,
+    act_step,
+    fill_halted_slots,
+    halting,
+    initial_carry,
+    least_steps,
+    slots,
+)
 from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._inference import Prediction, Predictor
@@ -25,6 +35,7 @@ __all__ = [
     "fill_halted_slots",
     "halting",
     "initial_carry",
+    "least_steps",
     "load_model",
     "save_weights",
     "score",

@@ -37,7 +37,7 @@ class ACTOutput(NamedTuple):
         logits: Token logits ``[B, L, V]`` in the forward dtype.
         q_halt_logits: ``[B]`` float32.
         q_continue_logits: ``[B]`` float32.
-        target_q_continue: ``[B]`` float32 in training with ``halt_max_steps > 1``, else None.
+        target_q_continue: ``[B]`` float32 in training with a bootstrap pass, else None.
     """
 
     logits: mx.array
@@ -88,8 +88,24 @@ def fill_halted_slots(model: HRM, carry: Carry, batch: Batch) -> Carry:
     )
 
 
+def least_steps(config: HRMConfig, batch_size: int) -> mx.array:
+    """Draw how many steps exploration demands of each slot, ``[B]`` int32; 0 where it demands none.
+
+    With probability ``halt_exploration_prob`` a slot must take at least a number of steps that is uniform over
+    2 to ``halt_max_steps`` (arXiv 2506.21734, section 2, "Q-learning").
+    """
+    explore = mx.random.uniform(shape=(batch_size,)) < config.halt_exploration_prob
+    least = mx.random.randint(2, config.halt_max_steps + 1, (batch_size,))
+    return mx.where(explore, least, 0)
+
+
 def halting(
-    config: HRMConfig, steps: mx.array, q_logits: mx.array, training: bool, max_steps: mx.array | int | None = None
+    config: HRMConfig,
+    steps: mx.array,
+    q_logits: mx.array,
+    training: bool,
+    max_steps: mx.array | int | None = None,
+    least: mx.array | None = None,
 ) -> mx.array:
     """Decide which slots halt: ``[B]`` bool.
 
@@ -102,20 +118,26 @@ def halting(
         q_logits: Values of halting and continuing ``[B, 2]``.
         training: Whether halting early and exploring are allowed.
         max_steps: In place of ``halt_max_steps``, at most that.
+        least: Steps that each slot must take, ``[B]``; drawn by :func:`least_steps` when left out.
     """
     at_limit = steps >= (config.halt_max_steps if max_steps is None else max_steps)
     if not training or config.halt_max_steps == 1:
         return at_limit
     halted = q_logits[:, 0] > q_logits[:, 1]
-    if config.halt_exploration_prob > 0:
-        explore = mx.random.uniform(shape=steps.shape) < config.halt_exploration_prob
-        least = mx.random.randint(2, config.halt_max_steps + 1, steps.shape)
-        halted = halted & (steps >= mx.where(explore, least, 0))
+    if least is None and config.halt_exploration_prob > 0:
+        least = least_steps(config, steps.size)
+    if least is not None:
+        halted = halted & (steps >= least)
     return at_limit | halted
 
 
 def act_step(
-    model: HRM, carry: Carry, puzzle_rows: mx.array | None, training: bool, max_steps: mx.array | int | None = None
+    model: HRM,
+    carry: Carry,
+    puzzle_rows: mx.array | None,
+    training: bool,
+    max_steps: mx.array | int | None = None,
+    least: mx.array | None = None,
 ) -> tuple[Carry, ACTOutput]:
     """Advance every slot by one step.
 
@@ -125,6 +147,7 @@ def act_step(
         puzzle_rows: Puzzle embeddings of the slots ``[B, E]``; None for a model without a prefix.
         training: Whether slots may halt early and the bootstrap target of Q-learning is computed.
         max_steps: Steps after which a slot halts, in place of ``halt_max_steps`` and at most that.
+        least: Steps that each slot must take in training, see :func:`halting`.
 
     Returns:
         The new carry and the outputs.
@@ -135,9 +158,9 @@ def act_step(
     steps = carry["steps"] + 1
     q_halt, q_continue = out.q_logits[:, 0], out.q_logits[:, 1]
     limit = config.halt_max_steps if max_steps is None else max_steps
-    halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, limit)
+    halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, limit, least)
     target = None
-    if training and config.halt_max_steps > 1:
+    if training and config.bootstraps:
         next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x), first=1)  # only q is needed
         next_q = model.q_values(next_z_H)
         is_last = steps >= limit

@@ -32,6 +32,10 @@ class ArchConfig(BaseModel):
     halt_exploration_prob: float = Field(
         0.1, ge=0, le=1, description="Share of puzzles that must take a random least number of steps."
     )
+    halt_loss: Literal["q_learning", "bce"] = Field(
+        "q_learning",
+        description="How halting is learned; bce leaves out the value of continuing and the pass that it takes.",
+    )
     forward_dtype: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="Dtype of activations; parameters are float32."
     )
@@ -64,6 +68,11 @@ class HRMConfig(ArchConfig):
     def total_len(self) -> int:
         """Positions that the modules see: prefix and tokens."""
         return self.prefix_len + self.seq_len
+
+    @property
+    def bootstraps(self) -> bool:
+        """Whether training runs the model once more for the value of continuing."""
+        return self.halt_max_steps > 1 and self.halt_loss == "q_learning"
 
     @property
     def dtype(self) -> mx.Dtype:

@@ -147,8 +147,15 @@ class HRM(nn.Module):
         return z_H, z_L
 
     def q_values(self, z_H: mx.array) -> mx.array:
-        """Return the values of halting and of continuing, ``[B, 2]`` float32, read off position 0."""
-        return self.q_head(z_H[:, 0].astype(mx.float32))
+        """Return the values of halting and of continuing, ``[B, 2]`` float32, read off position 0.
+
+        With ``halt_loss`` ``bce`` the value of continuing is 0, so that halting is worth more when its probability
+        is above one half (the Tiny Recursive Model, arXiv 2510.04871).
+        """
+        q = self.q_head(z_H[:, 0].astype(mx.float32))
+        if self.config.halt_loss == "q_learning":
+            return q
+        return mx.concatenate([q[:, :1], mx.zeros_like(q[:, :1])], axis=1)
 
     def __call__(self, z_H: mx.array, z_L: mx.array, x: mx.array) -> HRMOutput:
         """Run one forward pass from the states ``[B, P + L, D]`` and the embedding of :meth:`embed`."""

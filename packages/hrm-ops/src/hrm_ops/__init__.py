@@ -15,7 +15,7 @@ else:
     from hrm_ops._device import DeviceInfo, device_info
     from hrm_ops._errors import HRMOpsError
     from hrm_ops._init import lecun_normal, truncated_normal
-    from hrm_ops._lanes import lane_threads, lanes
+    from hrm_ops._lanes import lane_threads, lanes, share_cores
     from hrm_ops._layers import Embedding, Linear
     from hrm_ops._norm import rms_norm
     from hrm_ops._rope import apply_rope, rope_tables
@@ -45,6 +45,7 @@ __all__ = [
     "log_stablemax",
     "rms_norm",
     "rope_tables",
+    "share_cores",
     "stablemax",
     "stablemax_score",
     "swiglu",

@@ -36,10 +36,31 @@ def _keep_freed_memory() -> None:
         libc.mallopt(m_trim_threshold, one_gib)
 
 
-@lru_cache(maxsize=1)
-def _streams() -> list[mx.Stream]:
-    cores = len(os.sched_getaffinity(0))
-    return [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(cores - 1))]
+_processes = 1
+
+
+def share_cores(processes: int) -> None:
+    """Say how many processes, this one included, compute on this machine at once; each then takes its share of cores.
+
+    Call it before :func:`lanes`. It matters on MLX's Linux CPU backend only.
+
+    Raises:
+        ValueError: If ``processes`` is less than 1.
+    """
+    global _processes
+    if processes < 1:
+        raise ValueError(f"[share_cores] processes must be at least 1 but is {processes}.")
+    _processes = processes
+
+
+def _cores() -> int:
+    """How many cores this process has to itself."""
+    return max(1, len(os.sched_getaffinity(0)) // _processes)
+
+
+@lru_cache
+def _streams(count: int) -> list[mx.Stream]:
+    return [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(count - 1))]
 
 
 def lanes(batch_size: int) -> list[mx.Stream]:
@@ -49,26 +70,28 @@ def lanes(batch_size: int) -> list[mx.Stream]:
         batch_size: Examples in the batch.
 
     Returns:
-        On MLX's Linux CPU backend as many streams as there are cores, or the most that divide the batch;
-        one stream everywhere else.
+        On MLX's Linux CPU backend as many streams as there are cores for this process, or the most that divide
+        the batch; one stream everywhere else.
     """
     default = mx.default_stream(mx.default_device())
     if sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu:
         return [default]
-    streams = _streams()
+    streams = _streams(_cores())
     count = max(n for n in range(1, len(streams) + 1) if batch_size % n == 0)
     return streams[:count]
 
 
 def lane_threads(batch_size: int) -> AbstractContextManager[None]:
-    """Give each lane one BLAS thread inside the block, where there are several: those that each ask for all collide.
+    """Give the lanes inside the block no more BLAS threads than there are cores for them: more would collide.
 
     MLX is lazy: call ``mx.eval`` inside the block.
 
     Args:
         batch_size: Examples in the batch that is spread over :func:`lanes`.
     """
-    return blas_threads(1) if len(lanes(batch_size)) > 1 else nullcontext()
+    if len(lanes(batch_size)) > 1:
+        return blas_threads(1)
+    return blas_threads(_cores()) if _processes > 1 and sys.platform == "linux" else nullcontext()
 
 
 if sys.platform == "linux":

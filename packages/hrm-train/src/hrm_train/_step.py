@@ -128,7 +128,7 @@ class TrainStep:
             "q_halt_loss",
             "loss",
         ]
-        if self.model.config.halt_max_steps > 1:
+        if self.model.config.bootstraps:
             names.append("q_continue_loss")
         self.metrics = {name: mx.zeros(()) for name in names}
 
