@@ -44,7 +44,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
-    if words[0] == "trainer" and not {"--help", "--resume", "plot"} & set(words):
+    if words[0] == "trainer" and not {"--help", "--resume", "plot", "doctor"} & set(words):
         words += SHORT
     words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
     environment = os.environ | {"XDG_CACHE_HOME": str(path / "cache")}

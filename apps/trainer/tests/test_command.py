@@ -1,5 +1,6 @@
 """The installed command: signals, pipes, exit codes."""
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -56,6 +57,25 @@ def test_a_closed_pipe_ends_the_command_without_a_traceback(start, small):
     assert process.wait(timeout=60) == 1
     assert err == ""
     process.stderr.close()
+
+
+def test_the_doctor_reports_as_text_and_as_json(start):
+    for flags in ([], ["--json"]):
+        process = start("doctor", *flags)
+        out, err = process.communicate(timeout=300)
+        assert (process.returncode, err) == (0, "")
+    report = json.loads(out)
+    assert report["verdict"] in ("fast", "slow")
+    assert report["device"]["cores"] >= 1
+    process = start("doctor", "--jsom")
+    assert "trainer doctor" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+
+
+def test_help_names_the_other_commands(start):
+    out, _ = start("--help").communicate(timeout=60)
+    assert "trainer plot" in out
+    assert "trainer doctor" in out
 
 
 def test_a_mistake_exits_with_2(start):

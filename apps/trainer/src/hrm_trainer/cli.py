@@ -36,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    if argv[:1] == ["doctor"]:  # first of all, for it works where MLX does not
+        from hrm_ops.__main__ import main as doctor
+
+        return doctor(argv[1:], prog="trainer doctor")
+
     # Imported late: only now are errors and signals turned into messages, and each command loads what it needs.
     from hrm_data import HRMDataError
     from hrm_model import HRMModelError

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from hrm_ops._doctor import Diagnosis, diagnose
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m hrm_ops") -> int:
     """Print the diagnosis of this machine.
 
     Args:
         argv: Arguments without the program's name; those of the process when left out.
+        prog: How the command is called, for its help.
 
     Returns:
         0, or 1 when something is broken.
     """
-    parser = argparse.ArgumentParser(prog="python -m hrm_ops", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args(argv)
     diagnosis = diagnose()
