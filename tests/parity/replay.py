@@ -122,7 +122,8 @@ def replay_plain(case: Case, errors: "Errors") -> None:
         optimizer.update(model, gradients)
         if rows is not None:
             table = model.puzzle_emb
-            table.weight = puzzle_optimizer.apply_rows(table.weight, carry["puzzle_identifiers"], rows)
+            identifiers = carry["puzzle_identifiers"]
+            table.weight[identifiers] = puzzle_optimizer.apply_rows(table.weight[identifiers], identifiers, rows)
         mx.eval(model.parameters(), optimizer.state, puzzle_optimizer.state, carry)
     errors.compare_weights("final", model, case)
 

@@ -60,28 +60,19 @@ def test_a_step_of_adam_atan2_is_bounded_by_the_rate() -> None:
 @given(SEEDS, st.lists(st.integers(0, 5), min_size=1, max_size=8))
 def test_sign_sgd_sums_the_gradients_of_a_row_before_the_sign(seed: int, identifiers: list[int]) -> None:
     table, gradients = normal(seed, 6, 3), normal(seed + 1, len(identifiers), 3)
-    updated = SparseSignSGD(0.1, 0.5).apply_rows(mx.array(table), mx.array(identifiers), mx.array(gradients))
-    expected = table.copy()
-    for row in set(identifiers):
-        total = sum(g.astype(np.float64) for g, i in zip(gradients, identifiers, strict=True) if i == row)
-        expected[row] = table[row] * (1 - 0.1 * 0.5) - 0.1 * np.sign(total)
-    np.testing.assert_allclose(np.array(updated), expected, rtol=1e-6, atol=1e-7)
-
-
-@settings(deadline=None, max_examples=20)
-@given(SEEDS, st.lists(st.integers(0, 5), min_size=1, max_size=8))
-def test_sign_sgd_leaves_rows_outside_the_batch_as_they_are(seed: int, identifiers: list[int]) -> None:
-    table = normal(seed, 6, 3)
     updated = SparseSignSGD(0.1, 0.5).apply_rows(
-        mx.array(table), mx.array(identifiers), mx.array(normal(seed + 1, len(identifiers), 3))
+        mx.array(table[identifiers]), mx.array(identifiers), mx.array(gradients)
     )
-    others = [row for row in range(6) if row not in identifiers]
-    assert np.array_equal(np.array(updated)[others], table[others])
+    expected = np.empty_like(gradients)
+    for place, row in enumerate(identifiers):
+        total = sum(g.astype(np.float64) for g, i in zip(gradients, identifiers, strict=True) if i == row)
+        expected[place] = table[row] * (1 - 0.1 * 0.5) - 0.1 * np.sign(total)
+    np.testing.assert_allclose(np.array(updated), expected, rtol=1e-6, atol=1e-7)
 
 
 def test_opposite_gradients_of_one_row_cancel_but_the_row_decays() -> None:
     updated = SparseSignSGD(0.1, 0.5).apply_rows(mx.ones((2, 1)), mx.array([1, 1]), mx.array([[2.0], [-2.0]]))
-    assert updated.tolist() == [[1.0], [pytest.approx(0.95)]]
+    assert updated.tolist() == [[pytest.approx(0.95)], [pytest.approx(0.95)]]
 
 
 def test_sign_sgd_follows_its_schedule() -> None:

@@ -60,7 +60,8 @@ def test_a_step_is_gradients_then_both_optimisers(
         optimizer.update(by_hand, gradients)
         assert rows is not None
         table = by_hand.puzzle_emb
-        table.weight = puzzle_optimizer.apply_rows(table.weight, carry["puzzle_identifiers"], rows)
+        identifiers = carry["puzzle_identifiers"]
+        table.weight[identifiers] = puzzle_optimizer.apply_rows(table.weight[identifiers], identifiers, rows)
     assert_near(compiled.model.parameters(), by_hand.parameters())
 
 
@@ -106,3 +107,29 @@ def test_metrics_add_up_until_they_are_reset(
     assert "q_continue_loss" not in step.metrics
     step.reset_metrics()
     assert not any(total.item() for total in step.metrics.values())
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_puzzle_table_is_written_in_place(
+    count: int,
+    make_model: Callable[..., HRM],
+    make_puzzles: Callable[[HRM], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    streams = [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(count - 1))]
+    monkeypatch.setattr(hrm_train._step, "lanes", lambda _: streams)
+    model = make_model(num_puzzle_identifiers=100_000, puzzle_emb_ndim=128)
+    table_bytes = model.puzzle_emb.weight.nbytes
+    puzzles = make_puzzles(model)
+    step = run(model, puzzles, steps=1)
+    before = mx.get_active_memory()
+    mx.reset_peak_memory()
+    for _ in range(10):
+        step(as_arrays(next(puzzles)))
+    mx.eval(step.state)
+    assert mx.get_peak_memory() - before < table_bytes / 2
+    puzzles.position = 0
+    seen = {identifier for _ in range(11) for identifier in next(puzzles)["puzzle_identifiers"].tolist()}
+    changed = np.flatnonzero(np.array(model.puzzle_emb.weight).any(axis=1)).tolist()
+    assert len(changed) > 4
+    assert set(changed) <= seen

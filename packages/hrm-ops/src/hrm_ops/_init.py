@@ -39,6 +39,8 @@ def truncated_normal(
     """
     if std < 0:
         raise HRMOpsError(f"[truncated_normal] std must be at least 0, but is {std}.")
+    if std == 0:
+        return mx.zeros(shape, dtype)  # a table of gigabytes need not be sampled
     unit = mx.random.truncated_normal(-_BOUND, _BOUND, tuple(shape), key=key)
     return (unit * (std / _std_of_unit_normal_cut_at(_BOUND))).astype(dtype)
 

@@ -1,4 +1,4 @@
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,9 @@ class TrainConfig(BaseModel):
         ge=0,
         lt=2**31,
         description="Steps at the start in which a puzzle gets a single ACT step, so that more are seen.",
+    )
+    on_nan: Literal["stop", "skip"] = Field(
+        "stop", description="What a loss or gradient that is not finite does: stop the run, or skip the step."
     )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")

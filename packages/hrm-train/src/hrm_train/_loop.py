@@ -1,4 +1,3 @@
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from hrm_model import HRM, Batch
 from hrm_ops import lane_threads
 from mlx.utils import tree_map
 
-from hrm_train._checkpoint import load_checkpoint, remove_old_checkpoints, save_checkpoint
+from hrm_train._checkpoint import checkpoints, load_checkpoint, remove_old_checkpoints, save_checkpoint
 from hrm_train._config import TrainConfig
 from hrm_train._errors import HRMTrainError
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
@@ -78,7 +77,8 @@ def train(
 
     Raises:
         InterruptedRunError: On SIGINT or SIGTERM, after a checkpoint was written.
-        HRMTrainError: If the loss is not finite, or the checkpoint cannot be used.
+        HRMTrainError: If loss or gradients are not finite and ``config.on_nan`` is ``stop``, or the checkpoint
+            cannot be used.
     """
     mx.random.seed(config.seed + 1)  # the weights took the seed itself
     step = make_train_step(model, config)
@@ -87,15 +87,18 @@ def train(
         done, batches.position = load_checkpoint(run.newest_checkpoint(), step)
         run.forget_metrics_after(done)
 
-    def refuse_divergence(loss: float) -> None:
-        if not math.isfinite(loss):
+    def refuse_divergence() -> None:
+        since = step.skipped["since"].item()
+        if since and config.on_nan == "stop":
+            saved = checkpoints(run.checkpoint_directory)
             raise HRMTrainError(
-                f"step {done}: the loss is {loss}; start again with a lower lr than {config.lr}, "
-                f"the last good checkpoint is in {run.checkpoint_directory}"
+                f"step {done - since + 1}: loss or gradients are not finite; start again with a lower lr than "
+                f"{config.lr}, or with on_nan skip, which leaves such steps out; "
+                f"the last good checkpoint is {saved[-1] if saved else 'none yet'}"
             )
 
     def save() -> None:
-        refuse_divergence(float(step.metrics["loss"]))
+        refuse_divergence()
         save_checkpoint(run.checkpoint_directory, step, batches.position, done)
         remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints)
 
@@ -105,7 +108,6 @@ def train(
             callback.started(done)
         while done < config.steps:
             step(as_arrays(next(batches)), max_steps=1 if done < config.halt_warmup_steps else None)
-            mx.async_eval(step.state)
             done += 1
 
             last = done == config.steps
@@ -114,7 +116,8 @@ def train(
                 run.append_metrics({"kind": "train", **report})
                 for callback in callbacks:
                     callback.reported(report)
-                refuse_divergence(report["loss"])
+                refuse_divergence()
+                step.reset_metrics()
             if last or done % config.eval_interval == 0:
                 with clock.paused():
                     scores = {"step": done, **evaluate(model)}
@@ -154,17 +157,17 @@ def as_arrays(batch: Mapping[str, np.ndarray]) -> Batch:
 
 
 def _report(step: TrainStep, config: TrainConfig, done: int, clock: "_Clock") -> Report:
-    """Read the metrics back from the device and start their sums anew."""
-    sums = tree_map(lambda a: a.item(), step.metrics)
-    step.reset_metrics()
+    """Read the metrics back from the device."""
+    sums, skipped = tree_map(lambda a: a.item(), (step.metrics, step.skipped["count"]))
     steps, seconds = clock.lap(done)
     count = max(1, sums.pop("count"))
-    summed = (done - 1) % config.log_interval + 1  # more than the steps of this process after a resume
-    losses = {name: sums.pop(name) / (summed * config.global_batch_size) for name in list(sums) if "loss" in name}
+    summed = (done - 1) % config.log_interval + 1 - skipped  # with those before a resume
+    losses = {name: sums.pop(name) / max(1, summed * config.global_batch_size) for name in list(sums) if "loss" in name}
     return {
         "step": done,
         **losses,
         **{name: total / count for name, total in sums.items()},
+        "skipped": skipped,
         "lr": step.optimizer.learning_rate.item(),
         "steps_per_second": steps / seconds,
         "puzzles_per_second": steps * config.global_batch_size / seconds,

@@ -71,12 +71,12 @@ class SparseSignSGD(Optimizer):
         self._maybe_schedule("learning_rate", learning_rate)
         self.weight_decay = weight_decay
 
-    def apply_rows(self, table: mx.array, identifiers: mx.array, gradients: mx.array) -> mx.array:
-        """Return the table ``[R, E]`` after one update.
+    def apply_rows(self, rows: mx.array, identifiers: mx.array, gradients: mx.array) -> mx.array:
+        """Return the rows ``[B, E]`` of a batch after one update; equal identifiers get equal rows.
 
         Args:
-            table: ``[R, E]`` float32.
-            identifiers: Row of each gradient ``[B]`` int; may repeat.
+            rows: The table's rows of the batch ``[B, E]`` float32.
+            identifiers: Which row of the table each is ``[B]`` int; may repeat.
             gradients: ``[B, E]`` float32.
         """
         for name, schedule in self._schedulers.items():
@@ -84,6 +84,4 @@ class SparseSignSGD(Optimizer):
         self.state["step"] = self.step + 1
         same_row = (identifiers[:, None] == identifiers[None, :]).astype(gradients.dtype)
         lr = self.learning_rate
-        rows = table[identifiers] * (1 - lr * self.weight_decay) - lr * mx.sign(same_row @ gradients)
-        table[identifiers] = rows  # equal identifiers write equal rows
-        return table
+        return rows * (1 - lr * self.weight_decay) - lr * mx.sign(same_row @ gradients)
