@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from itertools import permutations, product
@@ -135,3 +136,52 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+ARC_TASKS: dict[str, dict] = {
+    "training/flip.json": {
+        "train": [
+            {"input": [[1, 0, 0]], "output": [[0, 0, 1]]},
+            {"input": [[2, 2, 0], [0, 3, 0]], "output": [[0, 2, 2], [0, 3, 0]]},
+            {"input": [[4, 5]], "output": [[5, 4]]},
+        ],
+        "test": [{"input": [[6, 7, 8]], "output": [[8, 7, 6]]}],
+    },
+    "training/wide.json": {
+        "test": [{"input": [[7] * 30] * 2, "output": [[3] * 30] * 30}],
+        "train": [{"input": [[1, 2, 3]] * 30, "output": [[3]]}, {"input": [[5] * 9] * 4, "output": [[5, 6]]}],
+    },
+    "evaluation/count.json": {
+        "train": [
+            {"input": [[1, 0], [0, 1]], "output": [[2]]},
+            {"input": [[1, 0, 0], [0, 0, 0]], "output": [[1]]},
+        ],
+        "test": [
+            {"input": [[1, 1], [0, 1]], "output": [[3]]},
+            {"input": [[1, 1], [1, 1]], "output": [[4]]},
+        ],
+    },
+    # One colour, and the same from all sides: nine copies differ, the original among them.
+    "evaluation/plain.json": {
+        "train": [{"input": [[4]], "output": [[4, 4], [4, 4]]}],
+        "test": [{"input": [[4]], "output": [[4, 4], [4, 4]]}],
+    },
+    "corpus/Above/Above1.json": {
+        "train": [{"input": [[1], [9]], "output": [[1]]}],
+        "test": [
+            {"input": [[8], [1]], "output": [[8]]},
+            {"input": [[2], [3]], "output": [[2]]},
+            {"input": [[5], [6]], "output": [[5]]},
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def arc_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of five small ARC tasks: two training, two evaluation, one concept."""
+    root = tmp_path_factory.mktemp("arc")
+    for name, task in ARC_TASKS.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(json.dumps(task))
+    return root

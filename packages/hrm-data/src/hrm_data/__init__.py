@@ -1,5 +1,15 @@
 """Datasets of reasoning puzzles: generators, builders, augmentation and a deterministic loader."""
 
+from hrm_data._arc_grid import (
+    ArcAugmentation,
+    crop,
+    crop_sizes,
+    dihedral,
+    encode_grid,
+    parse_identifier,
+    undo_dihedral,
+)
+from hrm_data._arc_read import ArcItem, read_arc
 from hrm_data._archive import read_archive
 from hrm_data._augment import SudokuAugment
 from hrm_data._build import SudokuOptions, build_sudoku
@@ -7,10 +17,11 @@ from hrm_data._csv import read_csv
 from hrm_data._download import download
 from hrm_data._errors import HRMDataError
 from hrm_data._family import Preset, TaskFamily
-from hrm_data._format import Dataset, PuzzleSet, open_dataset
+from hrm_data._format import Dataset, PuzzleSet
 from hrm_data._generate import Puzzles, generate_sudoku
 from hrm_data._loader import Augment, Batch, TestLoader, TrainLoader
 from hrm_data._metadata import DatasetMetadata
+from hrm_data._open import open_dataset
 from hrm_data._orbit import orbit_invariant
 from hrm_data._picture import Picture, draw_grid
 from hrm_data._progress import Progress
@@ -22,6 +33,8 @@ from hrm_data._task import Task
 from hrm_data._write import one_example_each, write_dataset
 
 __all__ = [
+    "ArcAugmentation",
+    "ArcItem",
     "Augment",
     "Batch",
     "Dataset",
@@ -41,8 +54,12 @@ __all__ = [
     "TestLoader",
     "TrainLoader",
     "build_sudoku",
+    "crop",
+    "crop_sizes",
+    "dihedral",
     "download",
     "draw_grid",
+    "encode_grid",
     "family_version",
     "generate_sudoku",
     "get_family",
@@ -50,10 +67,13 @@ __all__ = [
     "one_example_each",
     "open_dataset",
     "orbit_invariant",
+    "parse_identifier",
+    "read_arc",
     "read_archive",
     "read_csv",
     "solve",
     "split_of",
     "task_names",
+    "undo_dihedral",
     "write_dataset",
 ]

@@ -76,16 +76,16 @@ def _members_of_tar(
         stream: Any = _Bounded(file, path, max_total)
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
-                _check_name(path, member.name, seen)
+                name = _checked_name(path, member.name, seen)
                 if member.isdir():
                     continue
                 if not member.isreg():
-                    raise HRMDataError(f"{path}: {member.name!r} is a link or a device; only files are read")
-                _check_size(path, member.name, member.size, max_member)
-                if wanted(member.name):
+                    raise HRMDataError(f"{path}: {name!r} is a link or a device; only files are read")
+                _check_size(path, name, member.size, max_member)
+                if wanted(name):
                     content = archive.extractfile(member)
                     assert content is not None
-                    yield member.name, content.read()
+                    yield name, content.read()
         while stream.read(1 << 16):  # to the end, where the checksum stands
             pass
 
@@ -97,29 +97,31 @@ def _members_of_zip(
     total = 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            _check_name(path, member.filename, seen)
+            name = _checked_name(path, member.filename, seen)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if member.is_dir():
                 continue
             if kind not in (0, stat.S_IFREG):
-                raise HRMDataError(f"{path}: {member.filename!r} is a link or a device; only files are read")
-            _check_size(path, member.filename, member.file_size, max_member)
+                raise HRMDataError(f"{path}: {name!r} is a link or a device; only files are read")
+            _check_size(path, name, member.file_size, max_member)
             total += member.file_size  # zipfile reads no more than this of a member
             if total > max_total:
                 raise _too_large(path, max_total)
-            if wanted(member.filename):
-                yield member.filename, archive.read(member)
+            if wanted(name):
+                yield name, archive.read(member)
 
 
-def _check_name(path: Path, name: str, seen: set[str]) -> None:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\x00" in name:
+def _checked_name(path: Path, name: str, seen: set[str]) -> str:
+    """The name in its plain form, `a/b` for `./a//b/`."""
+    plain = PurePosixPath(name.replace("\\", "/"))
+    if plain.is_absolute() or ".." in plain.parts or ":" in "".join(plain.parts[:1]) or "\x00" in name:
         raise HRMDataError(f"{path}: the name {name!r} leads out of the archive; do not use this archive")
-    if name.rstrip("/") in seen:
-        raise HRMDataError(f"{path} holds {name!r} twice; do not use this archive")
-    seen.add(name.rstrip("/"))
+    if str(plain) in seen:
+        raise HRMDataError(f"{path} holds {str(plain)!r} twice; do not use this archive")
+    seen.add(str(plain))
     if len(seen) > MAX_MEMBERS:
         raise HRMDataError(f"{path} holds more than {MAX_MEMBERS} members; unpack it yourself if you trust it")
+    return str(plain)
 
 
 def _check_size(path: Path, name: str, size: int, limit: int) -> None:

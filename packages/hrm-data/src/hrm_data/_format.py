@@ -1,9 +1,9 @@
-"""Open and check dataset directories in the reference's format."""
+"""The arrays of a dataset in the reference's format, and what is checked about them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hrm_data._errors import HRMDataError
-from hrm_data._metadata import DatasetMetadata, read_metadata
+from hrm_data._metadata import DatasetMetadata
 
 _CHUNK = 1 << 24  # tokens checked at a time, so that a large file is never read at once
 
@@ -50,6 +50,10 @@ class PuzzleSet:
         """Number of groups."""
         return len(self.group_indices) - 1
 
+    def rows(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and labels of examples `[B]`, both `[B, seq_len]`; cheaper than asking for them one by one."""
+        return self.inputs[examples], self.labels[examples]
+
 
 ARRAYS = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_indices")
 
@@ -62,7 +66,7 @@ class Dataset:
     split: str
     metadata: DatasetMetadata
     sets: Mapping[str, PuzzleSet]
-    identifiers: tuple[str, ...]
+    identifiers: Sequence[str]
     """Puzzle names by identifier; empty where the directory has no `identifiers.json`."""
     task: Mapping[str, Any] | None
     """Content of `task.json`; None where there is none, as in directories of the reference."""
@@ -73,71 +77,27 @@ class Dataset:
         return sum(puzzle_set.examples for puzzle_set in self.sets.values())
 
 
-def open_dataset(root: str | Path, split: str) -> Dataset:
-    """Map and check `<root>/<split>`; tokens are checked in full once, in pieces.
-
-    Raises:
-        HRMDataError: A file is missing or unreadable, or arrays, indices, tokens and metadata disagree. The
-            message names file, field, value and remedy.
-    """
-    root = Path(root)
-    folder = root / split
-    if not folder.is_dir():
-        found = sorted(p.parent.name for p in root.glob("*/dataset.json"))
-        hint = f"it has {', '.join(found)}" if found else "no split was found there; is the path right?"
-        raise HRMDataError(f"{root} has no split {split!r}: {hint}")
-    metadata = read_metadata(folder / "dataset.json")
-    sets = {name: _open_set(folder, name, metadata) for name in metadata.sets}
-    groups = sum(puzzle_set.groups for puzzle_set in sets.values())
-    if groups != metadata.total_groups:
-        raise HRMDataError(
-            f"{folder / 'dataset.json'}: field total_groups is {metadata.total_groups}, "
-            f"but the sets hold {groups} groups; correct the field or build the dataset again"
-        )
-    puzzles = sum(puzzle_set.puzzles for puzzle_set in sets.values())
-    mean = sum(puzzle_set.examples for puzzle_set in sets.values()) / max(puzzles, 1)
-    if abs(mean - metadata.mean_puzzle_examples) > 1e-3 * max(mean, 1.0):
-        raise HRMDataError(
-            f"{folder / 'dataset.json'}: field mean_puzzle_examples is {metadata.mean_puzzle_examples}, "
-            f"but the sets hold {mean:g} examples a puzzle; correct the field or build the dataset again"
-        )
-    identifiers = _read_identifiers(root / "identifiers.json", metadata)
-    return Dataset(root, split, metadata, sets, identifiers, read_task(root))
-
-
 def read_task(root: Path) -> dict[str, Any] | None:
     """Content of `<root>/task.json`, None where there is none; raises `HRMDataError` if it is no object."""
     path = root / "task.json"
     if not path.exists():
         return None
-    task = _read_json(path)
+    task = read_json(path)
     if not isinstance(task, dict):
         raise HRMDataError(f'{path} holds {type(task).__name__}; expected an object such as {{"task": "sudoku"}}')
     return task
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Content of a JSON file; raises `HRMDataError` if it cannot be read."""
     try:
         return json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
         raise HRMDataError(f"{path} is not readable JSON ({error}); restore it or build the dataset again") from None
 
 
-def _read_identifiers(path: Path, metadata: DatasetMetadata) -> tuple[str, ...]:
-    if not path.exists():
-        return ()
-    names = _read_json(path)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise HRMDataError(f"{path} must hold a list of puzzle names, the blank one first; build the dataset again")
-    if len(names) != metadata.num_puzzle_identifiers:
-        raise HRMDataError(
-            f"{path} lists {len(names)} names, but dataset.json has num_puzzle_identifiers "
-            f"{metadata.num_puzzle_identifiers}; build the dataset again"
-        )
-    return tuple(names)
-
-
-def _load(path: Path, *, mapped: bool) -> np.ndarray:
+def load_array(path: Path, *, mapped: bool) -> np.ndarray:
+    """The integers of a `.npy` file; raises `HRMDataError` if they cannot be read."""
     try:
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except FileNotFoundError:
@@ -146,7 +106,7 @@ def _load(path: Path, *, mapped: bool) -> np.ndarray:
         ) from None
     except (ValueError, OSError, EOFError) as error:
         if mapped and "mmap" in str(error).lower():  # an array without elements cannot be mapped
-            return _load(path, mapped=False)
+            return load_array(path, mapped=False)
         raise HRMDataError(f"{path} is not a readable .npy file ({error}); build the dataset again") from None
     if not isinstance(array, np.ndarray):
         raise HRMDataError(f"{path} is an archive, not one .npy array; build the dataset again")
@@ -155,9 +115,10 @@ def _load(path: Path, *, mapped: bool) -> np.ndarray:
     return array
 
 
-def _open_set(folder: Path, name: str, metadata: DatasetMetadata) -> PuzzleSet:
+def open_set(folder: Path, name: str, metadata: DatasetMetadata) -> PuzzleSet:
+    """The checked arrays of one set of a split, tokens mapped; raises `HRMDataError` if they disagree."""
     paths = {field: folder / f"{name}__{field}.npy" for field in ARRAYS}
-    arrays = {field: _load(path, mapped=field in ("inputs", "labels")) for field, path in paths.items()}
+    arrays = {field: load_array(path, mapped=field in ("inputs", "labels")) for field, path in paths.items()}
     result = PuzzleSet(**arrays)
     for field in ("inputs", "labels"):
         check_tokens(arrays[field], metadata, str(paths[field]))

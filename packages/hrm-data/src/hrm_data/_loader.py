@@ -143,11 +143,11 @@ class TestLoader:
 
 
 def _collate(item: PuzzleSet, metadata: DatasetMetadata, examples: np.ndarray, puzzles: np.ndarray) -> Batch:
-    labels = item.labels[examples].astype(np.int32)
+    inputs, labels = (part.astype(np.int32) for part in item.rows(examples))
     if metadata.ignore_label_id is not None:
         labels[labels == metadata.ignore_label_id] = IGNORE
     return {
-        "inputs": item.inputs[examples].astype(np.int32),
+        "inputs": inputs,
         "labels": labels,
         "puzzle_identifiers": item.puzzle_identifiers[puzzles].astype(np.int32),
     }

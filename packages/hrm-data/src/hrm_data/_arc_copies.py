@@ -1,0 +1,89 @@
+"""Choose the augmented copies of ARC tasks: at random, no two of a task equal."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrm_data._arc_grid import COLOURS, END, FIRST_COLOUR, TRANSFORMS
+from hrm_data._arc_pixels import Pixels
+from hrm_data._random import draw, mix
+
+_PERMUTATIONS = 362_880  # of nine colours
+CODES = TRANSFORMS * _PERMUTATIONS
+"""An augmentation is a number below this; 0 changes nothing."""
+_TRIES = 5
+"""A task is given up after this many draws for every copy that is wanted, as in the reference."""
+
+
+def below(bits: np.ndarray, limit: np.ndarray | int) -> np.ndarray:
+    """Random bits (uint64) as integers in `0..limit - 1`; `limit` is at most 2^22."""
+    number: np.ndarray = ((bits >> np.uint64(22)) * np.asarray(limit, np.uint64)) >> np.uint64(42)
+    return number.astype(np.int64)
+
+
+def transforms_of(codes: np.ndarray) -> np.ndarray:
+    """Dihedral transforms `[N]` int64 of codes `[N]`."""
+    return codes.astype(np.int64) // _PERMUTATIONS
+
+
+def colours_of(codes: np.ndarray) -> np.ndarray:
+    """What each colour becomes, `[N, 10]` uint8, of codes `[N]`; 0 stays."""
+    rank = codes.astype(np.int64) % _PERMUTATIONS
+    colours = np.zeros((len(rank), COLOURS), np.uint8)
+    for place in range(COLOURS - 1, 0, -1):  # digits in the factorial number system, the last first
+        rank, digit = np.divmod(rank, COLOURS - place)
+        later = colours[:, place + 1 :]
+        later += later >= digit[:, None]
+        colours[:, place] = digit
+    colours[:, 1:] += 1
+    return colours
+
+
+def choose(pixels: Pixels, pairs: np.ndarray, keys: np.ndarray, count: int) -> list[np.ndarray]:
+    """Codes of the copies of each task, the original (0) first, then up to `count` augmentations, uint32.
+
+    Transform and colours are drawn uniformly; a copy whose set of pairs equals that of one before is left out.
+    Fewer than `count` are found for a task that has few different copies.
+
+    Args:
+        pixels: Grids; pair `p` has the input `2 * p` and the output `2 * p + 1`.
+        pairs: `[tasks + 1]`, where the pairs of each task begin.
+        keys: `[tasks]` uint64, the tasks' random keys.
+        count: Augmentations wanted.
+    """
+    fixed = np.random.Generator(np.random.Philox(0))
+    weights = fixed.integers(0, 2**64, 31 * 31, np.uint64)
+    values = fixed.integers(0, 2**64, (2, COLOURS), np.uint64)
+    sums = pixels.sums(weights)
+    chosen = []
+    for task, key in enumerate(keys):
+        part = sums[2 * pairs[task] : 2 * pairs[task + 1]]
+        codes, marks = np.zeros(1, np.uint32), _marks(part, np.zeros(1, np.uint32), values)
+        for attempt in range(_TRIES if count else 0):
+            bits = draw(mix(np.array([key]) + np.uint64(attempt)), count, salt=1)[0]
+            fresh = below(bits, CODES).astype(np.uint32)
+            codes = np.concatenate([codes, fresh])
+            marks = np.concatenate([marks, _marks(part, fresh, values)])
+            first = np.sort(np.unique(marks, return_index=True)[1])[: count + 1]
+            codes, marks = codes[first], marks[first]
+            if len(codes) == count + 1:
+                break
+        chosen.append(codes)
+    return chosen
+
+
+def _marks(sums: np.ndarray, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of the set of pairs of each augmented copy, `[codes]`.
+
+    A grid's hash is linear in the values of its colours: the sum of random weights over the places of a colour is
+    the same for all permutations, so that a permutation only exchanges ten values.
+    """
+    colours = colours_of(codes)
+    sums = sums[:, transforms_of(codes)]  # [2 * pairs, codes, 16]
+    half = np.arange(len(sums)) % 2
+    grids = sums[:, :, END].copy()
+    for colour in range(COLOURS):
+        grids += sums[:, :, FIRST_COLOUR + colour] * values[half][:, colours[:, colour]]
+    inputs, outputs = mix(grids[0::2]), grids[1::2]
+    marks: np.ndarray = mix(inputs + outputs).sum(axis=0, dtype=np.uint64)
+    return marks
