@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hrm_data import get_family
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -26,14 +27,15 @@ pytestmark = pytest.mark.filterwarnings("error")
         ("--train.seed 99999999999999999999", ["--train.seed 99999999999999999999", "less than"]),
         ("--train.steps 1.5", ["--train.steps 1.5", "integer"]),
         ("--preset foo", ["--preset foo", "'cpu'"]),
-        ("--dataset maze", ["--dataset maze", "'sudoku'"]),
+        ("--dataset chess", ["--dataset chess", "known tasks are", "sudoku"]),
         ("--device tpu", ["--device tpu", "'gpu'"]),
         ("--trian.steps 5", ["--trian.steps", "did you mean --train.steps?"]),
         ("--train.step 5", ["--train.step", "did you mean --train.steps?"]),
         ("--train.steps", ["--train.steps", "expected one argument"]),
         ("stray", ["stray"]),
         ("--data-path nowhere", ["--data_path nowhere", "no split"]),
-        ("--data-path nowhere --data.train 5", ["--data.train", "does not go with data_path nowhere"]),
+        ("--data-path nowhere --data.hints 0.5", ["--data.hints", "does not go with data_path nowhere"]),
+        ("--data-path nowhere --dataset sudoku --data.train 5", ["--data.train", "does not go with data_path nowhere"]),
         ("--runs small.json/runs", ["--runs small.json/runs", "is a file"]),
     ],
 )
@@ -59,6 +61,7 @@ def test_a_mistake_is_answered_with_its_name_its_value_and_what_is_allowed(argv,
         ("a.yaml", "train: 5", ["train 5", "mapping"]),
         ("a.yaml", "train: {steps: soon}", ["--train.steps soon", "integer"]),
         ("a.yaml", "train: {steps: yes}", ["train.steps True", "true or false"]),
+        ("a.yaml", "data: {train: yes}", ["--data.train True", "true or false"]),
         ("a.yaml", "train: {lr: .nan}", ["--train.lr nan", "finite"]),
         ("a.yaml", "data: {box: [2, a]}", ["--data.box 2,a", "2,3"]),
         ("a.yaml", "preset: [cpu]", ["--preset cpu", "'cpu'"]),
@@ -97,14 +100,14 @@ def test_a_command_line_wins_over_the_file_and_the_file_over_the_preset(small):
 
 
 def test_help_lists_every_setting_and_no_python_type(capsys: pytest.CaptureFixture[str], trainer: Callable):
-    from hrm_trainer._settings import TrainerSettings
+    from hrm_trainer._settings import settings_type
 
     with pytest.raises(SystemExit) as exit_:
         trainer("--help")
     text = capsys.readouterr().out
     assert exit_.value.code == 0
     for part in ("data", "arch", "train"):
-        for name in TrainerSettings.model_fields[part].annotation.model_fields:
+        for name in settings_type(get_family("sudoku")).model_fields[part].annotation.model_fields:
             assert f"--{part}.{name} " in text
     assert not any(word in text for word in ("tuple", "Path", " int ", "None", "==SUPPRESS=="))
 

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
+from hrm_data import get_family
 from hrm_trainer._errors import UserError
 from hrm_trainer._parse import parse
-from hrm_trainer._settings import TrainerSettings
+from hrm_trainer._settings import settings_type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+SETTINGS = settings_type(get_family("sudoku"))
 BOUNDS = [
     (f"--{part}.{name}", bound)
     for part in ("data", "arch", "train")
-    for name, field in TrainerSettings.model_fields[part].annotation.model_fields.items()
+    for name, field in SETTINGS.model_fields[part].annotation.model_fields.items()
     for bound in field.metadata
     if isinstance(bound, Ge | Gt | Le | Lt)
 ]
@@ -46,7 +48,7 @@ def test_any_number_beyond_a_bound_is_refused_with_the_name_of_its_field(place, 
     dtype=st.sampled_from(["float32", "bfloat16"]),
 )
 def test_settings_survive_their_file(steps, lr, box, clues, preset, dtype):
-    before = TrainerSettings(
+    before = SETTINGS(
         preset=preset,
         data={"box": box, "clues": clues},
         arch={"forward_dtype": dtype},

@@ -1,62 +1,116 @@
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from hrm_data import Dataset, HRMDataError, SudokuOptions, Task, build_sudoku, get_task, open_dataset
+from hrm_data import Dataset, HRMDataError, Progress, Task, TaskFamily, family_version, get_task, open_dataset
 from platformdirs import user_cache_path
+from pydantic import BaseModel
 
 from hrm_trainer._errors import UserError
 from hrm_trainer._settings import TrainerSettings
 
 
-def find_or_build(settings: TrainerSettings, announce: Callable[[str], None]) -> Path:
-    """Return the dataset directory of a run; one that is not there yet is generated into the user's cache.
+class Data(NamedTuple):
+    """The puzzles of a run; ``task`` is None where nothing says what they are."""
+
+    train: Dataset
+    test: Dataset
+    task: Task | None
+
+
+def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], progress: Progress) -> Path:
+    """Return the dataset directory of a run; one that is not there yet is made in the user's cache.
+
+    Of several processes that want the same one makes it, and the others wait.
 
     Args:
         settings: With ``data_path`` for a directory in the reference's format, else ``data`` is built.
         announce: Told before something slow starts.
+        progress: Told how far it is.
 
     Raises:
         UserError: If there are no such puzzles.
     """
     if settings.data_path is not None:
         return settings.data_path
-    options = settings.data.model_dump(mode="json", exclude={"hints"})
-    key = json.dumps([version("hrm-data"), settings.dataset, options], sort_keys=True)
-    rows, columns = settings.data.box
-    name = f"{settings.dataset}-{rows * columns}x{rows * columns}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    path = user_cache_path("hrm") / "datasets" / name
-    if not path.exists():
-        announce(f"Making the dataset {path} (once) ...")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            build_sudoku(path, SudokuOptions(**options))
-        except HRMDataError as error:
-            if not path.exists():  # another run was not faster
+    family = settings.family
+    assert family is not None, "settings without data_path have a family"
+    options = family.options(**settings.options(family.options))
+    path = user_cache_path("hrm") / "datasets" / f"{family.name}-{_key(family, options)}"
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(
+        path.with_name(f".{path.name}.lock"), lambda: announce(f"Waiting for another run that makes {path} ...")
+    ):
+        if not path.exists():
+            announce(f"Making the dataset {path} (once) ...")
+            try:
+                family.build(path, options, progress)
+            except HRMDataError as error:
                 raise UserError(f"--data: {error}") from error
     return path
 
 
-def open_splits(path: Path, dataset: str) -> tuple[Dataset, Dataset, Task, dict[str, Any]]:
+def open_data(path: Path, dataset: str | None) -> Data:
     """Open both splits of a dataset directory and find its task.
 
-    Returns:
-        Training split, test split, the task, and the content of ``task.json``.
+    Args:
+        path: A directory in the reference's format.
+        dataset: What it holds, if the user said so; else its ``task.json`` says it, where it has one.
 
     Raises:
-        UserError: If the directory is no dataset.
+        UserError: If the directory is no dataset, or not one of these puzzles.
     """
     try:
         train, test = open_dataset(path, "train"), open_dataset(path, "test")
-        task = get_task(path) if (path / "task.json").exists() else get_task(dataset)
+        if train.task is None:
+            task = get_task(dataset) if dataset is not None else None
+        elif dataset in (None, train.task.get("task")):
+            task = get_task(train.task)
+        else:
+            raise UserError(
+                f"--dataset {dataset}: {path / 'task.json'} says that its puzzles are {train.task.get('task')}"
+            )
     except HRMDataError as error:
         raise UserError(f"--data_path {path}: {error}") from error
-    for split, opened in (("train", train), ("test", test)):
-        if opened.metadata.seq_len != task.seq_len:
+    for opened in (train, test):
+        for name in ("seq_len", "vocab_size"):
+            if task is not None and getattr(opened.metadata, name) != getattr(task, name):
+                raise UserError(
+                    f"{path / opened.split}: {name} is {getattr(opened.metadata, name)}, but that of "
+                    f"{task.name} is {getattr(task, name)}; --dataset says what the puzzles are"
+                )
+    for name in ("seq_len", "vocab_size", "num_puzzle_identifiers"):
+        if getattr(train.metadata, name) != getattr(test.metadata, name):
             raise UserError(
-                f"{path / split}: has {opened.metadata.seq_len} tokens an example, but {task.name} has {task.seq_len}"
+                f"{path}: {name} is {getattr(train.metadata, name)} in train/dataset.json, "
+                f"but {getattr(test.metadata, name)} in test/dataset.json; build the dataset again"
             )
-    return train, test, task, task.to_json()
+    if not test.examples:
+        raise UserError(f"{path}: its test split has no puzzles; build it with some")
+    return Data(train, test, task)
+
+
+def _key(family: TaskFamily, options: BaseModel) -> str:
+    """A name for what the builder would make: its version, its options, and the state of the files that they name."""
+    files = [value for _, value in options if isinstance(value, Path)]
+    states = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.exists()]
+    parts = [family_version(family.name), family.name, options.model_dump(mode="json"), states]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _locked(path: Path, waiting: Callable[[], Any]) -> Iterator[None]:
+    """Hold a lock that ends with this process at the latest; another holder is waited for."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

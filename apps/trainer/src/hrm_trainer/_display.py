@@ -1,12 +1,13 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import Dataset, Task
+from hrm_data import IGNORE, Picture, Task, progress_bar
+from hrm_data import Progress as BuildProgress
 from hrm_model import HRM
 from hrm_train import Report
 from mlx.utils import tree_flatten
@@ -17,12 +18,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from hrm_trainer._presets import PRESETS
+from hrm_trainer._data import Data
+from hrm_trainer._presets import get_preset, preset_names
 from hrm_trainer._settings import TrainerSettings
 
 
 class Example(NamedTuple):
-    """A puzzle with the model's answer, all tokens ``[L]``."""
+    """A puzzle with the model's answer, all tokens ``[L]``; the solution is -100 where nothing is asked."""
 
     task: Task
     puzzle: np.ndarray
@@ -46,9 +48,16 @@ class Display:
         """Print one line."""
         self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
 
-    def introduce(self, settings: TrainerSettings, model: HRM, train: Dataset, test: Dataset, run: Path) -> None:
+    @contextmanager
+    def building(self) -> Iterator[BuildProgress]:
+        """Show inside the block how far the making of a dataset is."""
+        with progress_bar(self.console) as progress:
+            yield progress
+
+    def introduce(self, settings: TrainerSettings, model: HRM, data: Data, run: Path) -> None:
         """Say what is about to happen and how to choose otherwise."""
-        preset = PRESETS[settings.preset]
+        preset = get_preset(settings.preset, settings.family, {})
+        presets = " | ".join(preset_names(settings.family))
         size = sum(array.size for _, array in tree_flatten(model.parameters()))
         config = model.config
         table = Table.grid(padding=(0, 2))
@@ -62,10 +71,10 @@ class Display:
             "preset": f"{settings.preset}: {preset.summary}{_listed(changed)}",
             "model": f"{size:,} parameters, hidden {config.hidden_size}, {config.H_layers}+{config.L_layers} layers, "
             f"cycles {config.H_cycles}x{config.L_cycles}, {halting}, {config.forward_dtype}",
-            "data": f"{train.examples:,} puzzles to train on, {test.examples:,} held out, {train.root}",
+            "data": f"{data.train.examples:,} puzzles to train on, {data.test.examples:,} held out, {data.train.root}",
             "expect": f"{length}; {duration}",
             "run": str(run),
-            "otherwise": f"--preset {' | '.join(PRESETS)}, --device, --train.steps, ...; see trainer --help",
+            "otherwise": f"--preset {presets}, --device, --train.steps, ...; see trainer --help",
         }
         for name, value in rows.items():
             table.add_row(Text(name, style="bold"), Text(value))
@@ -109,7 +118,7 @@ class Display:
             f"halting accuracy {report['q_halt_accuracy']:.1%}"
         )
         if self.example is not None:
-            self.console.print(_board(self.example))
+            self.console.print(_board(self.example), soft_wrap=True)
 
     def stopping(self) -> None:
         """Say, on a terminal, that a stop was asked for; safe in a signal handler, because another thread draws it."""
@@ -151,20 +160,26 @@ def _grid(cells: dict[str, str]) -> RenderableType:
 
 def _board(example: Example) -> RenderableType:
     """The puzzle and the answer side by side; wrong cells are red and struck by an exclamation mark."""
-    task = example.task
-    puzzle, answer, solution = (task.decode(t) for t in (example.puzzle, example.answer, example.solution))
-    wrong = answer != solution
-    shown = Text()
-    for r in range(len(puzzle)):
-        for given in puzzle[r]:
-            shown.append(f" {given or '.'} ", style="bold" if given else "dim")
-        shown.append("     ")
-        for given, cell, bad in zip(puzzle[r], answer[r], wrong[r], strict=True):
-            style = "bold red" if bad else "bold" if given else "green"
-            shown.append(f" {cell or '.'}{'!' if bad else ' '}", style=style)
-        shown.append("\n")
-    shown.append(f"puzzle and prediction, {int(wrong.sum())} cells wrong (!)")
-    return shown
+    task, answer = example.task, example.answer
+    wrong = (example.solution != IGNORE) & (answer != example.solution)
+    styles = np.where(wrong, "bold red", np.where(answer == example.puzzle, "bold", "green"))
+    table = Table(box=None, padding=(0, 4, 0, 0), pad_edge=False, show_header=False)
+    table.add_row(
+        _drawn(task.render(task.decode(example.puzzle)), {}, {}),
+        _drawn(
+            task.render(task.decode(answer)),
+            dict(enumerate(styles.tolist())),
+            {int(at): "!" for at in np.flatnonzero(wrong)},
+        ),
+    )
+    return Group(table, f"puzzle and prediction, {int(wrong.sum())} cells wrong (!)")
+
+
+def _drawn(picture: Picture, styles: Mapping[int, str], notes: Mapping[int, str]) -> Text:
+    lines = [
+        Text.assemble(*((piece, style or "dim") for piece, style in line)) for line in picture.segments(styles, notes)
+    ]
+    return Text("\n", no_wrap=True).join(lines)
 
 
 def _listed(changed: list[str], most: int = 4) -> str:

@@ -10,6 +10,7 @@ from hrm_trainer._errors import UserError
 
 FORMAT = 1
 _NOT_SETTINGS = ("format", "task", "generated")
+_OF_THE_TASK = ("data.", "task.")
 _FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()
 
 
@@ -27,17 +28,11 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         if not isinstance(content.get(name, {}), dict):
             raise UserError(f"--config {path}: {name} {content[name]}: should hold a mapping from names to settings")
     for name, value in _leaves(content):
-        if isinstance(value, bool) and name not in _NOT_SETTINGS:
+        if isinstance(value, bool) and name not in _NOT_SETTINGS and not name.startswith(_OF_THE_TASK):
             raise UserError(f"--config {path}: {name} {value}: no setting is true or false")
 
     if content.get("generated"):
         content.pop("data_path", None)  # made from the data settings, as it will be again
-    elif "format" not in content and content.get("data_path") is not None:
-        odd = [name for name in content.get("data", {}) if name != "hints"]
-        if odd:
-            raise UserError(
-                f"--config {path}: data.{odd[0]}: does not go with data_path, whose puzzles are made already"
-            )
     if "format" in content and "arch" in content:
         content["arch"] = {k: v for k, v in content["arch"].items() if k not in _FROM_THE_DATA}
     return {k: v for k, v in content.items() if k not in _NOT_SETTINGS}

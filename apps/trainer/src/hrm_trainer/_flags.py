@@ -17,7 +17,7 @@ _METAVARS = {
     "int": "N",
     "float": "X",
     "Path": "PATH",
-    "str": "RUN",
+    "str": "TEXT",
     "tuple[int,int]": "ROWS,COLUMNS",
     "{int,tuple[int,int]}": "N or N,N",
 }
@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, description: str | None) -> None:
         super().__init__(
             prog="trainer",
-            usage="trainer [--dataset sudoku] [--preset NAME] [--GROUP.SETTING VALUE ...]",
+            usage="trainer [--dataset NAME] [--preset NAME] [--GROUP.SETTING VALUE ...]",
             description=description,
             epilog=_EPILOG,
             formatter_class=formatter,
@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         """Return the help with placeholders for people instead of Python types."""
         for action in self._actions:
             if isinstance(action.metavar, str):
-                action.metavar = _METAVARS.get(action.metavar, action.metavar)
+                action.metavar = "RUN" if action.dest == "resume" else _METAVARS.get(action.metavar, action.metavar)
             if action.help:
                 action.help = action.help.replace(" (default: None)", "")
         return super().format_help()

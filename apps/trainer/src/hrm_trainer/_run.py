@@ -10,13 +10,13 @@ from hrm_model import HRM, HRMConfig, Predictor, Score, score
 from hrm_train import HRMTrainError, Report, RunDirectory, as_arrays, train
 from pydantic import ValidationError
 
-from hrm_trainer._data import find_or_build, open_splits
+from hrm_trainer._data import find_or_build, open_data
 from hrm_trainer._display import Display, Example
 from hrm_trainer._errors import UserError
 from hrm_trainer._file import FORMAT, read_run_settings
-from hrm_trainer._parse import NEWEST, describe
+from hrm_trainer._parse import NEWEST, describe, find_family
 from hrm_trainer._plot import draw_curves
-from hrm_trainer._settings import TrainerSettings
+from hrm_trainer._settings import TrainerSettings, settings_type
 from hrm_trainer._stopping import StopNotice
 
 EVAL_BATCH = 128
@@ -38,19 +38,22 @@ def run(settings: TrainerSettings) -> None:
     _choose_device(settings)
 
     # Data first: it fixes the model's vocabulary and length.
-    path = find_or_build(settings, display.say)
-    train_split, test_split, task, task_json = open_splits(path, settings.dataset)
+    with display.building() as progress:
+        path = find_or_build(settings, display.say, progress)
+    data = open_data(path, settings.dataset)
+    metadata, task = data.train.metadata, data.task
+    variation = settings.options(settings.family.augmentation) if settings.family else {}
     config = HRMConfig(
         **settings.arch.model_dump(),
-        seq_len=train_split.metadata.seq_len,
-        vocab_size=train_split.metadata.vocab_size,
-        num_puzzle_identifiers=train_split.metadata.num_puzzle_identifiers,
+        seq_len=metadata.seq_len,
+        vocab_size=metadata.vocab_size,
+        num_puzzle_identifiers=metadata.num_puzzle_identifiers,
     )
     batches = TrainLoader(
-        train_split,
+        data.train,
         settings.train.global_batch_size,
         seed=settings.train.seed,
-        augment=task.augment(settings.data.hints),
+        augment=task.augment(**variation) if task else None,
     )
 
     mx.random.seed(settings.train.seed)
@@ -58,27 +61,28 @@ def run(settings: TrainerSettings) -> None:
     mx.eval(model.parameters())
     directory = resumed or RunDirectory.create(
         settings.runs,
-        task.name,
+        task.name if task else "puzzles",
         {
             **settings.model_dump(mode="json", exclude={"config", "resume"}),
+            "data": settings.model_dump(mode="json")["data"] if settings.data_path is None else variation,
             "format": FORMAT,
             "data_path": str(path.absolute()),
             "generated": settings.data_path is None,
-            "task": task_json,
+            "task": task.to_json() if task else None,
             "arch": config.model_dump(),
         },
     )
-    display.introduce(settings, model, train_split, test_split, directory.path)
+    display.introduce(settings, model, data, directory.path)
 
     predictor = Predictor(model)
 
     def evaluate(_: HRM) -> Report:
         total = Score()
-        for batch in TestLoader(test_split, EVAL_BATCH):
+        for batch in TestLoader(data.test, EVAL_BATCH):
             arrays = as_arrays(batch)
             prediction = predictor(arrays)
             total += score(prediction, arrays)
-            if total.count <= EVAL_BATCH:
+            if task and total.count <= EVAL_BATCH:
                 display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
         return total.means()
 
@@ -107,7 +111,7 @@ def _find_run(settings: TrainerSettings) -> RunDirectory:
 def _settings_of(run: RunDirectory) -> TrainerSettings:
     content = read_run_settings(run.path / "config.json")
     try:
-        return TrainerSettings(**content)
+        return settings_type(find_family(content.get("dataset"), content.get("data_path")))(**content)
     except ValidationError as error:
         raise UserError(f"{run.path / 'config.json'}: {describe(error)}") from error
 

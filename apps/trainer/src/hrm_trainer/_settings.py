@@ -1,55 +1,17 @@
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from hrm_data import SudokuOptions
+from hrm_data import NoOptions, TaskFamily, task_names
 from hrm_model import ArchConfig
 from hrm_train import TrainConfig
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hrm_trainer._file import read_settings_file
-from hrm_trainer._presets import DEFAULT_PRESETS, PRESETS, PresetName
+from hrm_trainer._presets import DEFAULT_PRESETS, get_preset, preset_names
 
-
-def _box(value: Any) -> Any:
-    if _numbers(value) != 2:
-        raise ValueError("should be two numbers, rows and columns of a box, as in 2,3")
-    return value
-
-
-def _clues(value: Any) -> Any:
-    if isinstance(value, list) and len(value) == 1:  # what the command line makes of one number
-        value = value[0]
-    if value is not None and _numbers(value) not in (1, 2):
-        raise ValueError("should be a number of clues, or the least and the most, as in 4,6")
-    return value
-
-
-def _numbers(value: Any) -> int:
-    """How many whole numbers a value holds, alone or in a list; 0 if it holds anything else."""
-    items = value if isinstance(value, list | tuple) else [value]
-    return len(items) if all(str(item).isdecimal() for item in items) else 0
-
-
-Puzzles = Annotated[int, Field(ge=1, le=10**9)]
-
-
-class DataSettings(SudokuOptions):
-    """The puzzles that a run learns from."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    box: Annotated[tuple[int, int], BeforeValidator(_box)] = Field((3, 3), description="Rows and columns of a box.")
-    train: Puzzles | None = Field(None, description="Training puzzles (generated: 1000, CSV: all).")
-    test: Puzzles | None = Field(None, description="Held-out puzzles (generated: 1000, CSV: all).")
-    clues: Annotated[int | tuple[int, int] | None, BeforeValidator(_clues)] = Field(
-        None, description="Clues of generated puzzles, or the least and the most."
-    )
-    test_clues: Annotated[int | tuple[int, int] | None, BeforeValidator(_clues)] = Field(
-        None, description="Clues of generated test puzzles, or the least and the most; goes with test_kind."
-    )
-    hints: float = Field(0.0, ge=0, le=1, description="Share of training puzzles that get some clues back.")
+DEFAULT_DATASET = "sudoku"
 
 
 class TrainerSettings(BaseSettings):
@@ -57,18 +19,19 @@ class TrainerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", nested_model_default_partial_update=True)
 
-    dataset: Literal["sudoku"] = Field("sudoku", description="What to learn.")
-    preset: PresetName = Field("auto", description="Set of defaults; auto follows the device.")
+    dataset: str | None = Field(None, description=f"What to learn; {DEFAULT_DATASET} without data_path.")
+    preset: str = Field("auto", description="Set of defaults; auto follows the device.")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Where to compute.")
-    data_path: Path | None = Field(None, description="Dataset directory to use instead of a generated one.")
+    data_path: Path | None = Field(None, description="Dataset directory to use instead of one made for this run.")
     runs: Path = Field(Path("runs"), description="Where run directories are made.")
     config: Path | None = Field(None, description="JSON or YAML file with settings, a run's config.json for one.")
     resume: str | None = Field(None, description="Go on with a run: its directory, or nothing for the newest.")
-    data: DataSettings = DataSettings()
+    data: BaseModel = NoOptions()
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()
 
     gpu_available: ClassVar[bool] = False
+    family: ClassVar[TaskFamily | None] = None
 
     @classmethod
     def settings_customise_sources(
@@ -84,12 +47,18 @@ class TrainerSettings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_the_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _name_what_follows(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("dataset") is None and values.get("data_path") is None:
+            values = {**values, "dataset": DEFAULT_DATASET}
         return {**values, "preset": _preset_name(values)}
+
+    def options(self, model: type[BaseModel]) -> dict[str, Any]:
+        """Return those data settings that are fields of a model: the family's options, or its augmentation."""
+        return {name: getattr(self.data, name) for name in model.model_fields}
 
     def changed(self) -> list[str]:
         """Return the settings that differ from the preset's, such as ``train.steps``."""
-        preset = type(self)(preset=self.preset)
+        preset = type(self)(dataset=self.dataset, preset=self.preset)
         return [
             f"{part}.{name}"
             for part in ("data", "arch", "train")
@@ -98,9 +67,37 @@ class TrainerSettings(BaseSettings):
         ]
 
 
-# A preset's difficulty is that of its own board: it does not go with other puzzles.
-_DIFFICULTY = {"kind", "clues", "test_kind", "test_clues"}
-_OTHER_PUZZLES = {"box", "train_csv", *_DIFFICULTY}
+def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
+    """Return the settings of a run on the puzzles of a family, or on puzzles that no task describes.
+
+    Its ``data`` are the family's options and augmentation, its ``preset`` one of those that the family knows.
+    """
+    fields: dict[str, Any] = {
+        "dataset": (_one_of(task_names()) | None, TrainerSettings.model_fields["dataset"]),
+        "preset": (_one_of(("auto", *preset_names(family))), TrainerSettings.model_fields["preset"]),
+    }
+    if family is not None:
+        data = create_model(
+            "DataSettings",
+            __base__=(family.augmentation, family.options),
+            __doc__="The puzzles that a run learns from.",
+            __validators__={"no_switch": field_validator("*", mode="before")(_no_switch)},
+        )
+        fields["data"] = (data, data())
+    made = create_model("Settings", __base__=TrainerSettings, __doc__=TrainerSettings.__doc__, **fields)
+    made.family = family
+    return made
+
+
+def _one_of(values: tuple[str, ...]) -> Any:
+    return Literal.__getitem__(values)
+
+
+def _no_switch(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Refuse a yes or no of a file where a number is asked for; pydantic would take it for 1 or 0."""
+    if isinstance(value, bool) and "bool" not in str(cls.model_fields[str(info.field_name)].annotation):
+        raise ValueError("is true or false, but should be a value")
+    return value
 
 
 class _Source(PydanticBaseSettingsSource):
@@ -119,14 +116,12 @@ class _FileSource(_Source):
 class _PresetSource(_Source):
     def __call__(self) -> dict[str, Any]:
         """Return the values of the preset that was asked for or that suits the device."""
+        family = self.settings_cls.family  # type: ignore[attr-defined]
         name = _preset_name(self.current_state)
-        if not isinstance(name, str) or name not in PRESETS:
+        if name not in preset_names(family):
             return {}  # validation says what is allowed
-        settings = dict(PRESETS[name].settings)
         given = self.current_state.get("data", {})
-        if isinstance(given, Mapping) and _OTHER_PUZZLES & given.keys():
-            settings["data"] = {k: v for k, v in settings["data"].items() if k not in _DIFFICULTY}
-        return settings
+        return dict(get_preset(name, family, given if isinstance(given, Mapping) else {}).settings)
 
 
 def _preset_name(values: Mapping[str, Any]) -> Any:

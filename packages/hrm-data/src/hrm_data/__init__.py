@@ -12,14 +12,15 @@ from hrm_data._arc_grid import (
 from hrm_data._arc_read import ArcItem, read_arc
 from hrm_data._archive import read_archive
 from hrm_data._augment import SudokuAugment
+from hrm_data._bar import progress_bar
 from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._csv import read_csv
 from hrm_data._download import download
 from hrm_data._errors import HRMDataError
-from hrm_data._family import Preset, TaskFamily
-from hrm_data._format import Dataset, PuzzleSet
+from hrm_data._family import NoOptions, Preset, TaskFamily
+from hrm_data._format import Dataset, PuzzleSet, read_task
 from hrm_data._generate import Puzzles, generate_sudoku
-from hrm_data._loader import Augment, Batch, TestLoader, TrainLoader
+from hrm_data._loader import IGNORE, Augment, Batch, TestLoader, TrainLoader
 from hrm_data._metadata import DatasetMetadata
 from hrm_data._open import open_dataset
 from hrm_data._orbit import orbit_invariant
@@ -33,6 +34,7 @@ from hrm_data._task import Task
 from hrm_data._write import one_example_each, write_dataset
 
 __all__ = [
+    "IGNORE",
     "ArcAugmentation",
     "ArcItem",
     "Augment",
@@ -40,6 +42,7 @@ __all__ = [
     "Dataset",
     "DatasetMetadata",
     "HRMDataError",
+    "NoOptions",
     "Picture",
     "Preset",
     "Progress",
@@ -68,9 +71,11 @@ __all__ = [
     "open_dataset",
     "orbit_invariant",
     "parse_identifier",
+    "progress_bar",
     "read_arc",
     "read_archive",
     "read_csv",
+    "read_task",
     "solve",
     "split_of",
     "task_names",

@@ -18,6 +18,7 @@ Augment = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarr
 """Maps a batch's inputs and labels, both `[B, L]` int32, to new ones of the same shape."""
 
 IGNORE = -100
+"""Label of a position that is not asked for."""
 
 
 class TrainLoader:
