@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from pydantic import ValidationError
 from hrm_data._errors import HRMDataError
 from hrm_data._format import ARRAYS, PuzzleSet, check_indices, check_tokens
 from hrm_data._metadata import DatasetMetadata, describe
+from hrm_data._place import new_directory, write_array, write_json
 
 BLANK = "<blank>"
 
@@ -35,8 +32,8 @@ def write_dataset(
     """Write `splits` (split name -> set name -> arrays) to the new directory `root`, and return its path.
 
     Everything is written to a temporary directory beside `root`, fsynced, and renamed; a reader sees all of
-    it or nothing. Tokens become uint8 where the vocabulary fits (int32 otherwise), index arrays int32 where
-    they fit.
+    it or nothing. Arrays are read in slices. Tokens become uint8 where the vocabulary fits (int32 otherwise),
+    index arrays int32 where they fit.
 
     Raises:
         HRMDataError: `root` exists, or the arrays do not obey the format.
@@ -67,28 +64,16 @@ def write_dataset(
             raise HRMDataError(f"{split}: {describe(error)}; correct the argument") from None
         for name, item in sets.items():
             _check(item, metadata[split], f"{split} set {name!r}")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
-    try:
-        scratch.chmod(0o777 & ~_umask())
+    with new_directory(root) as scratch:
         for split, sets in splits.items():
             (scratch / split).mkdir()
-            _write_json(scratch / split / "dataset.json", metadata[split].model_dump(mode="json"))
+            write_json(scratch / split / "dataset.json", metadata[split].model_dump(mode="json"))
             for name, item in sets.items():
                 for field in ARRAYS:
                     _write_array(scratch / split / f"{name}__{field}.npy", getattr(item, field), field, vocab_size)
-            _sync(scratch / split)
-        _write_json(scratch / "identifiers.json", list(identifiers))
+        write_json(scratch / "identifiers.json", list(identifiers))
         if task is not None:
-            _write_json(scratch / "task.json", dict(task))
-        _sync(scratch)
-        try:
-            scratch.rename(root)
-        except OSError as error:
-            raise HRMDataError(f"{root} could not be put in place: {error.strerror}; choose another name") from None
-        _sync(root.parent)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            write_json(scratch / "task.json", dict(task))
     return root
 
 
@@ -122,29 +107,4 @@ def _write_array(path: Path, array: np.ndarray, field: str, vocab_size: int) -> 
         dtype: type[np.integer[Any]] = np.uint8 if vocab_size <= 256 else np.int32
     else:
         dtype = np.int32 if array.size == 0 or array.max() < 2**31 else np.int64
-    with path.open("wb") as file:
-        np.save(file, array.astype(dtype, copy=False), allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_array(path, array, dtype)

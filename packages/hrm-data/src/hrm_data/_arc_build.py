@@ -1,0 +1,220 @@
+"""Build ARC dataset directories, online or offline."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hrm_data._arc_corpus import ArcCorpus, make_corpus, task_keys
+from hrm_data._arc_grid import SEQ_LEN, VOCAB_SIZE
+from hrm_data._arc_online import FOLDER, online_files
+from hrm_data._arc_read import ArcItem, read_arc
+from hrm_data._arc_set import ArcSet, Split
+from hrm_data._download import checksum, download
+from hrm_data._errors import HRMDataError
+from hrm_data._metadata import DatasetMetadata
+from hrm_data._place import new_directory, synced, write_array, write_array_header, write_json
+from hrm_data._progress import Progress, no_progress
+
+_ROWS = 4096  # examples drawn and written at a time
+_SET = "all"
+
+_REPOSITORIES = {
+    "arc1": {"fchollet/ARC-AGI": 800, "victorvikram/ConceptARC": 160},
+    "arc2": {"arcprize/ARC-AGI-2": 1120},
+}
+"""Where the tasks are published, and how many there are."""
+
+
+def _paths(value: Any) -> Any:
+    """One path, or several with commas between them, as a list."""
+    if isinstance(value, Path):
+        return (value,)
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+class ArcOptions(BaseModel):
+    """What an ARC dataset is made from: task files (`source`), or a download of the published ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
+        (), description="Directories, archives or Kaggle's JSON files with the tasks, with commas between them."
+    )
+    download: bool = Field(False, description="Fetch the published tasks from GitHub.")
+    mirror: str = Field("https://codeload.github.com", description="What to download from, if not from GitHub itself.")
+    augmentations: int = Field(1000, ge=0, le=100_000, description="Augmented copies of each task.")
+    online: bool = Field(True, description="Store the tasks and augment while loading; else write every copy (9 GB).")
+    seed: int = Field(0, ge=0, description="Seed of the augmentations.")
+    subset: int | None = Field(
+        None, ge=1, description="Only so many of the training, of the evaluation and of the concept tasks."
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> ArcOptions:
+        if self.source and self.download:
+            raise ValueError("source and download are both given; leave one of them out")
+        return self
+
+
+def build_arc(
+    root: str | Path, options: ArcOptions | None = None, progress: Progress = no_progress, *, name: str = "arc1"
+) -> Path:
+    """Make the dataset directory `root` of ARC tasks with augmented copies, and return its path.
+
+    A group is a task, a puzzle one of its copies, each with its own identifier `name_t<transform>_<colours>`. The split
+    `train` has the demonstrations of all tasks and the tests of those that are not held out, `test` the tests of the
+    evaluation tasks. Both kinds of directory have the same puzzles and give the same batches; offline, examples are
+    drawn and written piece by piece, in bounded memory. An interrupted build leaves nothing.
+
+    Args:
+        root: Must not exist yet.
+        options: Where the tasks come from, and what is made of them.
+        progress: Told how far the build is.
+        name: `arc1` (with ConceptARC) or `arc2`: what is downloaded, and the task's name.
+
+    Raises:
+        HRMDataError: `root` exists, no tasks are given, a file is wrong, the download failed, or the disk is full.
+    """
+    options = options or ArcOptions()
+    root = Path(root)
+    if root.exists():
+        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    items, sources = _tasks(name, options, progress)
+    if not any(item.held_out for item in items):
+        places = ", ".join(map(str, options.source))
+        raise HRMDataError(f"{places}: no task is in a directory named evaluation; without any there is no test split")
+    progress(0, 0, "choosing augmentations")
+    corpus = make_corpus(items, options.augmentations, options.seed)
+    with new_directory(root) as scratch:
+        write_json(
+            scratch / "task.json",
+            {
+                "task": name,
+                "options": options.model_dump(mode="json"),
+                "tasks": Counter(_kind(item) for item in items),
+                "sources": sources,
+                "content_sha256": content_digest(items),
+            },
+        )
+        for split in get_args(Split):
+            (scratch / split).mkdir()
+            item = ArcSet(corpus, split)
+            write_json(scratch / split / "dataset.json", _metadata(corpus, item).model_dump(mode="json"))
+            if not options.online:
+                _write_set(scratch / split, item, progress)
+        if options.online:
+            listed, arrays = online_files(corpus)
+            (scratch / FOLDER).mkdir()
+            write_json(scratch / FOLDER / "tasks.json", listed.model_dump(mode="json"))
+            for field, array in arrays.items():
+                write_array(scratch / FOLDER / f"{field}.npy", array)
+        else:
+            write_json(scratch / "identifiers.json", list(corpus.identifiers))
+    return root
+
+
+def content_digest(items: Iterable[ArcItem]) -> str:
+    """SHA-256 of names, places and grids of tasks: the same wherever they were read from."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.subset}/{item.name}\n".encode())
+        for part in (item.demonstrations, item.tests):
+            for pair in part:
+                for grid in pair:
+                    digest.update(bytes(grid.shape) + grid.tobytes())
+            digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _tasks(name: str, options: ArcOptions, progress: Progress) -> tuple[list[ArcItem], dict[str, str | None]]:
+    """The tasks, and where they came from with the checksum of each file."""
+    if options.source:
+        sources = {str(path): checksum(path) if path.is_file() else None for path in options.source}
+        items = read_arc(options.source)
+    elif options.download:
+        items, sources = _downloaded(name, options.mirror, progress)
+    else:
+        raise HRMDataError(
+            f"{name} cannot be generated: give its task files as source (directories, archives or Kaggle's JSON "
+            "files), or ask for their download"
+        )
+    return _subset(items, options), sources
+
+
+def _downloaded(name: str, mirror: str, progress: Progress) -> tuple[list[ArcItem], dict[str, str | None]]:
+    items: list[ArcItem] = []
+    sources: dict[str, str | None] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for repository, expected in _REPOSITORIES[name].items():
+            url = f"{mirror.rstrip('/')}/{repository}/tar.gz/HEAD"
+            path = download(
+                url,
+                Path(folder) / f"{repository.replace('/', '-')}.tar.gz",
+                progress=lambda done, total, what=f"downloading {repository}": progress(done, total or 0, what),  # type: ignore[misc]
+            )
+            found = read_arc([path])
+            if len(found) != expected:
+                raise HRMDataError(
+                    f"{url} holds {len(found)} tasks, expected {expected}; give the files as source instead"
+                )
+            items += found
+            sources[url] = checksum(path)
+    return sorted(items, key=lambda item: (item.subset, item.name)), sources
+
+
+def _subset(items: Sequence[ArcItem], options: ArcOptions) -> list[ArcItem]:
+    if options.subset is None:
+        return list(items)
+    order = task_keys(options.seed, [item.name for item in items])
+    chosen: Counter[str] = Counter()
+    kept = set()
+    for number in np.argsort(order).tolist():
+        kind = _kind(items[number])
+        if chosen[kind] < options.subset:
+            chosen[kind] += 1
+            kept.add(number)
+    return [items[number] for number in sorted(kept)]
+
+
+def _kind(item: ArcItem) -> str:
+    return item.subset if item.subset in ("training", "evaluation") else "concept"
+
+
+def _metadata(corpus: ArcCorpus, item: ArcSet) -> DatasetMetadata:
+    return DatasetMetadata(
+        pad_id=0,
+        ignore_label_id=0,
+        blank_identifier_id=0,
+        vocab_size=VOCAB_SIZE,
+        seq_len=SEQ_LEN,
+        num_puzzle_identifiers=len(corpus.identifiers),
+        total_groups=item.groups,
+        mean_puzzle_examples=item.examples / item.puzzles,
+        sets=(_SET,),
+    )
+
+
+def _write_set(folder: Path, item: ArcSet, progress: Progress) -> None:
+    for field in ("puzzle_identifiers", "puzzle_indices", "group_indices"):
+        write_array(folder / f"{_SET}__{field}.npy", getattr(item, field).astype(np.int32))
+    tokens, shape = np.dtype(np.uint8), (item.examples, SEQ_LEN)
+    with (
+        synced(folder / f"{_SET}__inputs.npy") as inputs,
+        synced(folder / f"{_SET}__labels.npy") as labels,
+    ):
+        for file in (inputs, labels):
+            write_array_header(file, tokens, shape)
+        for start in range(0, item.examples, _ROWS):
+            progress(start, item.examples, f"writing {folder.name}")
+            rows = item.rows(np.arange(start, min(start + _ROWS, item.examples)))
+            for file, part in zip((inputs, labels), rows, strict=True):
+                file.write(np.ascontiguousarray(part).data)
+    progress(item.examples, item.examples, f"writing {folder.name}")

@@ -1,0 +1,105 @@
+"""Make a directory whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from hrm_data._errors import HRMDataError
+
+_PIECE = 1 << 22  # numbers written at a time
+
+
+@contextmanager
+def new_directory(root: Path) -> Iterator[Path]:
+    """A temporary directory beside `root` that becomes `root` at the end, synced; a reader sees all of it or nothing.
+
+    After any exception, Ctrl-C included, it is gone.
+
+    Raises:
+        HRMDataError: `root` exists, or the disk is full or cannot be written.
+    """
+    if root.exists() or root.is_symlink():
+        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    with disk_errors(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+        try:
+            scratch.chmod(0o777 & ~_umask())
+            yield scratch
+            for folder in (*(path for path in scratch.rglob("*") if path.is_dir()), scratch):
+                _sync(folder)
+            try:
+                scratch.rename(root)
+            except OSError as error:
+                raise HRMDataError(f"{root} could not be put in place: {error.strerror}; choose another name") from None
+            _sync(root.parent)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Turn what the disk says while `root` is made into an `HRMDataError` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "free some space" if error.errno == errno.ENOSPC else "choose another place"
+        raise HRMDataError(
+            f"{root} cannot be written ({error.strerror or error}); nothing was kept, {remedy}"
+        ) from None
+
+
+@contextmanager
+def synced(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that is on the disk when the block ends."""
+    with path.open("xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_array_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Begin a `.npy` file; the elements follow in C order."""
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+
+
+def write_array(path: Path, array: np.ndarray, dtype: type[np.integer[Any]] | None = None) -> None:
+    """Write a `.npy` file piece by piece, so that `array` may be anything that gives its rows in slices."""
+    kind = np.dtype(dtype or array.dtype)
+    rows = max(1, _PIECE // max((*array.shape[1:], 1)))
+    with synced(path) as file:
+        write_array_header(file, kind, array.shape)
+        for start in range(0, len(array), rows):
+            file.write(np.ascontiguousarray(array[start : start + rows], kind).data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file."""
+    with synced(path) as file:
+        for piece in json.JSONEncoder(indent=1).iterencode(value):
+            file.write(piece.encode())
+        file.write(b"\n")
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
