@@ -38,7 +38,7 @@ def test_several_lanes_do_what_one_lane_does(
     for lanes in (1, count):
         streams = [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(lanes - 1))]
         monkeypatch.setattr(hrm_train._step, "lanes", lambda _, streams=streams: streams)
-        model = make_model(halt_exploration_prob=0.0, puzzle_emb_ndim=prefix)
+        model = make_model(puzzle_emb_ndim=prefix)
         results.append(run(model, make_puzzles(model)).state)
     one, several = results
     assert one["carry"]["steps"].tolist() == several["carry"]["steps"].tolist()

@@ -3,6 +3,7 @@
 from hrm_train._checkpoint import checkpoints, load_checkpoint, load_checkpoint_model, save_checkpoint
 from hrm_train._config import TrainConfig
 from hrm_train._errors import HRMTrainError
+from hrm_train._gradients import loss_and_gradients
 from hrm_train._loop import (
     BatchSource,
     Callback,
@@ -14,9 +15,10 @@ from hrm_train._loop import (
 )
 from hrm_train._losses import IGNORE_LABEL, LossType, act_loss, cross_entropy
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
+from hrm_train._ranks import Ranks
 from hrm_train._run import RunDirectory
 from hrm_train._schedule import cosine_with_warmup
-from hrm_train._step import TrainStep, loss_and_gradients
+from hrm_train._step import TrainStep
 
 __all__ = [
     "IGNORE_LABEL",
@@ -26,6 +28,7 @@ __all__ = [
     "HRMTrainError",
     "InterruptedRunError",
     "LossType",
+    "Ranks",
     "Report",
     "RunDirectory",
     "SparseSignSGD",

@@ -3,6 +3,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_train._losses import LossType
+from hrm_train._step import Halting
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0)]
@@ -33,6 +34,17 @@ class TrainConfig(BaseModel):
     )
     on_nan: Literal["stop", "skip"] = Field(
         "stop", description="What a loss or gradient that is not finite does: stop the run, or skip the step."
+    )
+    micro_batch_size: int = Field(
+        0, ge=0, lt=2**31, description="Slots that a process computes at once, 0 for all; gradients are accumulated."
+    )
+    halting: Halting = Field("learned", description="When a slot halts in training; fixed: at halt_max_steps only.")
+    clip_norm: float = Field(0.0, ge=0, description="Largest global norm of the dense gradients; 0 does not clip.")
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay of an average of the weights, which evaluation and weight files then use; 0 keeps none.",
     )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")

@@ -19,7 +19,8 @@ from hrm_train._run import RunDirectory
 from hrm_train._schedule import cosine_with_warmup
 from hrm_train._step import TrainStep
 
-Report = Mapping[str, float]
+Report = Mapping[str, Any]
+"""Numbers by name, and ``halting_steps``: how many puzzles took 1, 2, ... ACT steps."""
 
 
 class BatchSource(Protocol):
@@ -144,6 +145,10 @@ def make_train_step(model: HRM, config: TrainConfig) -> TrainStep:
         SparseSignSGD(schedule(config.puzzle_emb_lr), config.puzzle_emb_weight_decay),
         config.global_batch_size,
         config.loss_type,
+        micro_batch_size=config.micro_batch_size,
+        halting=config.halting,
+        clip_norm=config.clip_norm,
+        ema_decay=config.ema_decay,
     )
 
 
@@ -158,15 +163,17 @@ def as_arrays(batch: Mapping[str, np.ndarray]) -> Batch:
 
 def _report(step: TrainStep, config: TrainConfig, done: int, clock: "_Clock") -> Report:
     """Read the metrics back from the device."""
-    sums, skipped = tree_map(lambda a: a.item(), (step.metrics, step.skipped["count"]))
+    sums, skipped = tree_map(lambda a: a.tolist(), (step.metrics, step.skipped["count"]))
     steps, seconds = clock.lap(done)
     count = max(1, sums.pop("count"))
+    halting_steps = [int(slots) for slots in sums.pop("halting_steps")]
     summed = (done - 1) % config.log_interval + 1 - skipped  # with those before a resume
     losses = {name: sums.pop(name) / max(1, summed * config.global_batch_size) for name in list(sums) if "loss" in name}
     return {
         "step": done,
         **losses,
         **{name: total / count for name, total in sums.items()},
+        "halting_steps": halting_steps,
         "skipped": skipped,
         "lr": step.optimizer.learning_rate.item(),
         "steps_per_second": steps / seconds,

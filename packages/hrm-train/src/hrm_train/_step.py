@@ -1,65 +1,27 @@
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import mlx.core as mx
-from hrm_model import HRM, ACTOutput, Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
+from hrm_model import HRM, Batch, Carry, initial_carry, least_steps, slots
 from hrm_ops import lanes
+from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_flatten, tree_map
 
-from hrm_train._losses import LossType, act_loss
+from hrm_train._gradients import Metrics, Tree, loss_and_gradients
+from hrm_train._losses import LossType
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
+from hrm_train._ranks import Ranks
 
-Metrics = dict[str, mx.array]
-Tree = dict[str, Any]
-
-
-def loss_and_gradients(
-    model: HRM,
-    carry: Carry,
-    batch: Batch,
-    loss_type: LossType,
-    max_steps: mx.array | int | None = None,
-    rows: mx.array | None = None,
-) -> tuple[Carry, ACTOutput, Metrics, Tree, mx.array | None]:
-    """Run one ACT training step up to the gradients of ``loss / batch_size``.
-
-    Args:
-        model: The model.
-        carry: Slots of the step before.
-        batch: Examples for the slots that halted.
-        loss_type: See ``cross_entropy``.
-        max_steps: Steps after which a slot halts, in place of ``halt_max_steps`` and at most that.
-        rows: Puzzle rows ``[B, E]`` of the filled slots; looked up when left out.
-
-    Returns:
-        The new carry, the outputs, the metrics of ``act_loss`` with the summed ``loss`` added, the tree of
-        dense gradients, and the gradient at each slot's puzzle row ``[B, E]`` (None without a prefix).
-    """
-    carry = fill_halted_slots(model, carry, batch)
-    parameters = model.trainable_parameters()
-    trained: dict[str, Any] = {"dense": parameters}
-    if rows is None:
-        rows = model.puzzle_rows(carry["puzzle_identifiers"])
-    if rows is not None:
-        trained["rows"] = rows
-
-    def loss_fn(trained: Tree) -> tuple[mx.array, Any]:
-        model.update(trained["dense"])
-        new_carry, output = act_step(model, carry, trained.get("rows"), True, max_steps)
-        loss, metrics = act_loss(output, new_carry["labels"], new_carry["steps"], new_carry["halted"], loss_type)
-        return loss / carry["steps"].size, (new_carry, output, {**metrics, "loss": loss})
-
-    (_, (new_carry, output, metrics)), gradients = mx.value_and_grad(loss_fn)(trained)
-    model.update(parameters)
-    return new_carry, output, metrics, gradients["dense"], gradients.get("rows")
+Halting = Literal["learned", "fixed"]
 
 
 class TrainStep:
     """One compiled ACT training step: fill slots, forward, loss, gradients, both optimisers, new carry, metrics.
 
-    A step starts its own evaluation and returns: the host runs ahead of the device by one step. The batch is
-    spread over the ``hrm_ops.lanes`` of the device, each with its own slots; a step is the same as with one lane
-    but for rounding and for the order of random numbers.
+    A step starts its own evaluation and returns: the host runs ahead of the device by one step. The slots are
+    spread over ranks, micro-batches and the ``hrm_ops.lanes`` of the device; each has its own, and however many
+    there are, a step is the same but for rounding.
 
     The puzzle table is written in place, whatever its size, unless somebody holds another reference to its array:
     then MLX copies it first.
@@ -71,12 +33,18 @@ class TrainStep:
         model: The model; its parameters are updated in place.
         optimizer: For everything but the puzzle table; initialised here.
         puzzle_optimizer: For the rows of the puzzle table that a batch uses.
-        batch_size: Number of slots.
+        batch_size: Number of slots, of all ranks together.
         loss_type: See ``cross_entropy``.
+        micro_batch_size: Slots that a rank computes at once, 0 for all that it has; gradients are accumulated.
+        halting: ``fixed`` lets every slot take ``halt_max_steps`` steps.
+        clip_norm: Largest global norm of the dense gradients; 0 does not clip (Pascanu et al., arXiv 1211.5063).
+        ema_decay: Decay of the running average of the dense weights; 0 keeps none.
+        ranks: The processes that train together.
 
     Attributes:
-        carry: State of all slots.
-        metrics: Sums of the metrics since :meth:`reset_metrics`, float32 scalars.
+        carry: State of this rank's slots.
+        average: Exponential moving average of the trainable parameters, empty without ``ema_decay``.
+        metrics: Sums of the metrics over the slots of all ranks since :meth:`reset_metrics`, float32.
         skipped: Since :meth:`reset_metrics`, how many steps were skipped (``count``) and how many were taken from
             the first of them on (``since``), int32 scalars.
     """
@@ -88,17 +56,30 @@ class TrainStep:
         puzzle_optimizer: SparseSignSGD,
         batch_size: int,
         loss_type: LossType,
+        *,
+        micro_batch_size: int = 0,
+        halting: Halting = "learned",
+        clip_norm: float = 0.0,
+        ema_decay: float = 0.0,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.puzzle_optimizer = puzzle_optimizer
         self.loss_type = loss_type
-        self.carry: Carry = initial_carry(model.config, batch_size)
+        self.halting, self.clip_norm, self.ema_decay = halting, clip_norm, ema_decay
+        self.ranks = ranks or Ranks()
+        self._share = self.ranks.share(batch_size)
+        self._slots = batch_size
+        local = self._share.stop - self._share.start
+        self._micro_batch_size = micro_batch_size or local
+        self.carry: Carry = initial_carry(model.config, local)
+        self.average: Tree = tree_map(mx.array, model.trainable_parameters()) if ema_decay else {}
         self.metrics: Metrics = {}
         self.skipped: Metrics = {}
         self.reset_metrics()
         optimizer.init(model.trainable_parameters())
-        self._lanes = lanes(batch_size)
+        self._lanes = lanes(self._micro_batch_size)
         # Each lane has its own compiled function: one for all would share constants between streams, and a
         # kernel is not fused across streams.
         self._forward = [self._compile_forward() for _ in self._lanes]
@@ -111,6 +92,7 @@ class TrainStep:
             "model": self.model.parameters(),
             "optimizer": self.optimizer.state,
             "puzzle_optimizer": self.puzzle_optimizer.state,
+            "average": self.average,
             "carry": self.carry,
             "metrics": self.metrics,
             "skipped": self.skipped,
@@ -127,6 +109,7 @@ class TrainStep:
         self.model.update(state["model"])
         self.optimizer.state = state["optimizer"]
         self.puzzle_optimizer.state = state["puzzle_optimizer"]
+        self.average = state["average"]
         self.carry = state["carry"]
         self.metrics = state["metrics"]
         self.skipped = state["skipped"]
@@ -149,6 +132,7 @@ class TrainStep:
         if self.model.config.bootstraps:
             names.append("q_continue_loss")
         self.metrics = {name: mx.zeros(()) for name in names}
+        self.metrics["halting_steps"] = mx.zeros((self.model.config.halt_max_steps,))
         self.skipped = {name: mx.array(0) for name in ("count", "since")}
 
     def __call__(self, batch: Batch, max_steps: int | None = None) -> None:
@@ -160,16 +144,21 @@ class TrainStep:
         """
         limit = mx.array(max_steps or self.model.config.halt_max_steps)  # an array, so that it is not compiled in
         identifiers, rows = self._look_up(batch)
-        size = self.carry["steps"].size // len(self._lanes)
-        results = []
-        for i, (stream, forward) in enumerate(zip(self._lanes, self._forward, strict=True)):
-            part = slice(i * size, (i + 1) * size)
-            with mx.stream(stream):
-                lane_rows = None if rows is None else rows[part]
-                results.append(forward(slots(self.carry, part), slots(batch, part), limit, lane_rows))
-        carries, metrics, gradients, row_gradients = zip(*results, strict=True)
-        self.carry, self.metrics, self.skipped, new_rows = self._update(
-            carries, [self.metrics, *metrics], self.skipped, gradients, identifiers, rows, row_gradients
+        own_rows = None if rows is None else rows[self._share]
+        least = self._least_steps()
+        results: list[list[list[Any]]] = []
+        gradients: list[Tree] = []
+        for start in range(0, self.carry["steps"].size, self._micro_batch_size):
+            parts = self._run_lanes(start, batch, limit, own_rows, least)
+            gradients = [_add(*pair) for pair in zip(gradients, parts[2], strict=True)] if gradients else parts[2]
+            results.append(parts)
+            if start:
+                mx.async_eval(gradients)  # so that only one micro-batch is in memory
+        carries, metrics, _, row_gradients = (
+            [item for parts in column for item in parts] for column in zip(*results, strict=True)
+        )
+        self.carry, self.average, self.metrics, self.skipped, new_rows = self._update(
+            carries, self.average, [self.metrics, *metrics], self.skipped, gradients, identifiers, rows, row_gradients
         )
         mx.async_eval(self.state, new_rows)
         if rows is not None:
@@ -179,18 +168,41 @@ class TrainStep:
             self.model.puzzle_emb.weight[identifiers] = new_rows
             mx.async_eval(self.model.puzzle_emb.weight)
 
+    def _run_lanes(
+        self, start: int, batch: Batch, limit: mx.array, rows: mx.array | None, least: mx.array | None
+    ) -> list[list[Any]]:
+        """Return what each lane gives for its slots of the micro-batch that begins at ``start``, by kind."""
+        size = self._micro_batch_size // len(self._lanes)
+        results = []
+        for i, (stream, forward) in enumerate(zip(self._lanes, self._forward, strict=True)):
+            part = slice(start + i * size, start + (i + 1) * size)
+            with mx.stream(stream):
+                own = [None if array is None else array[part] for array in (rows, least)]
+                results.append(forward(slots(self.carry, part), slots(batch, part), limit, *own))
+        return [list(kind) for kind in zip(*results, strict=True)]
+
     def _look_up(self, batch: Batch) -> tuple[mx.array, mx.array | None]:
-        """Return the puzzle identifiers of the slots as they will be filled, and their rows of the table."""
+        """Return the puzzle identifiers of all ranks' slots as they will be filled, and their rows of the table."""
         identifiers = mx.where(self.carry["halted"], batch["puzzle_identifiers"], self.carry["puzzle_identifiers"])
+        identifiers = self.ranks.gather(identifiers)
         return identifiers, self.model.puzzle_rows(identifiers)
 
+    def _least_steps(self) -> mx.array | None:
+        """Return how many steps each slot must take; drawn for all ranks at once, so that a slot's share is its own."""
+        config = self.model.config
+        if self.halting == "fixed":
+            return mx.full(self.carry["steps"].shape, config.halt_max_steps)
+        if config.halt_max_steps == 1 or config.halt_exploration_prob == 0:
+            return None
+        return least_steps(config, self._slots)[self._share]
+
     def _compile_forward(self) -> Any:
-        @partial(mx.compile, inputs=[self.model.state, mx.random.state], outputs=[mx.random.state])
+        @partial(mx.compile, inputs=[self.model.state])
         def forward(
-            carry: Carry, batch: Batch, limit: mx.array, rows: mx.array | None
+            carry: Carry, batch: Batch, limit: mx.array, rows: mx.array | None, least: mx.array | None
         ) -> tuple[Carry, Metrics, Tree, mx.array | None]:
             carry, _, metrics, gradients, row_gradients = loss_and_gradients(
-                self.model, carry, batch, self.loss_type, limit, rows
+                self.model, carry, batch, self.loss_type, limit, rows, least
             )
             return carry, metrics, gradients, row_gradients
 
@@ -201,29 +213,39 @@ class TrainStep:
 
         @partial(mx.compile, inputs=changed, outputs=changed)
         def update(
-            carries: tuple[Carry, ...],
-            metrics: list[Metrics],
+            carries: Sequence[Carry],
+            average: Tree,
+            metrics: Sequence[Metrics],
             skipped: Metrics,
-            gradients: tuple[Tree, ...],
+            gradients: Sequence[Tree],
             identifiers: mx.array,
             rows: mx.array | None,
-            row_gradients: tuple[mx.array | None, ...],
-        ) -> tuple[Carry, Metrics, Metrics, mx.array | None]:
+            row_gradients: Sequence[mx.array | None],
+        ) -> tuple[Carry, Tree, Metrics, Metrics, mx.array | None]:
+            parts = len(carries)
             carry = tree_map(lambda *parts: mx.concatenate(list(parts)), *carries)
-            gradient = tree_map(lambda *parts: sum(parts) / len(parts), *gradients)
+            gradient = self.ranks.average(tree_map(lambda *lanes: sum(lanes) / parts, *gradients))
+            row_gradient = [part / (parts * self.ranks.size) for part in row_gradients if part is not None]
+            row_gradient = [self.ranks.gather(mx.concatenate(row_gradient))] if row_gradient else []
             before, total = metrics[0], tree_map(lambda *parts: sum(parts), *metrics[1:])
-            row_gradient = [part / len(row_gradients) for part in row_gradients if part is not None]
-            good = _all_finite([total["loss"], gradient, row_gradient, carry["z_H"], carry["z_L"]])
+            diverged = ~_all_finite([carry["z_H"], carry["z_L"]])
+            total, diverged = self.ranks.sum([total, diverged.astype(mx.float32)])
+            good = _all_finite([total["loss"], gradient, row_gradient]) & (diverged == 0)
+            if self.clip_norm:
+                gradient, _ = clip_grad_norm(gradient, self.clip_norm)
 
             old = self.model.trainable_parameters(), self.optimizer.state, self.puzzle_optimizer.state
             old = tree_map(lambda array: array, old)
             self.optimizer.update(self.model, gradient)
             if rows is not None:
-                new_rows = self.puzzle_optimizer.apply_rows(rows, identifiers, mx.concatenate(row_gradient))
+                new_rows = self.puzzle_optimizer.apply_rows(rows, identifiers, *row_gradient)
                 rows = mx.where(good, new_rows, rows)
             self.model.update(_choose(good, self.model.trainable_parameters(), old[0]))
             self.optimizer.state.update(_choose(good, self.optimizer.state, old[1]))
             self.puzzle_optimizer.state.update(_choose(good, self.puzzle_optimizer.state, old[2]))
+            if average:
+                moved = _moved(average, self.model.trainable_parameters(), 1 - self.ema_decay)
+                average = _choose(good, moved, average)
 
             fresh = {**carry, "halted": mx.ones_like(carry["halted"])}
             fresh |= {name: mx.zeros_like(carry[name]) for name in ("z_H", "z_L")}
@@ -232,7 +254,7 @@ class TrainStep:
                 "count": skipped["count"] + ~good,
                 "since": skipped["since"] + ((skipped["since"] > 0) | ~good),
             }
-            return _choose(good, carry, fresh), metrics_now, now_skipped, rows
+            return _choose(good, carry, fresh), average, metrics_now, now_skipped, rows
 
         return update
 
@@ -241,6 +263,15 @@ def _all_finite(tree: Any) -> mx.array:
     """Whether every number of a tree of arrays is finite and has a finite square, as Adam's second moment takes it."""
     arrays = [array for _, array in tree_flatten(tree) if isinstance(array, mx.array)]
     return mx.stack([mx.isfinite(mx.square(array)).all() for array in arrays]).all()
+
+
+def _add(one: Tree, other: Tree) -> Tree:
+    return cast(Tree, tree_map(mx.add, one, other))
+
+
+def _moved(average: Tree, weights: Tree, share: float) -> Tree:
+    """Move an average towards the weights: ``average + share * (weights - average)``."""
+    return cast(Tree, tree_map(lambda a, w: a + share * (w - a), average, weights))
 
 
 def _choose(condition: mx.array, yes: Any, no: Any) -> Any:

@@ -1,0 +1,172 @@
+"""Processes that train together: what one rank has to ask of the others."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import accumulate
+from typing import Any, NoReturn, TypeVar
+
+import mlx.core as mx
+from hrm_ops import share_cores
+from lightning_utilities.core.apply_func import apply_to_collection
+from mlx.nn.utils import average_gradients
+from mlx.utils import tree_flatten, tree_unflatten
+
+from hrm_train._errors import HRMTrainError
+
+# Set by mlx.launch (ring, JACCL, NCCL), Open MPI, MPICH and Slurm's PMIx; without any of them there is one process.
+_LAUNCHED = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
+_JOIN_SECONDS = 300
+
+Result = TypeVar("Result")
+
+
+class Ranks:
+    """A group of processes that train one model together, each on its share of the slots.
+
+    What it returns is not evaluated, except texts. Every rank has to make the same calls in the same order.
+
+    Args:
+        group: The processes; left out, this one alone.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        size: Number of processes.
+    """
+
+    def __init__(self, group: mx.distributed.Group | None = None) -> None:
+        self._group = group
+        self.rank: int = group.rank() if group is not None else 0
+        self.size: int = group.size() if group is not None else 1
+
+    @classmethod
+    def join(cls) -> "Ranks":
+        """Join the processes that were started together with this one, and share the cores with those of this host.
+
+        Raises:
+            HRMTrainError: If the others cannot be reached.
+        """
+        if not any(name in os.environ for name in _LAUNCHED):
+            return cls()
+        try:
+            with _time_limit(_JOIN_SECONDS):
+                ranks = cls(mx.distributed.init(strict=True))
+        except (RuntimeError, ValueError, TimeoutError) as error:
+            raise HRMTrainError(f"the other ranks cannot be joined ({error}); start all of them together") from error
+        host = socket.gethostname()
+        share_cores(ranks.texts(host).count(host))
+        return ranks
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and shows."""
+        return self.rank == 0
+
+    def share(self, slots: int) -> slice:
+        """Return which of the slots of all ranks are this rank's."""
+        size = slots // self.size
+        return slice(self.rank * size, (self.rank + 1) * size)
+
+    def average(self, tree: Any) -> Any:
+        """Return the mean of a tree of arrays over all ranks, sent in few messages."""
+        return average_gradients(tree, self._group) if self.size > 1 else tree
+
+    def sum(self, tree: Any) -> Any:
+        """Return the sum of a tree of arrays of one dtype over all ranks, sent in one message."""
+        if self.size == 1:
+            return tree
+        pairs = tree_flatten(tree)
+        ends = list(accumulate(array.size for _, array in pairs))
+        total = mx.distributed.all_sum(mx.concatenate([array.reshape(-1) for _, array in pairs]), group=self._group)
+        parts = mx.split(total, ends[:-1])
+        return tree_unflatten([(name, part.reshape(a.shape)) for (name, a), part in zip(pairs, parts, strict=True)])
+
+    def gather(self, tree: Any) -> Any:
+        """Return the arrays of all ranks, one rank after the other along the first axis."""
+        return self._each(tree, lambda array: mx.distributed.all_gather(array, group=self._group))
+
+    def from_lead(self, tree: Any) -> Any:
+        """Return the arrays of rank 0 on every rank, bit for bit; shapes and dtypes are the same everywhere."""
+
+        def sent(array: mx.array) -> mx.array:
+            bits = array.reshape(-1).view(mx.uint8)
+            total = mx.distributed.all_sum(bits if self.leads else mx.zeros_like(bits), group=self._group)
+            return total.view(array.dtype).reshape(array.shape)
+
+        return self._each(tree, sent)
+
+    def texts(self, text: str) -> list[str]:
+        """Return what each rank has to say, by rank."""
+        if self.size == 1:
+            return [text]
+        content = text.encode()
+        lengths = self.gather(mx.array([len(content)])).tolist()
+        longest = max(1, *lengths)
+        everything = bytes(self.gather(mx.array(list(content.ljust(longest)), mx.uint8)).tolist())
+        return [everything[i * longest :][:length].decode() for i, length in enumerate(lengths)]
+
+    def in_turn(self, work: Callable[[], Result]) -> Result:
+        """Do something on one rank after the other, so that what the first leaves on disk is found by the next.
+
+        Raises:
+            HRMTrainError: Where the work failed on another rank; here the work's own error is raised.
+        """
+        result: list[Result] = []
+        error: Exception | None = None
+        for turn in range(self.size):
+            if turn == self.rank:
+                try:
+                    result.append(work())
+                except Exception as caught:
+                    error = caught
+            problems = self.texts(str(error or ""))
+        if error is not None:
+            raise error
+        for rank, problem in enumerate(problems):
+            if problem:
+                raise HRMTrainError(f"rank {rank}: {problem}")
+        return result[0]
+
+    def check_same(self, facts: Mapping[str, Any]) -> None:
+        """Refuse to go on when ranks differ in what has to be equal.
+
+        Args:
+            facts: Values by name that JSON can hold.
+
+        Raises:
+            HRMTrainError: On every rank, with both values of what differs.
+        """
+        texts = self.texts(json.dumps({"host": socket.gethostname(), **facts}))
+        first, *others = (json.loads(text) for text in texts)
+        for rank, other in enumerate(others, start=1):
+            odd = [name for name in first.keys() | other.keys() if first.get(name) != other.get(name)]
+            odd = sorted(set(odd) - {"host"})
+            if odd:
+                differences = "; ".join(
+                    f"{name} is {json.dumps(first.get(name))} on rank 0 ({first['host']}), "
+                    f"but {json.dumps(other.get(name))} on rank {rank} ({other['host']})"
+                    for name in odd
+                )
+                raise HRMTrainError(f"the ranks differ: {differences}. Start all of them with the same")
+
+    def _each(self, tree: Any, change: Callable[[mx.array], mx.array]) -> Any:
+        return apply_to_collection(tree, mx.array, change) if self.size > 1 else tree
+
+
+@contextmanager
+def _time_limit(seconds: int) -> Iterator[None]:
+    """Interrupt what blocks in the main thread: joining waits for ever for a rank that never comes."""
+
+    def stop(_signal: int, _frame: object) -> NoReturn:
+        raise TimeoutError(f"they did not come within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
