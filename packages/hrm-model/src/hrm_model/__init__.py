@@ -15,6 +15,14 @@ from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._inference import Prediction, Predictor
 from hrm_model._model import HRM, HRMOutput, ReasoningModule
+from hrm_model._reference import (
+    load_reference,
+    our_name,
+    read_reference_config,
+    reference_config,
+    reference_name,
+    save_reference_weights,
+)
 from hrm_model._score import Score, score
 from hrm_model._weights import load_model, save_weights
 
@@ -37,6 +45,12 @@ __all__ = [
     "initial_carry",
     "least_steps",
     "load_model",
+    "load_reference",
+    "our_name",
+    "read_reference_config",
+    "reference_config",
+    "reference_name",
+    "save_reference_weights",
     "save_weights",
     "score",
     "slots",

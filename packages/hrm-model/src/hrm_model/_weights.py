@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
@@ -8,6 +7,7 @@ from pydantic import ValidationError
 from hrm_model._config import HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._model import HRM
+from hrm_model._safetensors import read_safetensors
 
 
 def save_weights(model: HRM, path: Path) -> None:
@@ -22,11 +22,7 @@ def load_model(path: Path) -> HRM:
     Raises:
         HRMModelError: If the file is missing, damaged, has no configuration, or does not fit its configuration.
     """
-    try:
-        loaded: Any = mx.load(str(path), return_metadata=True)
-        arrays, metadata = loaded
-    except (RuntimeError, ValueError, OSError) as error:
-        raise HRMModelError(f"{path}: cannot be read as safetensors ({error}); choose another checkpoint") from error
+    arrays, metadata = read_safetensors(path)
     if "config" not in metadata:
         raise HRMModelError(f"{path}: has no 'config' in its metadata, so it is no HRM of ours")
     try:

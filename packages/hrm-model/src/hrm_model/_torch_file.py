@@ -1,0 +1,192 @@
+"""Reads tensors from the zip archives that ``torch.save`` writes, without torch."""
+
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+
+from hrm_model._errors import HRMModelError
+from hrm_model._pickle import read_pickle
+
+
+class _Dtype(NamedTuple):
+    buffer: Any  # format of the memoryview that has elements of this size
+    size: int
+    dtype: mx.Dtype
+
+
+_STORAGES = {
+    "torch.FloatStorage": _Dtype("f", 4, mx.float32),
+    "torch.BFloat16Storage": _Dtype("H", 2, mx.bfloat16),
+    "torch.HalfStorage": _Dtype("H", 2, mx.float16),
+    "torch.LongStorage": _Dtype("q", 8, mx.int64),
+    "torch.IntStorage": _Dtype("i", 4, mx.int32),
+    "torch.BoolStorage": _Dtype("B", 1, mx.bool_),
+}
+
+
+class _Storage(NamedTuple):
+    key: str
+    kind: _Dtype
+    length: int  # elements
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.storage.kind.size
+
+
+def read_torch_file(path: Path) -> dict[str, mx.array]:
+    """Read a dictionary of tensors that ``torch.save`` wrote.
+
+    Only tensors and plain containers are understood; nothing is imported or called, and no more memory is taken
+    than the file has bytes (and once more for its largest tensor).
+
+    Args:
+        path: A zip archive of PyTorch 1.6 or newer.
+
+    Returns:
+        The tensors by name, float32, bfloat16, float16, int64, int32 or bool.
+
+    Raises:
+        HRMModelError: If the file is missing or damaged, holds anything else, or claims more than it has.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _Reader(archive, path.stat().st_size).read()
+    except FileNotFoundError:
+        raise HRMModelError(f"{path}: does not exist") from None
+    except zipfile.BadZipFile as error:
+        raise HRMModelError(
+            f"{path}: is no whole zip archive of torch.save ({error}); "
+            "copy it again, or write it anew with PyTorch 1.6 or later"
+        ) from error
+    except HRMModelError as error:
+        raise HRMModelError(f"{path}: {error}") from error
+    except (OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, zlib.error) as error:
+        raise HRMModelError(f"{path}: cannot be read as an archive of torch.save ({error})") from error
+
+
+class _Reader:
+    def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
+        self.archive = archive
+        entries = archive.infolist()
+        self.sizes = {entry.filename: entry.file_size for entry in entries}
+        odd = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED or e.flag_bits & 1]
+        if odd:
+            raise HRMModelError(f"its entry {odd[0]!r} is compressed or encrypted, which torch.save never does")
+        if len(self.sizes) < len(entries):
+            raise HRMModelError("two of its entries have the same name")
+        if sum(self.sizes.values()) > size:
+            raise HRMModelError(f"its entries claim {sum(self.sizes.values()):,} bytes, but it has {size:,}")
+
+    def read(self) -> dict[str, mx.array]:
+        pickles = [name for name in self.sizes if name == "data.pkl" or name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise HRMModelError(f"it holds {len(pickles)} entries named data.pkl, but torch.save writes one")
+        self.root = pickles[0].removesuffix("data.pkl")
+        order = f"{self.root}byteorder"
+        if order in self.sizes and self.archive.read(order) != b"little":
+            raise HRMModelError("its numbers are not little-endian; write it anew on a usual machine")
+        content = read_pickle(self.archive.read(pickles[0]), _NAMED, self.storage)
+        if not isinstance(content, dict):
+            raise HRMModelError(f"it holds a {type(content).__name__}, but a dictionary of tensors was expected")
+        for name, value in content.items():
+            if not isinstance(name, str) or not isinstance(value, _Tensor):
+                raise HRMModelError(f"its entry {str(name)[:200]!r} is a {type(value).__name__}, not a named tensor")
+        self.check(content)
+        return {name: self.load(tensor) for name, tensor in content.items()}
+
+    def storage(self, identifier: Any) -> _Storage:
+        match identifier:
+            case ("storage", storage, str(key), str(), int(count)) if isinstance(
+                getattr(storage, "function", None), _StorageKind
+            ):
+                kind = storage.function.kind
+            case _:
+                raise HRMModelError("its pickle refers to something that is no storage of torch")
+        found = self.sizes.get(f"{self.root}data/{key}")
+        if count < 0 or found != count * kind.size:
+            raise HRMModelError(
+                f"its storage {key[:200]!r} should have {count * kind.size:,} bytes, but has "
+                f"{'none' if found is None else format(found, ',')}"
+            )
+        return _Storage(key, kind, count)
+
+    def check(self, tensors: Mapping[str, _Tensor]) -> None:
+        """Refuse tensors that together claim more bytes than there are, as tensors of one storage could."""
+        claimed = sum(tensor.nbytes for tensor in tensors.values())
+        stored = sum(size for name, size in self.sizes.items() if name.startswith(f"{self.root}data/"))
+        if claimed > stored:
+            raise HRMModelError(f"its tensors claim {claimed:,} bytes, but only {stored:,} are stored")
+
+    def load(self, tensor: _Tensor) -> mx.array:
+        kind = tensor.storage.kind
+        if not tensor.nbytes:
+            return mx.zeros(tensor.shape, kind.dtype)
+        name = f"{self.root}data/{tensor.storage.key}"
+        data: Any = memoryview(self.archive.read(name)).cast(kind.buffer)
+        if len(data) != tensor.storage.length:
+            raise HRMModelError(f"its entry {name!r} is cut short")
+        array = mx.array(data)
+        array = array.astype(mx.bool_) if kind.dtype == mx.bool_ else array.view(kind.dtype)
+        array = mx.contiguous(mx.as_strided(array, tensor.shape, tensor.strides, tensor.offset))
+        mx.eval(array)
+        return array
+
+
+class _StorageKind:
+    """What the name of a storage class stands for; it is referred to, never called."""
+
+    def __init__(self, kind: _Dtype) -> None:
+        self.kind = kind
+
+    def __call__(self, *_: Any) -> Any:
+        raise HRMModelError("its pickle makes a storage of its own")
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+    whole = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides) < 16
+    if not isinstance(storage, _Storage) or not whole or not all(type(n) is int for n in (offset, *shape, *strides)):
+        raise HRMModelError("a tensor of its pickle is not made of a storage, an offset, a shape and strides")
+    if min((offset, *shape, *strides)) < 0 or max((0, *shape)) >= 2**31 or max((offset, *strides)) >= 2**62:
+        raise HRMModelError("a tensor of its pickle has an offset, size or stride that is negative or too large")
+    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    if math.prod(shape) > storage.length or (math.prod(shape) and last >= storage.length):
+        raise HRMModelError(
+            f"a tensor of shape {shape}, strides {strides} and offset {offset} does not fit into "
+            f"its storage of {storage.length} elements"
+        )
+    return _Tensor(storage, offset, shape, strides)
+
+
+def _parameter(tensor: Any, *_: Any) -> _Tensor:
+    if not isinstance(tensor, _Tensor):
+        raise HRMModelError("a parameter of its pickle is no tensor")
+    return tensor
+
+
+def _ordered_dict(*arguments: Any) -> dict[Any, Any]:
+    if arguments:
+        raise HRMModelError("its pickle fills an OrderedDict in a way that torch.save never does")
+    return {}
+
+
+_NAMED: Mapping[str, Any] = {
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _parameter,
+    "collections.OrderedDict": _ordered_dict,
+    **{name: _StorageKind(kind) for name, kind in _STORAGES.items()},
+}
