@@ -1,6 +1,7 @@
 """Reads a pickle as data: a small machine for the opcodes of plain containers, which can neither import nor call."""
 
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,11 +38,12 @@ def read_pickle(data: bytes, named: Mapping[str, Function], persistent: Function
         raise HRMModelError(f"its pickle has {len(data):,} bytes, more than any list of weights")
     machine = _Machine(named, persistent)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name == "STOP":
-                (result,) = machine.stack
-                return result
-            machine.do(opcode.name, argument)
+        with warnings.catch_warnings(action="ignore"):  # of escapes in damaged strings
+            for opcode, argument, _ in pickletools.genops(data):
+                if opcode.name == "STOP":
+                    (result,) = machine.stack
+                    return result
+                machine.do(opcode.name, argument)
         raise HRMModelError("its pickle does not end")
     except HRMModelError:
         raise
@@ -121,7 +123,7 @@ class _Machine:
     def _find(self, module: Any, attribute: Any) -> _Named:
         name = f"{module}.{attribute}" if isinstance(module, str) and isinstance(attribute, str) else "?"
         if name not in self.named:
-            raise HRMModelError(f"its pickle names {name[:200]}, which is neither a tensor nor a plain container")
+            raise HRMModelError(f"its pickle names {name[:200]}; only tensors and plain containers are read")
         return _Named(name, self.named[name])
 
     def _since_mark(self) -> list[Any]:

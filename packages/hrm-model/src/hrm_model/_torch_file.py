@@ -88,8 +88,9 @@ class _Reader:
             raise HRMModelError(f"its entry {odd[0]!r} is compressed or encrypted, which torch.save never does")
         if len(self.sizes) < len(entries):
             raise HRMModelError("two of its entries have the same name")
-        if sum(self.sizes.values()) > size:
-            raise HRMModelError(f"its entries claim {sum(self.sizes.values()):,} bytes, but it has {size:,}")
+        claimed = sum(max(entry.file_size, entry.compress_size) for entry in entries)
+        if claimed > size:
+            raise HRMModelError(f"its entries claim {claimed:,} bytes, but it has {size:,}")
 
     def read(self) -> dict[str, mx.array]:
         pickles = [name for name in self.sizes if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -129,7 +130,9 @@ class _Reader:
         claimed = sum(tensor.nbytes for tensor in tensors.values())
         stored = sum(size for name, size in self.sizes.items() if name.startswith(f"{self.root}data/"))
         if claimed > stored:
-            raise HRMModelError(f"its tensors claim {claimed:,} bytes, but only {stored:,} are stored")
+            raise HRMModelError(
+                f"its tensors claim {claimed:,} bytes, but only {stored:,} are stored; shared ones are not read"
+            )
 
     def load(self, tensor: _Tensor) -> mx.array:
         kind = tensor.storage.kind
