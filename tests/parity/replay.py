@@ -28,7 +28,18 @@ from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
-from hrm_model import HRM, Batch, Carry, HRMConfig, Predictor, act_step, fill_halted_slots, initial_carry, score
+from hrm_model import (
+    HRM,
+    Batch,
+    Carry,
+    HRMConfig,
+    Predictor,
+    act_step,
+    fill_halted_slots,
+    initial_carry,
+    our_name,
+    score,
+)
 from hrm_train import AdamAtan2, SparseSignSGD, TrainStep, act_loss, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import ValidationError
@@ -56,12 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"replay: {error}", file=sys.stderr)
         return 2
     return errors.report()
-
-
-def our_name(reference_name: str) -> str:
-    """Translate a parameter's name in the reference to its name here."""
-    name = reference_name.removeprefix("model.inner.")
-    return name.replace("embedding_weight", "weight").replace("puzzle_emb.weights", "puzzle_emb.weight")
 
 
 class Case(NamedTuple):

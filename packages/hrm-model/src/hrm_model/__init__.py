@@ -13,9 +13,11 @@ from hrm_model._act import (
 )
 from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
+from hrm_model._hub import download_checkpoint, is_hub_id
 from hrm_model._inference import Prediction, Predictor
 from hrm_model._model import HRM, HRMOutput, ReasoningModule
 from hrm_model._reference import (
+    find_reference,
     load_reference,
     our_name,
     read_reference_config,
@@ -40,9 +42,12 @@ __all__ = [
     "ReasoningModule",
     "Score",
     "act_step",
+    "download_checkpoint",
     "fill_halted_slots",
+    "find_reference",
     "halting",
     "initial_carry",
+    "is_hub_id",
     "least_steps",
     "load_model",
     "load_reference",

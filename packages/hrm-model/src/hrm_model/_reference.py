@@ -20,6 +20,8 @@ CONFIG = "all_config.yaml"
 ARCHITECTURE = "hrm.hrm_act_v1@HierarchicalReasoningModel_ACTV1"
 PREFIX = "model.inner."
 
+# Without defaults in the reference, and not to be seen in the weights.
+_REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")
 _FLOATS = (mx.float32, mx.bfloat16, mx.float16)
 _LARGEST_CONFIG = 2**20  # bytes; the reference writes less than a thousand
 
@@ -38,6 +40,24 @@ def our_name(name: str) -> str:
     return name.replace("embedding_weight", "weight").replace("puzzle_emb.weights", "puzzle_emb.weight")
 
 
+def find_reference(path: Path) -> Path:
+    """Return the file of weights that a path stands for: itself, or the newest ``step_N`` of a directory.
+
+    Published checkpoints are named ``checkpoint``; safetensors under the reference's names are taken as well.
+
+    Raises:
+        HRMModelError: If there is none.
+    """
+    if not path.is_dir():
+        return path
+    steps = [file for file in path.glob("step_*") if re.fullmatch(r"step_[0-9]+", file.name)]
+    steps.sort(key=lambda file: int(file.name.removeprefix("step_")))
+    for file in (path / "checkpoint", *steps[::-1], *sorted(path.glob("*.safetensors"))):
+        if file.is_file():
+            return file
+    raise HRMModelError(f"{path}: holds no checkpoint of the reference, which are named step_N or checkpoint")
+
+
 def load_reference(path: Path, seq_len: int | None = None, config: Path | None = None) -> HRM:
     """Read a checkpoint of the reference.
 
@@ -45,7 +65,8 @@ def load_reference(path: Path, seq_len: int | None = None, config: Path | None =
     ``all_config.yaml``, which the reference's trainer leaves beside its checkpoints.
 
     Args:
-        path: A file ``step_N`` as ``torch.save`` wrote it, or safetensors under the reference's names.
+        path: A file ``step_N`` as ``torch.save`` wrote it, or safetensors under the reference's names, or a directory
+            of :func:`find_reference`.
         seq_len: Tokens in a puzzle; needed for rotary positions, which no weight tells the length of.
         config: The configuration, when it is not beside the file.
 
@@ -55,11 +76,11 @@ def load_reference(path: Path, seq_len: int | None = None, config: Path | None =
     Raises:
         HRMModelError: If a file is missing, damaged or malicious, or weights and configuration contradict each other.
     """
-    settings = read_reference_config(config or path.parent / CONFIG)
+    path = find_reference(path)
+    config = config or path.parent / CONFIG
+    arch = _arch(read_reference_config(config), config)
     weights = read_reference_weights(path)
-    arch = _arch(settings, config or path.parent / CONFIG)
-    model_config = _config(arch, weights, seq_len, path)
-    return _assemble(model_config, weights, path)
+    return _assemble(_config(arch, weights, seq_len, path, config), weights, path, config)
 
 
 def read_reference_config(path: Path) -> dict[str, Any]:
@@ -143,12 +164,17 @@ def _arch(settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
     name = arch.pop("name", ARCHITECTURE)
     if name != ARCHITECTURE:
         raise HRMModelError(f"{path}: arch.name is {name!r}, but only {ARCHITECTURE} is known here")
+    missing = [field for field in _REQUIRED if field not in arch]
+    if missing:
+        raise HRMModelError(f"{path}: has no arch.{missing[0]}, which the weights do not show; add it")
     arch.pop("loss", None)
     arch.pop("puzzle_emb_len", None)
     return arch
 
 
-def _config(arch: dict[str, Any], weights: Mapping[str, mx.array], seq_len: int | None, path: Path) -> HRMConfig:
+def _config(
+    arch: dict[str, Any], weights: Mapping[str, mx.array], seq_len: int | None, path: Path, source: Path
+) -> HRMConfig:
     """Join what the configuration says to what the weights show; where both do, they must agree."""
 
     def shape(name: str) -> tuple[int, ...]:
@@ -169,7 +195,7 @@ def _config(arch: dict[str, Any], weights: Mapping[str, mx.array], seq_len: int 
     }
     for name, value in shown.items():
         if name in arch and str(arch[name]) != str(value):
-            raise HRMModelError(f"{path}: its weights have {name} {value}, but {CONFIG} says {arch[name]}")
+            raise HRMModelError(f"{path}: its weights have {name} {value}, but {source} says {arch[name]}")
     prefix = -(-width // hidden_size)
     if "embed_pos.weight" in weights:
         length = shape("embed_pos.weight")[0] - prefix
@@ -188,9 +214,7 @@ def _config(arch: dict[str, Any], weights: Mapping[str, mx.array], seq_len: int 
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise HRMModelError(
-            f"{path.parent / CONFIG}: arch.{place} {str(first['input'])[:100]}: {first['msg']}"
-        ) from error
+        raise HRMModelError(f"{source}: arch.{place} {str(first['input'])[:100]}: {first['msg']}") from error
 
 
 def _layers(weights: Mapping[str, mx.array], level: str) -> int:
@@ -198,12 +222,12 @@ def _layers(weights: Mapping[str, mx.array], level: str) -> int:
     return len(numbers)
 
 
-def _assemble(config: HRMConfig, weights: Mapping[str, mx.array], path: Path) -> HRM:
+def _assemble(config: HRMConfig, weights: Mapping[str, mx.array], path: Path, source: Path) -> HRM:
     try:
         model = HRM(config)  # nothing is allocated before it is evaluated
         shapes = {name: array.shape for name, array in tree_flatten(model.parameters())}
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        raise HRMModelError(f"{path}: there is no model of the size that {CONFIG} asks for ({error})") from error
+        raise HRMModelError(f"{path}: there is no model of the size that {source} asks for ({error})") from error
     for name in sorted(shapes.keys() | weights.keys()):
         found = weights[name].shape if name in weights else None
         if name not in shapes:
