@@ -14,6 +14,9 @@ class ArchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    variant: Literal["hrm", "trm", "transformer"] = Field(
+        "hrm", description="The model, or a relative: tiny recursive model, flat transformer."
+    )
     H_cycles: Count = Field(2, description="Cycles of the slow module in one step (N in the paper).")
     L_cycles: Count = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")
     H_layers: Count = Field(4, description="Transformer blocks in the slow module.")
@@ -22,11 +25,16 @@ class ArchConfig(BaseModel):
     hidden_size: Count = Field(512, description="Width of the model.")
     expansion: float = Field(4.0, gt=0, description="Width of the feed-forward layer over the hidden size.")
     num_heads: Count = Field(8, description="Attention heads; divides the hidden size.")
-    pos_encodings: Literal["rope", "learned"] = Field("rope", description="How positions are encoded.")
+    mixer: Literal["attention", "mlp"] = Field("attention", description="What mixes positions in a block.")
+    pos_encodings: Literal["rope", "learned", "none"] = Field("rope", description="How positions are encoded.")
     rms_norm_eps: float = Field(1e-5, gt=0, description="Added to the mean of squares in the norm.")
     rope_theta: float = Field(10000.0, gt=0, description="Base of the rotary wavelengths.")
 
     puzzle_emb_ndim: int = Field(512, ge=0, description="Width of a puzzle embedding; 0 leaves the prefix out.")
+
+    puzzle_emb_len: int = Field(
+        0, ge=0, description="Positions that a puzzle embedding takes; 0 for as many as its width needs."
+    )
 
     halt_max_steps: Count = Field(16, description="Most ACT steps that a puzzle gets.")
     halt_exploration_prob: float = Field(
@@ -44,10 +52,15 @@ class ArchConfig(BaseModel):
     def _heads_fit(self) -> Self:
         if self.hidden_size % self.num_heads:
             raise ValueError(f"num_heads must divide hidden_size {self.hidden_size}, but is {self.num_heads}")
-        if self.pos_encodings == "rope" and (self.hidden_size // self.num_heads) % 2:
+        if self.mixer == "attention" and self.pos_encodings == "rope" and (self.hidden_size // self.num_heads) % 2:
             raise ValueError(
                 f"rope needs an even head size, but hidden_size / num_heads is "
                 f"{self.hidden_size} / {self.num_heads} = {self.hidden_size // self.num_heads}"
+            )
+        if 0 < self.puzzle_emb_len * self.hidden_size < self.puzzle_emb_ndim:
+            raise ValueError(
+                f"puzzle_emb_len {self.puzzle_emb_len} positions of {self.hidden_size} do not hold "
+                f"puzzle_emb_ndim {self.puzzle_emb_ndim}"
             )
         return self
 
@@ -61,8 +74,9 @@ class HRMConfig(ArchConfig):
 
     @property
     def prefix_len(self) -> int:
-        """Positions that the puzzle embedding takes: ``ceil(puzzle_emb_ndim / hidden_size)``."""
-        return -(-self.puzzle_emb_ndim // self.hidden_size)
+        """Positions that the puzzle embedding takes: ``ceil(puzzle_emb_ndim / hidden_size)``, if not said otherwise."""
+        needed = -(-self.puzzle_emb_ndim // self.hidden_size)
+        return self.puzzle_emb_len if needed and self.puzzle_emb_len else needed
 
     @property
     def total_len(self) -> int:

@@ -6,6 +6,7 @@ import mlx.nn as nn
 from hrm_ops import Embedding, Linear, TransformerBlock, rope_tables, truncated_normal
 
 from hrm_model._config import HRMConfig
+from hrm_model._mixer import MixerBlock
 
 Rope = tuple[mx.array, mx.array] | None
 
@@ -27,7 +28,7 @@ class HRMOutput(NamedTuple):
 
 
 class ReasoningModule(nn.Module):
-    """A stack of transformer blocks on the sum of a state and what is injected into it.
+    """A stack of blocks on the sum of a state and what is injected into it.
 
     Source: arXiv 2506.21734, section 2: both modules are encoder-only transformers of one form, and
     several inputs are merged by addition.
@@ -35,10 +36,7 @@ class ReasoningModule(nn.Module):
 
     def __init__(self, config: HRMConfig, num_layers: int) -> None:
         super().__init__()
-        self.layers = [
-            TransformerBlock(config.hidden_size, config.num_heads, config.expansion, config.rms_norm_eps)
-            for _ in range(num_layers)
-        ]
+        self.layers = [_block(config) for _ in range(num_layers)]
 
     def __call__(self, state: mx.array, injection: mx.array, rope: Rope, first: int | None = None) -> mx.array:
         """Refine a state.
@@ -46,7 +44,7 @@ class ReasoningModule(nn.Module):
         Args:
             state: ``[B, P + L, D]``.
             injection: ``[B, P + L, D]``.
-            rope: Rotary tables, None for learned positions.
+            rope: Rotary tables, None where positions are encoded otherwise.
             first: How many positions are wanted; all when left out.
 
         Returns:
@@ -58,10 +56,22 @@ class ReasoningModule(nn.Module):
         return self.layers[-1](x, rope, first)
 
 
+def _block(config: HRMConfig) -> nn.Module:
+    D, expansion, eps = config.hidden_size, config.expansion, config.rms_norm_eps
+    if config.mixer == "mlp":
+        return MixerBlock(config.total_len, D, expansion, eps)
+    return TransformerBlock(D, config.num_heads, expansion, eps)
+
+
 class HRM(nn.Module):
     """The Hierarchical Reasoning Model: a slow module H and a fast module L that refine two states.
 
-    Source: arXiv 2506.21734, section 2, with the 1-step gradient approximation.
+    Source: arXiv 2506.21734, section 2, with the 1-step gradient approximation. ``config.variant`` turns it into
+
+    - ``trm``, the Tiny Recursive Model (arXiv 2510.04871): one network of ``L_layers`` blocks in the place of both
+      modules, with the gradient of the whole last H cycle;
+    - ``transformer``, the flat transformer of the ARC Prize's ablation ("The Hidden Drivers of HRM's Performance on
+      ARC-AGI", arcprize.org, 2025): one network of ``H_layers`` blocks that runs once a step.
 
     The puzzle embedding table is a parameter but not a trainable one: its rows are trained apart, by a
     sparse optimiser. ``H_init`` and ``L_init`` are fixed.
@@ -81,8 +91,10 @@ class HRM(nn.Module):
         if config.puzzle_emb_ndim:
             self.puzzle_emb = Embedding(config.num_puzzle_identifiers, config.puzzle_emb_ndim, std=0.0)
             self.puzzle_emb.freeze()
-        self.H_level = ReasoningModule(config, config.H_layers)
-        self.L_level = ReasoningModule(config, config.L_layers)
+        if config.variant != "trm":
+            self.H_level = ReasoningModule(config, config.H_layers)
+        if config.variant != "transformer":
+            self.L_level = ReasoningModule(config, config.L_layers)
         self.lm_head = Linear(D, config.vocab_size, bias=False)
         self.q_head = Linear(D, 2)
         self.q_head.weight = mx.zeros((2, D))
@@ -116,34 +128,44 @@ class HRM(nn.Module):
         return math.sqrt(config.hidden_size) * x
 
     def rope(self) -> Rope:
-        """Return the rotary tables of all positions, None for learned positions."""
+        """Return the rotary tables of all positions, None where positions are encoded otherwise."""
         config = self.config
-        if config.pos_encodings == "learned":
+        if config.pos_encodings != "rope" or config.mixer == "mlp":
             return None
         return rope_tables(config.total_len, config.hidden_size // config.num_heads, config.rope_theta)
 
     def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array, first: int | None = None) -> tuple[mx.array, mx.array]:
-        """Run one step of ``H_cycles`` times ``L_cycles`` updates; only the last of each carries gradient.
+        """Run one step of ``H_cycles`` times ``L_cycles`` updates.
+
+        Only the last update of each module carries gradient; in a ``trm``, those of the last H cycle do.
 
         Args:
             z_H: Slow state ``[B, P + L, D]``.
-            z_L: Fast state ``[B, P + L, D]``.
+            z_L: Fast state ``[B, P + L, D]``; a ``transformer`` has no use for it.
             x: Input embedding ``[B, P + L, D]``.
             first: How many positions of the new slow state are wanted; all when left out.
 
         Returns:
             The new ``(z_H, z_L)``.
         """
-        N, T = self.config.H_cycles, self.config.L_cycles
+        variant, N, T = self.config.variant, self.config.H_cycles, self.config.L_cycles
         rope = self.rope()
-        for cycle in range(N):
-            for _ in range(T if cycle < N - 1 else T - 1):
-                z_L = self.L_level(z_L, z_H + x, rope)
-            if cycle < N - 1:
-                z_H = self.H_level(z_H, z_L, rope)
+        if variant == "transformer":
+            return self.H_level(mx.stop_gradient(z_H), x, rope, first), z_L
+        L_level = self.L_level
+        H_level = L_level if variant == "trm" else self.H_level
+        with_gradient = T if variant == "trm" else 1
+
+        for _ in range(N - 1):
+            for _ in range(T):
+                z_L = L_level(z_L, z_H + x, rope)
+            z_H = H_level(z_H, z_L, rope)
+        for _ in range(T - with_gradient):
+            z_L = L_level(z_L, z_H + x, rope)
         z_H, z_L = mx.stop_gradient(z_H), mx.stop_gradient(z_L)
-        z_L = self.L_level(z_L, z_H + x, rope)
-        z_H = self.H_level(z_H, z_L, rope, first)
+        for _ in range(with_gradient):
+            z_L = L_level(z_L, z_H + x, rope)
+        z_H = H_level(z_H, z_L, rope, first)
         return z_H, z_L
 
     def q_values(self, z_H: mx.array) -> mx.array:
