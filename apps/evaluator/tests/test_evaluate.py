@@ -98,7 +98,7 @@ def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model
     data = open_dataset(dataset, "test")
     whole, parts = (score_dataset(model, data, task, batch_size=n, keep=11) for n in (16, 3))
     assert whole.score.means() == pytest.approx(parts.score.means())
-    assert whole.by_clues.keys() == parts.by_clues.keys()
+    assert whole.by_measure.keys() == parts.by_measure.keys()
     for one, other in zip(whole.examples, parts.examples, strict=True):
         np.testing.assert_array_equal(one.puzzle, other.puzzle)
         np.testing.assert_array_equal(one.answer, other.answer)
@@ -106,9 +106,9 @@ def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model
 
 def test_the_tally_by_clues_adds_up_to_the_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
     result = score_dataset(model, open_dataset(dataset, "test"), get_task(dataset), batch_size=4)
-    assert sum(tally.puzzles for tally in result.by_clues.values()) == result.score.count
-    assert sum(tally.exact for tally in result.by_clues.values()) == result.score.exact_accuracy
-    assert sum(tally.accuracy for tally in result.by_clues.values()) == pytest.approx(result.score.accuracy)
+    assert sum(tally.puzzles for tally in result.by_measure.values()) == result.score.count
+    assert sum(tally.exact for tally in result.by_measure.values()) == result.score.exact_accuracy
+    assert sum(tally.accuracy for tally in result.by_measure.values()) == pytest.approx(result.score.accuracy)
 
 
 def test_the_report_names_model_dataset_and_scores(
@@ -143,5 +143,6 @@ def test_without_a_task_there_are_scores_but_no_boards(
     assert "exact accuracy" in out
     assert "No boards" in out
     found = evaluator_json("--checkpoint", weights, "--data-path", plain)
-    assert found["by_clues"] == found["boards"] == []
+    assert "by_clues" not in found
+    assert found["boards"] == []
     assert found["puzzles"] == 11

@@ -49,7 +49,7 @@ def test_a_valid_answer_is_shown_and_exits_with_0(
     code, out, err = evaluator("solve", PUZZLE, "--checkpoint", run.path)
     assert (code, err) == (0, "")
     assert f"\n{SOLUTION}\n" in out
-    assert "valid: the answer obeys the rules and keeps the clues" in out
+    assert "valid: the answer solves the puzzle" in out
     assert "2 of 3 steps" in out
     assert "!" not in out
     assert "| 1 2 | . . |    | 1 2 | 3 4 |" in out

@@ -1,70 +1,93 @@
-"""Boards as rich text: clues dim, right cells green, wrong cells red and marked."""
+"""Boards as rich text: what was given dim, right cells green, wrong cells red and marked."""
+
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from hrm_data import Task
-from rich.console import RenderableType
+from hrm_data import IGNORE, Picture, Task
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 LEGEND = "a!b: the model answered a, but b is right"
+WIDE = 40  # pictures of more columns have no room for marks between their cells
 
 
-def draw(task: Task, board: np.ndarray, styles: np.ndarray, notes: np.ndarray | None = None) -> Text:
-    """Return the task's picture of a board with cells in colour.
+def draw(picture: Picture, styles: np.ndarray, notes: Mapping[int, str] | None = None) -> Text:
+    """Return a picture with its tokens in colour.
 
     Args:
-        task: Draws the picture.
-        board: A board of the task.
+        picture: What a task renders.
         styles: A rich style for every token, ``[seq_len]`` of str.
-        notes: Text to put behind tokens, ``[seq_len]`` of str; columns grow by as much as their longest.
+        notes: Text to put behind tokens, by position; columns grow by as much as their longest.
     """
-    behind = {} if notes is None else {at: note for at, note in enumerate(notes.ravel().tolist()) if note}
-    text = Text(no_wrap=True)
-    for number, pieces in enumerate(task.render(board).segments(dict(enumerate(styles.ravel().tolist())), behind)):
-        text.append("\n" if number else "")
-        for piece, style in pieces:
-            text.append(piece, style or "dim")
-    return text
-
-
-def answer_styles(puzzle: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """Return the styles of an answer's cells: wrong ones red, clues dim, the others green."""
-    return np.where(wrong, "bold red", np.where(puzzle > 0, "dim", "green"))
+    by_token = dict(enumerate(styles.tolist()))
+    lines = [[(text, style or "dim") for text, style in line] for line in picture.segments(by_token, notes)]
+    return Text("\n", no_wrap=True).join(Text.assemble(*line) for line in lines)
 
 
 def scored(task: Task, puzzle: np.ndarray, answer: np.ndarray, solution: np.ndarray) -> RenderableType:
-    """Return a puzzle beside its answer, with the right digit behind each wrong one.
+    """Return a puzzle beside its answer, with what is right behind each wrong token, or as a third picture.
 
     Args:
         task: Draws the pictures.
-        puzzle: ``[n, n]``, 0 for a blank.
-        answer: ``[n, n]``.
-        solution: ``[n, n]``, 0 where any answer will do.
+        puzzle: Tokens ``[seq_len]``.
+        answer: Tokens.
+        solution: Tokens, -100 where any answer will do.
     """
-    wrong = (solution > 0) & (answer != solution)
-    notes = np.where(wrong, np.char.add("!", solution.astype(str)), "")
-    return _beside(
-        ("puzzle", _puzzle(task, puzzle)),
-        ("prediction", draw(task, answer, answer_styles(puzzle, wrong), notes)),
-    )
+    wrong = (solution != IGNORE) & (answer != solution)
+    shown, right = _picture(task, answer), _picture(task, np.where(solution == IGNORE, answer, solution))
+    pictures = {
+        "puzzle": draw(_picture(task, puzzle), np.where(puzzle == solution, "bold", "dim")),
+        "prediction": draw(
+            shown,
+            _answer_styles(puzzle, answer, wrong),
+            {} if shown.width > WIDE else {int(at): f"!{right.symbol(int(at))}" for at in np.flatnonzero(wrong)},
+        ),
+    }
+    if shown.width > WIDE and wrong.any():
+        pictures["solution"] = draw(right, np.where(wrong, "bold", "dim"))
+    return _Beside(pictures)
 
 
 def solved(task: Task, puzzle: np.ndarray, answer: np.ndarray) -> RenderableType:
-    """Return a puzzle beside its answer, with a mark behind cells that break a rule or changed a clue."""
-    wrong = np.any([*task.explain(puzzle, answer).values(), np.zeros(task.seq_len, bool)], axis=0)
-    return _beside(
-        ("puzzle", _puzzle(task, puzzle)),
-        ("answer", draw(task, answer, answer_styles(puzzle.ravel(), wrong), np.where(wrong, "!", ""))),
+    """Return a puzzle beside its answer, tokens ``[seq_len]``, with a mark behind what the task objects to."""
+    faults = task.explain(task.decode(puzzle), task.decode(answer))
+    wrong = np.any([*faults.values(), np.zeros(task.seq_len, bool)], axis=0)
+    return _Beside(
+        {
+            "puzzle": draw(_picture(task, puzzle), np.where(puzzle == answer, "bold", "dim")),
+            "answer": draw(
+                _picture(task, answer),
+                _answer_styles(puzzle, answer, wrong),
+                {int(at): "!" for at in np.flatnonzero(wrong)},
+            ),
+        }
     )
 
 
-def _puzzle(task: Task, puzzle: np.ndarray) -> Text:
-    return draw(task, puzzle, np.where(puzzle > 0, "bold", "dim"))
+def _picture(task: Task, tokens: np.ndarray) -> Picture:
+    return task.render(task.decode(tokens))
 
 
-def _beside(*titled: tuple[str, Text]) -> Table:
-    table = Table(box=None, padding=(0, 4, 0, 0), pad_edge=False, header_style="")
-    for title, _ in titled:
-        table.add_column(title, no_wrap=True)
-    table.add_row(*(text for _, text in titled))
-    return table
+def _answer_styles(puzzle: np.ndarray, answer: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    return np.where(wrong, "bold red", np.where(puzzle == answer, "dim", "green"))
+
+
+class _Beside:
+    """Titled pictures side by side, or below each other on a terminal that is too narrow."""
+
+    def __init__(self, pictures: Mapping[str, Text]) -> None:
+        self._pictures = pictures
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        widths = [max(map(len, text.plain.split("\n"))) for text in self._pictures.values()]
+        if console.is_terminal and sum(widths) + 4 * (len(widths) - 1) > options.max_width:
+            for title, text in self._pictures.items():
+                yield Text(title)
+                yield text
+            return
+        table = Table(box=None, padding=(0, 4, 0, 0), pad_edge=False, header_style="")
+        for title in self._pictures:
+            table.add_column(title, no_wrap=True)
+        table.add_row(*self._pictures.values())
+        yield table

@@ -5,7 +5,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hrm_data import Dataset, Task
+from hrm_data import IGNORE, Dataset, Task
 from rich.console import Console
 from rich.table import Table
 
@@ -39,12 +39,13 @@ def evaluate(settings: "Evaluate") -> int:
         )
     summary = _summary(checkpoint, dataset, result, model.config.halt_max_steps)
     if settings.as_json:
-        print(json.dumps({**summary, "by_clues": _clue_rows(result), "boards": _board_rows(task, result.examples)}))
+        boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
+        print(json.dumps({**summary, **_measured(result), "boards": boards}))
         return 0
     console = Console(highlight=False)
     _print_summary(console, summary)
-    if len(result.by_clues) > 1:
-        _print_by_clues(console, result.by_clues)
+    if result.measure is not None and len(result.by_measure) > 1:
+        _print_by_measure(console, result.measure, result.by_measure)
     if task is not None:
         _print_boards(console, task, result.examples)
     elif result.examples:
@@ -67,26 +68,29 @@ def _summary(checkpoint: Checkpoint, dataset: Dataset, result: Evaluation, halt_
     }
 
 
-def _clue_rows(result: Evaluation) -> list[dict[str, Any]]:
-    return [
+def _measured(result: Evaluation) -> dict[str, list[dict[str, Any]]]:
+    if result.measure is None:
+        return {}
+    rows = [
         {
-            "clues": clues,
+            result.measure: value,
             "puzzles": tally.puzzles,
             "accuracy": tally.accuracy / tally.puzzles,
             "exact_accuracy": tally.exact / tally.puzzles,
         }
-        for clues, tally in sorted(result.by_clues.items())
+        for value, tally in sorted(result.by_measure.items())
     ]
+    return {f"by_{result.measure.replace(' ', '_')}": rows}
 
 
-def _board_rows(task: Task | None, examples: list[Example]) -> list[dict[str, Any]]:
+def _board_rows(task: Task | None, examples: list[Example], pad_id: int) -> list[dict[str, Any]]:
     if task is None:
         return []
     return [
         {
             "puzzle": task.text(task.decode(example.puzzle)),
             "prediction": task.text(task.decode(example.answer)),
-            "solution": task.text(task.decode(example.solution)),
+            "solution": task.text(task.decode(np.where(example.solution == IGNORE, pad_id, example.solution))),
         }
         for example in examples
     ]
@@ -112,31 +116,31 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _print_by_clues(console: Console, by_clues: dict[int, Tally]) -> None:
-    least, most = min(by_clues), max(by_clues)
+def _print_by_measure(console: Console, measure: str, tallies: dict[int, Tally]) -> None:
+    least, most = min(tallies), max(tallies)
     width = math.ceil((most - least + 1) / _MOST_ROWS)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for title in ("clues", "puzzles", "accuracy", "exact accuracy"):
+    for title in (measure, "puzzles", "accuracy", "exact accuracy"):
         table.add_column(title, justify="right")
     for start in range(least, most + 1, width):
         stop = min(start + width - 1, most)
-        tally = sum((by_clues.get(clues, Tally()) for clues in range(start, stop + 1)), Tally())
+        tally = sum((tallies.get(value, Tally()) for value in range(start, stop + 1)), Tally())
         if tally.puzzles:
-            clues = f"{start}" if start == stop else f"{start} to {stop}"
+            values = f"{start}" if start == stop else f"{start} to {stop}"
             shares = (tally.accuracy / tally.puzzles, tally.exact / tally.puzzles)
-            table.add_row(clues, f"{tally.puzzles}", *(f"{share:.2%}" for share in shares))
+            table.add_row(values, f"{tally.puzzles}", *(f"{share:.2%}" for share in shares))
     console.print()
     console.print(table)
 
 
 def _print_boards(console: Console, task: Task, examples: list[Example]) -> None:
-    any_wrong = False
+    any_marked = False
     for number, example in enumerate(examples, start=1):
-        puzzle, answer, solution = (task.decode(t) for t in (example.puzzle, example.answer, example.solution))
-        wrong = int(np.count_nonzero((solution > 0) & (answer != solution)))
-        any_wrong |= wrong > 0
-        verdict = f"{wrong} of {answer.size} cells wrong" if wrong else "solved"
+        asked = example.solution != IGNORE
+        wrong = int(np.count_nonzero(asked & (example.answer != example.solution)))
+        any_marked |= wrong > 0 and task.render(task.decode(example.answer)).width <= _boards.WIDE
+        verdict = f"{wrong} of {np.count_nonzero(asked)} cells wrong" if wrong else "solved"
         console.print(f"\n{number}: {verdict}")
-        console.print(_boards.scored(task, puzzle, answer, solution), soft_wrap=True)
-    if any_wrong:
+        console.print(_boards.scored(task, *example), soft_wrap=True)
+    if any_marked:
         console.print(f"\n{_boards.LEGEND}", style="dim")

@@ -5,19 +5,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
-from hrm_data import Batch, Dataset, Task, TestLoader
+from hrm_data import IGNORE, Batch, Dataset, Task, TestLoader
 from hrm_model import HRM, Prediction, Predictor, Score, score
 from hrm_train import as_arrays
 
-_IGNORED = -100
 _LANES = 8  # a batch size that this divides can be spread over the cores
 
 
-@dataclass(frozen=True)
-class Example:
-    """One puzzle, what the model answered, and what is right: tokens ``[L]``; pad where nothing is asked."""
+class Example(NamedTuple):
+    """One puzzle, what the model answered, and what is right: tokens ``[L]``; -100 where nothing is asked."""
 
     puzzle: np.ndarray
     answer: np.ndarray
@@ -42,13 +41,15 @@ class Evaluation:
 
     Attributes:
         score: Sums over all puzzles.
-        by_clues: Sums over the puzzles with a number of clues; empty without a task.
+        measure: What the task counts puzzles by, such as ``clues``; None where it does not.
+        by_measure: Sums over the puzzles of one such number.
         examples: The first few puzzles.
         puzzles_per_second: Without the first batch, which waits for the compiler.
     """
 
     score: Score = field(default_factory=Score)
-    by_clues: dict[int, Tally] = field(default_factory=dict)
+    measure: str | None = None
+    by_measure: dict[int, Tally] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     puzzles_per_second: float = 0.0
 
@@ -68,7 +69,7 @@ def score_dataset(
     Args:
         model: The model.
         dataset: What it is scored on.
-        task: Counts the clues of a puzzle.
+        task: Says what puzzles are counted by.
         batch_size: Most puzzles that are answered at once.
         limit: How many puzzles; None for all.
         keep: How many of them the result lists as examples.
@@ -85,7 +86,7 @@ def score_dataset(
         if count == total or result.score.count:
             timed, seconds = timed + count, seconds + elapsed
         result.score += score(prediction, as_arrays(batch))
-        _look_closer(result, dataset, task, batch, np.array(prediction.tokens), count, keep)
+        _look_closer(result, task, batch, np.array(prediction.tokens), count, keep)
         advance(count)
     result.puzzles_per_second = timed / seconds if seconds else 0.0
     return result
@@ -98,7 +99,7 @@ def _batches(dataset: Dataset, batch_size: int, total: int) -> Iterator[tuple[Ba
     left = total
     for _, batch, real in TestLoader(dataset, batch_size).by_set():
         count = min(real, left)
-        batch["labels"][count:] = _IGNORED
+        batch["labels"][count:] = IGNORE
         yield batch, count
         left -= count
         if not left:
@@ -112,17 +113,19 @@ def _answer(predictor: Predictor, batch: Batch) -> tuple[Prediction, float]:
 
 
 def _look_closer(
-    result: Evaluation, dataset: Dataset, task: Task | None, batch: Batch, answers: np.ndarray, count: int, keep: int
+    result: Evaluation, task: Task | None, batch: Batch, answers: np.ndarray, count: int, keep: int
 ) -> None:
-    """Add what is known puzzle by puzzle: accuracy by clues, and examples."""
+    """Add what is known puzzle by puzzle: accuracy by the task's measure, and examples."""
     inputs, labels = batch["inputs"][:count], batch["labels"][:count]
-    asked = labels != _IGNORED
+    asked = labels != IGNORE
     right = (asked & (answers[:count] == labels)).sum(axis=-1)
     of = asked.sum(axis=-1)
     if task is not None:
         for puzzle, r, o in zip(inputs[of > 0], right[of > 0].tolist(), of[of > 0].tolist(), strict=True):
-            clues = int(np.count_nonzero(task.decode(puzzle)))
-            result.by_clues[clues] = result.by_clues.get(clues, Tally()) + Tally(1, r / o, int(r == o))
-    solutions = np.where(asked, labels, dataset.metadata.pad_id)
-    for example in islice(zip(inputs, answers, solutions, strict=False), max(0, keep - len(result.examples))):
+            measured = task.measure(task.decode(puzzle))
+            if measured is None:
+                break
+            result.measure, value = measured
+            result.by_measure[value] = result.by_measure.get(value, Tally()) + Tally(1, r / o, int(r == o))
+    for example in islice(zip(inputs, answers, labels, strict=False), max(0, keep - len(result.examples))):
         result.examples.append(Example(*example))

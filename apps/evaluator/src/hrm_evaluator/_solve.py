@@ -38,16 +38,15 @@ def solve(settings: "Solve") -> int:
     if settings.as_json:
         print(json.dumps(result))
     else:
-        _print(task, puzzle, answer, result)
+        _print(task, task.encode(puzzle), tokens, result)
     return 0 if result["valid"] else 1
 
 
 def read_puzzle(task: Task, text: str, checkpoint: Checkpoint) -> np.ndarray:
-    """Return the board ``[n, n]`` that a user wrote.
+    """Return the board that a user wrote.
 
     Raises:
-        UserError: If it has the wrong length or a character that is not allowed, or its clues contradict each
-            other.
+        UserError: If it is not a puzzle of this task.
     """
     try:
         puzzle = task.parse(text)
@@ -90,7 +89,7 @@ def _print(task: Task, puzzle: np.ndarray, answer: np.ndarray, result: dict[str,
     console.print(_boards.solved(task, puzzle, answer), soft_wrap=True)
     console.print(f"\n{result['answer']}\n", soft_wrap=True)
     if result["valid"]:
-        console.print("valid: the answer obeys the rules and keeps the clues", style="green")
+        console.print("valid: the answer solves the puzzle", style="green")
     else:
         broken = " and ".join(result["faults"])
         console.print(f"not valid: the answer {broken} (cells marked !)", style="red")
