@@ -15,12 +15,17 @@ from hrm_data._augment import SudokuAugment
 from hrm_data._bar import progress_bar
 from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._csv import read_csv
+from hrm_data._dihedral import DihedralAugment
 from hrm_data._download import download
 from hrm_data._errors import HRMDataError
 from hrm_data._family import NoOptions, Preset, TaskFamily
 from hrm_data._format import Dataset, PuzzleSet, read_task
 from hrm_data._generate import Puzzles, generate_sudoku
 from hrm_data._loader import IGNORE, Augment, Batch, TestLoader, TrainLoader
+from hrm_data._maze import MazeTask
+from hrm_data._maze_build import MazeOptions, build_maze
+from hrm_data._maze_csv import read_mazes
+from hrm_data._maze_generate import Mazes, generate_mazes
 from hrm_data._metadata import DatasetMetadata
 from hrm_data._open import open_dataset
 from hrm_data._orbit import orbit_invariant
@@ -41,7 +46,11 @@ __all__ = [
     "Batch",
     "Dataset",
     "DatasetMetadata",
+    "DihedralAugment",
     "HRMDataError",
+    "MazeOptions",
+    "MazeTask",
+    "Mazes",
     "NoOptions",
     "Picture",
     "Preset",
@@ -56,6 +65,7 @@ __all__ = [
     "TaskFamily",
     "TestLoader",
     "TrainLoader",
+    "build_maze",
     "build_sudoku",
     "crop",
     "crop_sizes",
@@ -64,6 +74,7 @@ __all__ = [
     "draw_grid",
     "encode_grid",
     "family_version",
+    "generate_mazes",
     "generate_sudoku",
     "get_family",
     "get_task",
@@ -75,6 +86,7 @@ __all__ = [
     "read_arc",
     "read_archive",
     "read_csv",
+    "read_mazes",
     "read_task",
     "solve",
     "split_of",

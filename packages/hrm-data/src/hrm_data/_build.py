@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from hrm_data._board import as_board
-from hrm_data._csv import read_at_most
+from hrm_data._board import Board, as_board
+from hrm_data._csv import PROVE_AT_MOST
 from hrm_data._errors import HRMDataError
-from hrm_data._generate import Kind, Puzzles, Split, first_of_each, generate_sudoku
+from hrm_data._format import PuzzleSet
+from hrm_data._generate import Kind, Puzzles, Split, generate_sudoku
+from hrm_data._hub import hub_file
+from hrm_data._place import disk_errors
 from hrm_data._progress import Progress, no_progress
-from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_keys
+from hrm_data._split import TEST_SHARE, by_puzzle
+from hrm_data._spool import Chosen, Spool
 from hrm_data._sudoku import SudokuTask
+from hrm_data._sudoku_files import Choice, CsvRows, by_orbit, choose_given, divide, not_in, orbits, prove, spool_csv
 from hrm_data._write import one_example_each, write_dataset
 
 _DEFAULT_COUNT = 1000
+PUBLISHED = "sapientinc/sudoku-extreme"
 
 
 def _box(value: Any) -> Any:
@@ -65,13 +72,22 @@ class SudokuOptions(BaseModel):
     test_share: float = Field(TEST_SHARE, gt=0, lt=1, description="Share of the orbits that is kept for test.")
     train_csv: Path | None = Field(None, description="CSV file with training, or all, puzzles.")
     test_csv: Path | None = Field(None, description="CSV file with test puzzles, if these are apart.")
+    hub: str | None = Field(
+        None, description=f"Dataset of the Hugging Face hub with train.csv and test.csv, such as {PUBLISHED}."
+    )
+    prove: bool | None = Field(
+        None,
+        description=f"Solve what is taken from files to find several solutions (up to {PROVE_AT_MOST:,} puzzles: yes).",
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> SudokuOptions:
         if self.test_csv and not self.train_csv:
             raise ValueError("test_csv is given without train_csv; give both, or train_csv alone")
-        if self.train_csv and (self.kind != "minimal" or self.clues is not None or self.test_kind):
-            raise ValueError("kind and clues are for generated puzzles; leave them out with train_csv")
+        if self.train_csv and self.hub:
+            raise ValueError("train_csv and hub are both given; give one of them")
+        if (self.train_csv or self.hub) and (self.kind != "minimal" or self.clues is not None or self.test_kind):
+            raise ValueError("kind and clues are for generated puzzles; leave them out with train_csv and hub")
         if self.test_clues is not None and self.test_kind is None:
             raise ValueError("test_clues is given without test_kind; give both, or neither")
         return self
@@ -82,36 +98,41 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None, progres
 
     Generated puzzles, and the rows of one CSV file, are assigned by `split_of`. With two CSV files the test
     file is taken as it is, and training puzzles whose orbit occurs in it are left out. Equal puzzles are kept
-    once.
+    once. CSV files are streamed: memory does not grow with their boards.
 
     Raises:
-        HRMDataError: `root` exists, a file is wrong, or there are not enough puzzles.
+        HRMDataError: `root` exists or cannot be written, a file is wrong or cannot be had, or there are not
+            enough puzzles.
     """
     options = options or SudokuOptions()
     root = Path(root)
     if root.exists():
         raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
     board = as_board(options.box)
-    if options.train_csv:
-        splits = _from_csv(options)
-    else:
-        splits = {split: _generated(options, split, progress) for split in ("train", "test")}
     task: dict[str, Any] = SudokuTask(board).to_json()
     task["options"] = options.model_dump(mode="json")
-    task["split_by"] = (
-        "given files" if options.test_csv else f"orbit of the {'puzzle' if by_puzzle(board) else 'solution'}"
-    )
-    task["difficulty"] = {name: _difficulty(puzzles) for name, puzzles in splits.items()}
-    return write_dataset(
-        root,
-        {
-            name: {"all": one_example_each(puzzles.puzzles + np.uint8(1), puzzles.solutions + np.uint8(1))}
-            for name, puzzles in splits.items()
-        },
-        vocab_size=board.n + 2,
-        seq_len=board.cells,
-        task=task,
-    )
+    task["split_by"] = f"orbit of the {'puzzle' if by_puzzle(board) else 'solution'}"
+    with disk_errors(root), ExitStack() as spools:
+        if options.train_csv or options.hub:
+            if options.test_csv or options.hub:
+                task["split_by"] = "given files"
+            root.parent.mkdir(parents=True, exist_ok=True)
+            chosen = _chosen(options, board, spools, root.parent, progress)
+            sets = {name: _tokens(choice, board) for name, choice in chosen.items()}
+            measures = {name: (c.rows.clues[c.numbers], c.rows.ratings[c.numbers]) for name, c in chosen.items()}
+        else:
+            made = {split: _generated(options, split, progress) for split in ("train", "test")}
+            one = np.uint8(1)
+            sets = {name: one_example_each(item.puzzles + one, item.solutions + one) for name, item in made.items()}
+            measures = {name: (np.count_nonzero(p.puzzles, axis=1), p.ratings) for name, p in made.items()}
+        task["difficulty"] = {name: _difficulty(*measure) for name, measure in measures.items()}
+        return write_dataset(
+            root,
+            {name: {"all": item} for name, item in sets.items()},
+            vocab_size=board.n + 2,
+            seq_len=board.cells,
+            task=task,
+        )
 
 
 def _generated(options: SudokuOptions, split: Split, progress: Progress) -> Puzzles:
@@ -133,74 +154,53 @@ def _generated(options: SudokuOptions, split: Split, progress: Progress) -> Puzz
     )
 
 
-def _from_csv(options: SudokuOptions) -> dict[str, Puzzles]:
-    """Train and test from a part of the files that should be enough, and else from all of them."""
-    short = {}
-    for whole in (False, True):
-        splits = _divide(options, whole=whole)
+def _chosen(
+    options: SudokuOptions, board: Board, spools: ExitStack, folder: Path, progress: Progress
+) -> dict[str, Choice]:
+    """Rows of the CSV files for train and test."""
+    train_csv, test_csv = options.train_csv, options.test_csv
+    if options.hub is not None:
+        train_csv, test_csv = (hub_file(options.hub, f"{split}.csv") for split in ("train", "test"))
+    assert train_csv is not None
+
+    def spool(path: Path) -> CsvRows:
+        boards = spools.enter_context(Spool(2 * board.cells, folder))
+        return spool_csv(path, board, boards, options.min_rating, options.max_rating, progress)
+
+    if test_csv is not None:
+        test = choose_given(spool(test_csv), options.test, options.seed)
+        side = not_in(orbits(test, board, progress))
+        train = divide(spool(train_csv), board, {"train": options.train}, side, options.seed, progress)
+        splits = {**train, "test": test}
+    else:
         wanted = {"train": options.train, "test": options.test}
-        short = {s: n for s, n in wanted.items() if n is not None and len(splits[s].puzzles) < n}
-        if not short:
-            return {s: _sample(splits[s], wanted[s], options.seed) for s in splits}
-    split, count = next(iter(short.items()))
-    raise HRMDataError(
-        f"{options.train_csv}: only {len(splits[split].puzzles)} different puzzles can be had for {split}, "
-        f"{count} are wanted; ask for fewer or admit more ratings"
+        splits = divide(spool(train_csv), board, wanted, by_orbit(options.test_share), options.seed, progress)
+    for choice in splits.values():
+        prove(choice, board, options.prove, progress)
+    return splits
+
+
+def _tokens(choice: Choice, board: Board) -> PuzzleSet:
+    """The chosen rows as tokens, which stay on disk until they are written."""
+    cells = board.cells
+    inputs, labels = (
+        Chosen(choice.rows.boards, choice.numbers, columns, add=1)
+        for columns in (slice(0, cells), slice(cells, 2 * cells))
     )
+    return one_example_each(cast(np.ndarray, inputs), cast(np.ndarray, labels))  # written in slices, like arrays
 
 
-def _divide(options: SudokuOptions, *, whole: bool) -> dict[str, Puzzles]:
-    assert options.train_csv is not None
-    if options.test_csv:
-        test = _read(options, options.test_csv, options.test, whole)
-        test = _sample(test, options.test, options.seed)
-        rows = _read(options, options.train_csv, options.train, whole)
-        seen = split_keys(test.puzzles, test.solutions, options.box)
-        reserved = np.isin(split_keys(rows.puzzles, rows.solutions, options.box), seen)
-        return {"train": _take(rows, ~reserved), "test": test}
-    need = None
-    if options.train is not None and options.test is not None:
-        need = int(max(options.train / (1 - options.test_share), options.test / options.test_share))
-    rows = _read(options, options.train_csv, need, whole)
-    reserved = in_test(split_keys(rows.puzzles, rows.solutions, options.box), options.test_share)
-    return {"train": _take(rows, ~reserved), "test": _take(rows, reserved)}
-
-
-def _read(options: SudokuOptions, path: Path, need: int | None, whole: bool) -> Puzzles:
-    limit = None if whole or need is None else need + need // 4 + 256
-    rows = read_at_most(
-        path,
-        options.box,
-        limit,
-        min_rating=options.min_rating,
-        max_rating=options.max_rating,
-        seed=options.seed,
-    )
-    return _take(rows, first_of_each(rows.puzzles))
-
-
-def _sample(puzzles: Puzzles, count: int | None, seed: int) -> Puzzles:
-    if count is None or len(puzzles.puzzles) <= count:
-        return puzzles
-    chosen = np.random.default_rng(seed).permutation(len(puzzles.puzzles))[:count]
-    return _take(puzzles, np.sort(chosen))
-
-
-def _take(puzzles: Puzzles, which: np.ndarray) -> Puzzles:
-    return Puzzles(*(field[which] for field in puzzles))
-
-
-def _difficulty(puzzles: Puzzles) -> dict[str, Any]:
+def _difficulty(clues: np.ndarray, ratings: np.ndarray) -> dict[str, Any]:
     """Ranges of clues and ratings, for `task.json`."""
-    if not len(puzzles.puzzles):
+    if not len(clues):
         return {"puzzles": 0}
-    clues = np.count_nonzero(puzzles.puzzles, axis=1)
     return {
         "puzzles": len(clues),
         "clues": {"min": int(clues.min()), "mean": round(float(clues.mean()), 2), "max": int(clues.max())},
         "rating": {
-            "min": int(puzzles.ratings.min()),
-            "mean": round(float(puzzles.ratings.mean()), 2),
-            "max": int(puzzles.ratings.max()),
+            "min": int(ratings.min()),
+            "mean": round(float(ratings.mean()), 2),
+            "median": float(np.median(ratings)),
+            "max": int(ratings.max()),
         },
     }

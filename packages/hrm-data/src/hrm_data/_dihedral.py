@@ -1,0 +1,56 @@
+"""The eight symmetries of a square, for many square grids at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrm_data._errors import HRMDataError
+
+TRANSFORMS = 8
+INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
+"""The transform that undoes each: only the quarter turns are not their own inverses."""
+
+
+def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
+    """Grids `[..., n, n]` moved by one transform, a view.
+
+    0 to 3 are that many quarter turns counterclockwise; 4 mirrors left to right, 5 top to bottom, 6 in the main
+    diagonal, 7 in the other one.
+    """
+    if transform < 4:
+        return np.rot90(grids, transform, axes=(-2, -1))
+    if transform == 4:
+        return grids[..., ::-1]
+    if transform == 5:
+        return grids[..., ::-1, :]
+    flipped = grids.swapaxes(-2, -1)
+    return flipped if transform == 6 else flipped[..., ::-1, ::-1]
+
+
+def cell_maps(n: int) -> np.ndarray:
+    """For each transform the old cell that comes to each new cell, `[8, n * n]` int64."""
+    cells = np.arange(n * n).reshape(n, n)
+    return np.stack([dihedral(cells, transform).ravel() for transform in range(TRANSFORMS)])
+
+
+class DihedralAugment:
+    """Turns and mirrors each example of a batch by its own random one of the eight transforms.
+
+    Args:
+        n: Cells in a side; examples are `[n * n]` tokens of a square grid.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._maps = cell_maps(n)
+
+    def __call__(
+        self, inputs: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """New (inputs, labels) `[B, n * n]`, dtype kept; raises `HRMDataError` for other shapes."""
+        cells = self._maps.shape[1]
+        if inputs.shape != labels.shape or inputs.ndim != 2 or inputs.shape[1] != cells:
+            raise HRMDataError(
+                f"inputs {inputs.shape} and labels {labels.shape} do not both have the shape [B, {cells}]"
+            )
+        chosen = self._maps[rng.integers(0, TRANSFORMS, len(inputs))]
+        return np.take_along_axis(inputs, chosen, 1), np.take_along_axis(labels, chosen, 1)

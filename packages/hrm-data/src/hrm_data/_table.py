@@ -1,0 +1,73 @@
+"""Read CSV files some thousand rows at a time, so that errors name file, line and column."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from hrm_data._errors import HRMDataError
+
+_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Table:
+    """Some consecutive rows of a CSV file, the wanted columns only."""
+
+    path: Path
+    lines: list[int]
+    """Line of each row in the file, counted from 1."""
+    columns: dict[str, list[str]]
+
+    def error(self, row: int, problem: str, column: str = "") -> HRMDataError:
+        """An exception that names file, line and column."""
+        where = f", column {column}" if column else ""
+        return HRMDataError(f"{self.path}, line {self.lines[row]}{where}: {problem}")
+
+
+def read_table(path: Path, wanted: Sequence[str]) -> Iterator[Table]:
+    """The rows of a UTF-8 file with a header, in pieces; other columns and the order of columns do not matter.
+
+    Raises:
+        HRMDataError: The file cannot be read, is empty, lacks a column, or a row has more or fewer fields than the
+            header.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            at = _places(path, header, wanted)
+            rows = ((reader.line_num, row) for row in reader if row)
+            while chunk := list(islice(rows, _CHUNK)):
+                lines = [line for line, _ in chunk]
+                for line, row in chunk:
+                    if len(row) != len(header):
+                        raise HRMDataError(
+                            f"{path}, line {line}: {len(row)} fields, but the header names {len(header)}; "
+                            "correct the line"
+                        )
+                yield Table(path, lines, {name: [row[place] for _, row in chunk] for name, place in at.items()})
+    except FileNotFoundError:
+        raise HRMDataError(f"{path} does not exist; give the path of a local CSV file") from None
+    except OSError as error:
+        raise HRMDataError(f"{path} cannot be read: {error.strerror}; give the path of a local CSV file") from None
+    except UnicodeDecodeError as error:
+        raise HRMDataError(f"{path} is not UTF-8 text (byte {error.start}: {error.reason}); convert it") from None
+    except csv.Error as error:
+        raise HRMDataError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from None
+
+
+def _places(path: Path, header: list[str], wanted: Sequence[str]) -> dict[str, int]:
+    missing = [name for name in wanted if name not in header]
+    twice = [name for name in wanted if header.count(name) > 1]
+    if missing or twice:
+        found = ", ".join(header) or "nothing"
+        problem = f"column {', '.join(missing)} is missing" if missing else f"column {twice[0]} stands there twice"
+        raise HRMDataError(
+            f"{path}, line 1: {problem}, the header has {found}; "
+            f"the first line must name the columns {','.join(wanted)}"
+        )
+    return {name: header.index(name) for name in wanted}
