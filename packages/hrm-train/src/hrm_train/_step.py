@@ -184,7 +184,9 @@ class TrainStep:
     def _look_up(self, batch: Batch) -> tuple[mx.array, mx.array | None]:
         """Return the puzzle identifiers of all ranks' slots as they will be filled, and their rows of the table."""
         identifiers = mx.where(self.carry["halted"], batch["puzzle_identifiers"], self.carry["puzzle_identifiers"])
-        identifiers = self.ranks.gather(identifiers)
+        if self.ranks.size > 1:
+            # When a rank dies, what comes from it is undefined until MLX raises an error: never look outside the table.
+            identifiers = mx.clip(self.ranks.gather(identifiers), 0, self.model.config.num_puzzle_identifiers - 1)
         return identifiers, self.model.puzzle_rows(identifiers)
 
     def _least_steps(self) -> mx.array | None:
