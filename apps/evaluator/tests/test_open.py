@@ -91,7 +91,30 @@ def test_a_path_that_is_no_checkpoint_is_named(tmp_path: Path, dataset: Path, ev
 def test_a_checkpoint_that_is_cut_short_is_named(copied: RunDirectory, kept: int, evaluator: Call) -> None:
     weights = copied.newest_checkpoint() / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:kept])
-    assert str(weights) in refused(evaluator, "--checkpoint", copied.path)
+    err = refused(evaluator, "--checkpoint", weights.parent)
+    assert str(weights.parent) in err
+    assert weights.name in err
+
+
+def test_of_a_run_whose_newest_checkpoint_is_damaged_the_one_before_is_used_and_said(
+    copied: RunDirectory, evaluator: Call
+) -> None:
+    newest = copied.newest_checkpoint()
+    state = newest / "training.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    code, out, err = evaluator("--checkpoint", copied.path)
+    assert code == 0
+    assert "step-00000002/model.safetensors" in out
+    assert f"{newest} is damaged: training.safetensors" in err
+    assert "step-00000002 is used instead" in err
+
+
+def test_of_a_run_without_a_whole_checkpoint_each_is_named(copied: RunDirectory, evaluator: Call) -> None:
+    for path in copied.checkpoint_directory.iterdir():
+        (path / "state.json").unlink()
+    err = refused(evaluator, "--checkpoint", copied.path)
+    assert "step-00000002 is damaged" in err
+    assert "step-00000004 is damaged" in err
 
 
 def test_a_missing_dataset_says_who_named_it(copied: RunDirectory, tmp_path: Path, evaluator: Call) -> None:

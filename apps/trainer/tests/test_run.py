@@ -3,11 +3,16 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import hrm_trainer._run
 import pytest
+from hrm_train import RunDirectory
 from hrm_trainer._display import Display
 from rich.console import Console
+
+WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "memory_gib")
+SHORT = ("--train.steps", 1, "--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
 
 
 def only_run() -> Path:
@@ -27,7 +32,9 @@ def test_a_run_leaves_configuration_metrics_and_checkpoints_and_shows_an_example
         ("train", 12),
         ("eval", 12),
     ]
-    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["step-00000010", "step-00000012"]
+    best = max(lines[1], lines[4], key=lambda m: m["exact_accuracy"])["step"]  # the first of equals
+    kept = {f"step-{step:08}" for step in (10, 12, best)}
+    assert {p.name for p in (run / "checkpoints").iterdir()} == kept
     for word in ("device", "preset", "parameters", "held out", "expect", "otherwise", "cells wrong", "exact accuracy"):
         assert word in out
 
@@ -51,20 +58,90 @@ def test_a_runs_own_configuration_gives_the_same_weights_again(trainer, small):
     assert [(first / n).read_bytes() for n in names] == [(second / n).read_bytes() for n in names]
 
 
-def test_a_run_without_checkpoint_and_one_with_a_damaged_checkpoint_are_named(trainer, small):
+def final_files(run: Path) -> list[bytes]:
+    return [(run / f"checkpoints/step-00000012/{name}.safetensors").read_bytes() for name in ("model", "training")]
+
+
+def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_gives_the_same_end(trainer, small):
     trainer("--config", small())
     run = only_run()
-    shutil.rmtree(run / "checkpoints" / "step-00000012")
-    weights = run / "checkpoints" / "step-00000010" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
+    end = final_files(run)
+    weights = run / "checkpoints/step-00000012/model.safetensors"
+    weights.write_bytes(end[0][:1000])
     code, _, err = trainer("--resume")
-    assert code in (1, 2)
-    assert str(weights.parent) in err
-    assert weights.stat().st_size == 1000
+    assert (code, err.count("\n")) == (0, 1)
+    assert f"{weights.parent} is damaged: model.safetensors" in err
+    assert "step-00000010 is used instead" in err
+    assert final_files(run) == end
+    assert (run / "checkpoints/aside-step-00000012/model.safetensors").read_bytes() == end[0][:1000]
+
+
+def test_a_run_without_a_whole_checkpoint_is_not_started_over_by_itself(trainer, small):
+    trainer("--config", small())
+    run = only_run()
+    for path in (run / "checkpoints").iterdir():
+        (path / "state.json").write_text("{}")
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    code, _, err = trainer("--resume")
+    assert (code, err.count("\n")) == (1, 1)
+    assert all(f"{path} is damaged" in err for path in (run / "checkpoints").iterdir())
+    assert f"trainer --config {run / 'config.json'}" in err
+    assert before == {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, small):
+    trainer("--config", small())
+    run = only_run()
+    end, metrics = final_files(run), timeless(run)
     shutil.rmtree(run / "checkpoints")
-    code, _, err = trainer("--resume", run)
-    assert code == 2
-    assert "no checkpoint" in err
+    (run / "checkpoints/.step-00000005.tmp").mkdir(parents=True)
+    code, out, _ = trainer("--resume")
+    assert code == 0
+    assert "has no checkpoint yet, so it starts at step 0 again" in out
+    assert (final_files(run), timeless(run)) == (end, metrics)
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+def timeless(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in WALL_CLOCK} for line in lines]
+
+
+@pytest.mark.parametrize("change", ["a puzzle", "a missing file", "another dataset"])
+def test_a_run_is_not_resumed_on_other_puzzles(change, trainer, small, tmp_path: Path):
+    trainer("--config", small(steps=1))
+    shutil.copytree(json.loads((only_run() / "config.json").read_text())["data_path"], tmp_path / "data")
+    shutil.rmtree("runs")
+    trainer("--data-path", tmp_path / "data", *SHORT)
+    run = only_run()
+    shutil.rmtree(run / "checkpoints")
+    inputs = tmp_path / "data/train/all__inputs.npy"
+    content = bytearray(inputs.read_bytes())
+    if change == "a puzzle":
+        content[-1] = content[-2]
+        content[-2] = 1 if content[-1] != 1 else 2
+        inputs.write_bytes(content)
+    elif change == "a missing file":
+        (tmp_path / "data/task.json").unlink()
+    else:
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps({**config, "data_fingerprint": 64 * "0"}))
+    code, _, err = trainer("--resume")
+    assert (code, err.count("\n")) == (2, 1)
+    assert str(tmp_path / "data") in err
+    assert "restore the dataset" in err
+
+
+def test_a_run_that_another_process_trains_is_refused(trainer, small):
+    trainer("--config", small())
+    shutil.rmtree(only_run() / "checkpoints")
+    before = (only_run() / "metrics.jsonl").read_bytes()
+    with RunDirectory(only_run()).locked():
+        code, _, err = trainer("--resume")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{only_run()}: another process is training here" in err
+    assert (only_run() / "metrics.jsonl").read_bytes() == before
+    assert trainer("--resume").code == 0
 
 
 @pytest.mark.parametrize(

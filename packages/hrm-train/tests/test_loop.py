@@ -23,6 +23,7 @@ from hrm_train import (
     train,
 )
 from hrm_train._files import new_directory, write_text
+from hrm_train._manifest import write_manifest
 from mlx.utils import tree_flatten
 
 
@@ -63,9 +64,11 @@ def setup(make_model: Any, make_puzzles: Any, make_config: Any, new_run: Any) ->
     return make_model, make_puzzles, make_config, new_run
 
 
-def trained(setup: Setup, run: RunDirectory | None = None, resume: bool = False, **changes: Any) -> RunDirectory:
+def trained(setup: Setup, stopped: RunDirectory | None = None, **changes: Any) -> RunDirectory:
+    """Train a run to its end: a new one, or one that was stopped."""
     make_model, make_puzzles, make_config, new_run = setup
-    run, model = run or new_run(), make_model()
+    run, model = stopped or new_run(), make_model()
+    resume = stopped and stopped.newest_checkpoint()
     train(model, make_config(**changes), make_puzzles(model), evaluate, run, resume=resume)
     return run
 
@@ -98,7 +101,7 @@ def test_a_run_stopped_by_a_signal_and_resumed_equals_one_never_stopped_bit_for_
     with pytest.raises(InterruptedRunError, match="stopped after step 5 of 12"):
         train(model, make_config(), source, evaluate, stopped)
     assert [path.name for path in checkpoints(stopped.checkpoint_directory)] == ["step-00000005"]
-    trained(setup, stopped, resume=True)
+    trained(setup, stopped)
     assert_same_end(whole, stopped)
     assert timeless(whole) == timeless(stopped)
 
@@ -117,7 +120,7 @@ def test_a_run_that_broke_between_checkpoints_equals_one_that_did_not(setup: Set
     assert [m["step"] for m in broken.read_metrics() if m["kind"] == "train"] == list(range(1, 9))
     with (broken.path / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "train", "st')  # a line that a crash cut off
-    trained(setup, broken, resume=True, **settings)
+    trained(setup, broken, **settings)
     assert [m["step"] for m in broken.read_metrics() if m["kind"] == "train"] == list(range(1, 13))
     assert_same_end(whole, broken)
     assert timeless(whole) == timeless(broken)
@@ -162,7 +165,7 @@ def flip_a_bit(path: Path, at: int = -5) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "state.json"])
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "state.json", "SHA256SUMS"])
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -204,6 +207,7 @@ def test_a_checkpoint_of_another_model_or_other_slots_is_refused(setup: Setup) -
 def test_a_checkpoint_of_a_newer_format_asks_for_an_upgrade(setup: Setup) -> None:
     state = trained(setup, steps=1).newest_checkpoint() / "state.json"
     state.write_text(json.dumps({**json.loads(state.read_text()), "format": 2}))
+    write_manifest(state.parent)
     make_model, _, make_config, _ = setup
     with pytest.raises(HRMTrainError, match=r"state\.json: format 2 is newer .* upgrade hrm-train"):
         load_checkpoint(state.parent, make_train_step(make_model(), make_config()))

@@ -1,5 +1,6 @@
 """Finds run, checkpoint and dataset, and checks that they fit each other."""
 
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
     if path is None or (path / "config.json").is_file():
         try:
             run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
-            return Checkpoint(run.newest_checkpoint() / WEIGHTS, run)
+            return Checkpoint(run.newest_checkpoint(report=_warn) / WEIGHTS, run)
         except HRMTrainError as error:
             raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
@@ -55,6 +56,10 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
         raise UserError(f"--checkpoint {path}: has neither {WEIGHTS}, like a checkpoint, nor config.json, like a run")
     root = (weights.resolve().parent / ".." / "..").resolve()  # <run>/checkpoints/<step>/model.safetensors
     return Checkpoint(weights, RunDirectory(root) if (root / "config.json").is_file() else None)
+
+
+def _warn(problem: str) -> None:
+    print(f"evaluator: {problem}", file=sys.stderr)
 
 
 def open_model(checkpoint: Checkpoint) -> HRM:

@@ -9,7 +9,7 @@ from hrm_model import ArchConfig, HRMConfig
 from hrm_trainer._errors import UserError
 
 FORMAT = 1
-_NOT_SETTINGS = ("format", "task", "generated")
+_NOT_SETTINGS = ("format", "task", "generated", "data_fingerprint")
 _OF_THE_TASK = ("data.", "task.")
 _FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()
 

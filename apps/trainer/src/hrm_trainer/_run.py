@@ -1,13 +1,14 @@
 """What ``trainer`` does, from settings to a finished run, as one straight line."""
 
 import os
+import sys
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import TestLoader, TrainLoader
+from hrm_data import TestLoader, TrainLoader, fingerprint
 from hrm_model import HRM, HRMConfig, Predictor, Score, score
-from hrm_train import HRMTrainError, Report, RunDirectory, as_arrays, train
+from hrm_train import HRMTrainError, Report, RunDirectory, as_arrays, checkpoints, step_of, train
 from pydantic import ValidationError
 
 from hrm_trainer._data import find_or_build, open_data
@@ -28,9 +29,11 @@ def run(settings: TrainerSettings) -> None:
 
     # A resumed run keeps its own settings.
     resumed = _find_run(settings) if settings.resume is not None else None
+    checkpoint = None
     if resumed is not None:
         settings = _settings_of(resumed)
-        if _steps_done(resumed) >= settings.train.steps:
+        checkpoint = _checkpoint_of(resumed, display)
+        if _is_finished(resumed, checkpoint, settings.train.steps):
             display.say(f"{resumed.path}: is finished, all {settings.train.steps} steps are done")
             return
     else:
@@ -40,6 +43,9 @@ def run(settings: TrainerSettings) -> None:
     # Data first: it fixes the model's vocabulary and length.
     with display.building() as progress:
         path = find_or_build(settings, display.say, progress)
+    data_fingerprint = fingerprint(path)
+    if resumed is not None:
+        _refuse_other_data(resumed, path, data_fingerprint)
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
     variation = settings.options(settings.family.augmentation) if settings.family else {}
@@ -67,6 +73,7 @@ def run(settings: TrainerSettings) -> None:
             "data": settings.model_dump(mode="json")["data"] if settings.data_path is None else variation,
             "format": FORMAT,
             "data_path": str(path.absolute()),
+            "data_fingerprint": data_fingerprint,
             "generated": settings.data_path is None,
             "task": task.to_json() if task else None,
             "arch": config.model_dump(),
@@ -94,7 +101,7 @@ def run(settings: TrainerSettings) -> None:
             evaluate,
             directory,
             [display, StopNotice(display.stopping)],
-            resume=resumed is not None,
+            resume=checkpoint,
         )
     display.conclude(directory.path, draw_curves(directory))
 
@@ -116,13 +123,29 @@ def _settings_of(run: RunDirectory) -> TrainerSettings:
         raise UserError(f"{run.path / 'config.json'}: {describe(error)}") from error
 
 
-def _steps_done(run: RunDirectory) -> int:
+def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
+    """Return where a run goes on; None before its first checkpoint, when it starts again, exactly as it did."""
+    if not checkpoints(run.checkpoint_directory):
+        display.say(f"{run.path}: has no checkpoint yet, so it starts at step 0 again")
+        return None
     try:
-        newest = run.newest_checkpoint()
+        return run.newest_checkpoint(report=lambda problem: print(f"trainer: {problem}", file=sys.stderr))
     except HRMTrainError as error:
         again = f"trainer --config {run.path / 'config.json'}"
-        raise UserError(f"--resume: {error}; start it anew with {again}") from error
-    return int(newest.name.removeprefix("step-"))
+        raise HRMTrainError(f"--resume: {error} with {again}") from error
+
+
+def _is_finished(run: RunDirectory, checkpoint: Path | None, steps: int) -> bool:
+    """Whether all steps are done, and the evaluation at the end as well."""
+    return checkpoint is not None and step_of(checkpoint) >= steps and run.was_evaluated(steps)
+
+
+def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> None:
+    if path.exists() and run.config.get("data_fingerprint") != data_fingerprint:
+        raise UserError(
+            f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
+            "config.json); restore the dataset, or start a new run"
+        )
 
 
 def _check_runs(runs: Path) -> None:

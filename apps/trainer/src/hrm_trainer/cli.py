@@ -44,7 +44,7 @@ def _run(argv: list[str]) -> int:
     # Imported late: only now are errors and signals turned into messages, and each command loads what it needs.
     from hrm_data import HRMDataError
     from hrm_model import HRMModelError
-    from hrm_train import HRMTrainError, InterruptedRunError
+    from hrm_train import HRMTrainError, InterruptedRunError, RunInUseError
 
     try:
         if argv[:1] == ["plot"]:
@@ -53,7 +53,7 @@ def _run(argv: list[str]) -> int:
             plot_command(argv[1:])
         else:
             _train(argv)
-    except (UserError, HRMDataError, HRMModelError) as error:
+    except (UserError, HRMDataError, HRMModelError, RunInUseError) as error:
         return _fail(str(error), USER_MISTAKE)
     except InterruptedRunError as error:
         return _fail(f"{error}; trainer --resume goes on", INTERRUPTED)

@@ -19,6 +19,7 @@ from hrm_data._dihedral import DihedralAugment
 from hrm_data._download import download
 from hrm_data._errors import HRMDataError
 from hrm_data._family import NoOptions, Preset, TaskFamily
+from hrm_data._fingerprint import fingerprint
 from hrm_data._format import Dataset, PuzzleSet, read_task
 from hrm_data._generate import Puzzles, generate_sudoku
 from hrm_data._loader import IGNORE, Augment, Batch, TestLoader, TrainLoader
@@ -74,6 +75,7 @@ __all__ = [
     "draw_grid",
     "encode_grid",
     "family_version",
+    "fingerprint",
     "generate_mazes",
     "generate_sudoku",
     "get_family",

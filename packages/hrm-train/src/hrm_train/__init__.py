@@ -1,8 +1,16 @@
 """Training of the Hierarchical Reasoning Model: losses, optimisers, compiled step, loop, checkpoints."""
 
-from hrm_train._checkpoint import checkpoints, load_checkpoint, load_checkpoint_model, save_checkpoint
+from hrm_train._checkpoint import (
+    Progress,
+    Snapshot,
+    checkpoints,
+    load_checkpoint,
+    load_checkpoint_model,
+    save_checkpoint,
+    step_of,
+)
 from hrm_train._config import TrainConfig
-from hrm_train._errors import HRMTrainError
+from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
 from hrm_train._gradients import loss_and_gradients
 from hrm_train._loop import (
     BatchSource,
@@ -25,12 +33,16 @@ __all__ = [
     "AdamAtan2",
     "BatchSource",
     "Callback",
+    "DamagedCheckpointError",
     "HRMTrainError",
     "InterruptedRunError",
     "LossType",
+    "Progress",
     "Ranks",
     "Report",
     "RunDirectory",
+    "RunInUseError",
+    "Snapshot",
     "SparseSignSGD",
     "TrainConfig",
     "TrainStep",
@@ -44,5 +56,6 @@ __all__ = [
     "loss_and_gradients",
     "make_train_step",
     "save_checkpoint",
+    "step_of",
     "train",
 ]

@@ -1,88 +1,138 @@
-import hashlib
 import json
+import re
 import shutil
-from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, NamedTuple
 
 import mlx.core as mx
-from hrm_model import HRM, HRMModelError, load_model, save_weights
-from mlx.utils import tree_flatten, tree_map_with_path
+from hrm_model import HRM, HRMModelError, load_model
+from mlx.utils import tree_flatten, tree_map, tree_map_with_path
 
-from hrm_train._errors import HRMTrainError
+from hrm_train._errors import DamagedCheckpointError, HRMTrainError
 from hrm_train._files import new_directory, write_json
+from hrm_train._manifest import check_manifest, write_manifest
 from hrm_train._step import TrainStep
 
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
 STATE = "state.json"
 _FORMAT = 1
+_NAME = re.compile(r"step-(\d{8,})")
 
 
-def save_checkpoint(directory: Path, step: TrainStep, position: int, step_count: int) -> Path:
-    """Write everything that training needs to go on, as a new directory ``step-00001234``, atomically.
+class Progress(NamedTuple):
+    """How far a run has come.
 
-    It holds ``model.safetensors`` (weights and configuration), ``training.safetensors`` (both optimisers,
-    carry, metrics since the last report, random state) and ``state.json`` (counters, versions and the SHA-256
-    of both files).
+    Attributes:
+        step: Steps done.
+        position: Batches taken from the data.
+    """
+
+    step: int
+    position: int
+
+
+class Snapshot:
+    """Everything that training needs to go on, as it is now; training may go on while it is written.
 
     Args:
-        directory: Where the checkpoint is put.
-        step: The training step whose state is saved.
-        position: Batches taken from the data so far.
-        step_count: Steps done so far.
+        step: The training step whose state is held.
+        progress: How far the run has come.
 
-    Returns:
-        The checkpoint's directory; an existing one of the same step is left as it is.
+    Attributes:
+        weights_written: Set when the weights are on their way to the disk and no longer held here. Until then,
+            a step copies the puzzle table before it writes into it.
+
+    Raises:
+        HRMTrainError: If a number of the state is not finite.
     """
-    path = directory / f"step-{step_count:08d}"
-    if path.exists():
-        return path
-    with new_directory(path) as temporary:
+
+    def __init__(self, step: TrainStep, progress: Progress) -> None:
+        # [...] is another handle of the same memory: the table's own one will be written into.
+        state = tree_map(lambda leaf: leaf[...] if isinstance(leaf, mx.array) else leaf, step.state)
+        mx.eval(state)
+        self.progress = progress
+        self.weights_written = Event()
+        self._config = step.model.config.model_dump_json()
+        self._weights = dict(tree_flatten(state.pop("model")))
+        self._training = {name: leaf for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
+        table = "puzzle_emb.weight"  # only finite rows are written into it
+        _refuse_not_finite({k: v for k, v in self._weights.items() if k != table} | self._training)
+
+    def write(self, directory: Path) -> Path:
+        """Write a new directory ``step-00001234`` that is whole or not there; once only.
+
+        It holds ``model.safetensors`` (weights and configuration), ``training.safetensors`` (both optimisers,
+        carry, metrics since the last report, random state), ``state.json`` (counters and versions) and
+        ``SHA256SUMS`` of these. No array is computed here, so that it may be done in another thread.
+
+        Args:
+            directory: Where the checkpoint is put.
+
+        Returns:
+            The checkpoint's directory; an existing one of the same step is left as it is.
+
+        Raises:
+            HRMTrainError: If it cannot be written, as on a full disk.
+        """
+        path = directory / f"step-{self.progress.step:08d}"
         try:
-            save_weights(step.model, temporary / WEIGHTS)
-            mx.save_safetensors(str(temporary / TRAINING), _training_arrays(step))
-        except RuntimeError as error:  # what MLX raises on a full disk, among others
+            if not path.exists():
+                with new_directory(path) as temporary:
+                    self._write_files(temporary)
+        except (OSError, RuntimeError) as error:  # MLX raises the second on a full disk
             raise HRMTrainError(
                 f"{path}: the checkpoint could not be written ({error}); make room and resume, earlier ones are intact"
             ) from error
-        write_json(
-            temporary / STATE,
-            {
-                "format": _FORMAT,
-                "step": step_count,
-                "position": position,
-                "sha256": {name: _sha256(temporary / name) for name in (WEIGHTS, TRAINING)},
-                "versions": {name: version(name) for name in ("mlx", "hrm-model", "hrm-train")},
-            },
-        )
-    return path
+        finally:
+            self.weights_written.set()
+        return path
+
+    def _write_files(self, directory: Path) -> None:
+        mx.save_safetensors(str(directory / WEIGHTS), self._weights, metadata={"config": self._config})
+        self._weights.clear()
+        self.weights_written.set()
+        mx.save_safetensors(str(directory / TRAINING), self._training)
+        progress = self.progress
+        state = {
+            "format": _FORMAT,
+            "step": progress.step,
+            "position": progress.position,
+            "versions": {name: version(name) for name in ("mlx", "hrm-model", "hrm-train")},
+        }
+        write_json(directory / STATE, state)
+        write_manifest(directory)
 
 
-def load_checkpoint(path: Path, step: TrainStep) -> tuple[int, int]:
+def save_checkpoint(directory: Path, step: TrainStep, progress: Progress) -> Path:
+    """Write a :class:`Snapshot` at once."""
+    return Snapshot(step, progress).write(directory)
+
+
+def load_checkpoint(path: Path, step: TrainStep) -> Progress:
     """Put a training step into the state of a checkpoint.
 
     Args:
-        path: Directory of :func:`save_checkpoint`.
-        step: A training step of the same configuration.
+        path: Directory of :meth:`Snapshot.write`.
+        step: A training step of the same configuration; left as it is if the checkpoint cannot be used.
 
     Returns:
-        Steps done and batches taken from the data.
+        How far the run had come.
 
     Raises:
-        HRMTrainError: If the checkpoint is damaged, from a newer version, or of another model.
+        DamagedCheckpointError: If a file is not as it was written.
+        HRMTrainError: If the checkpoint is from a newer version, or of another model.
     """
-    counters = _read_counters(path)
-    _check_sums(path, (WEIGHTS, TRAINING))
-    try:
-        model = load_model(path / WEIGHTS)
-        training: Any = mx.load(str(path / TRAINING))
-    except (HRMModelError, RuntimeError, ValueError, OSError) as error:
-        raise HRMTrainError(f"{path}: checkpoint cannot be read: {error}") from error
+    check_manifest(path)
+    progress = _read_progress(path)
+    model = _load_weights(path)
     if model.config != step.model.config:
         raise HRMTrainError(f"{path}: holds another model ({model.config}) than the run ({step.model.config})")
-    expected = {name: array.shape for name, array in _training_arrays(step).items()}
+    training: Any = mx.load(str(path / TRAINING))
+    state = {name: part for name, part in step.state.items() if name != "model"}
+    expected = {name: leaf.shape for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
     found = {name: array.shape for name, array in training.items()}
     if expected != found:
         odd = min(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
@@ -90,67 +140,74 @@ def load_checkpoint(path: Path, step: TrainStep) -> tuple[int, int]:
             f"{path / TRAINING}: {odd} should have shape {expected.get(odd)}, but has {found.get(odd)}; "
             "resume with the settings that the run was started with"
         )
-    rest = {name: part for name, part in step.state.items() if name != "model"}
-    rest = tree_map_with_path(lambda name, _: training[name], rest)
-    step.load_state({"model": model.parameters(), **rest})
-    return counters["step"], counters["position"]
-
-
-def _training_arrays(step: TrainStep) -> dict[str, mx.array]:
-    state = {name: part for name, part in step.state.items() if name != "model"}
-    return {name: leaf for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
-
-
-def _read_counters(path: Path) -> dict[str, int]:
-    try:
-        counters: dict[str, int] = json.loads((path / STATE).read_text())
-        found = counters["format"]
-        if found > _FORMAT:
-            raise HRMTrainError(
-                f"{path / STATE}: format {found} is newer than this version reads ({_FORMAT}); upgrade hrm-train"
-            )
-        return {"step": int(counters["step"]), "position": int(counters["position"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HRMTrainError(f"{path / STATE}: cannot be read ({error!r}); use another checkpoint") from error
-
-
-def _check_sums(path: Path, names: Iterable[str]) -> None:
-    """Compare files with the sums of ``state.json``: safetensors has none, so a flipped bit would go unnoticed."""
-    try:
-        sums: dict[str, str] = json.loads((path / STATE).read_text()).get("sha256", {})
-        changed = [name for name in names if name in sums and _sha256(path / name) != sums[name]]
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise HRMTrainError(f"{path}: checkpoint cannot be read: {error}; use another one") from error
-    if changed:
-        raise HRMTrainError(f"{path / changed[0]}: is damaged, {STATE} has another SHA-256; use another checkpoint")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def checkpoints(directory: Path) -> list[Path]:
-    """Return the checkpoints in a directory, oldest first."""
-    return sorted(directory.glob("step-*"))
-
-
-def remove_old_checkpoints(directory: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints."""
-    for path in checkpoints(directory)[:-keep]:
-        shutil.rmtree(path)
+    state = tree_map_with_path(lambda name, leaf: training.get(name, leaf), state)
+    step.load_state({"model": model.parameters(), **state})
+    mx.eval(step.state)  # read now: the files may be removed later
+    return progress
 
 
 def load_checkpoint_model(path: Path) -> HRM:
     """Read only the model of a checkpoint.
 
     Raises:
-        HRMTrainError: If ``path`` is no checkpoint or is damaged.
+        DamagedCheckpointError: If a file is not as it was written.
+        HRMTrainError: If ``path`` is no checkpoint.
     """
     if not (path / WEIGHTS).is_file():
         raise HRMTrainError(f"{path}: is no checkpoint, it has no {WEIGHTS}")
-    _check_sums(path, (WEIGHTS,))
+    check_manifest(path)
+    return _load_weights(path)
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """Return the checkpoints in a directory, oldest first, damaged ones included."""
+    return sorted((path for path in directory.glob("step-*") if _NAME.fullmatch(path.name)), key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the number of steps done at a checkpoint."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def remove_old_checkpoints(directory: Path, keep: int, best: int | None = None) -> None:
+    """Remove all but the newest ``keep`` checkpoints and that of step ``best``."""
+    for path in checkpoints(directory)[:-keep]:
+        if step_of(path) != best:
+            shutil.rmtree(path)
+
+
+def set_aside_after(directory: Path, step: int) -> None:
+    """Rename the checkpoints of later steps, which will be written again, to ``aside-step-00001234``."""
+    for path in checkpoints(directory):
+        if step_of(path) > step:
+            names = (f"aside-{path.name}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
+            path.rename(next(free for name in names if not (free := path.with_name(name)).exists()))
+
+
+def _refuse_not_finite(arrays: dict[str, mx.array]) -> None:
+    floats = {name: array for name, array in arrays.items() if mx.issubdtype(array.dtype, mx.floating)}
+    finite = {name: mx.isfinite(array).all() for name, array in floats.items()}
+    mx.eval(finite)
+    for name, good in finite.items():
+        if not good.item():
+            raise HRMTrainError(f"{name} is not finite, so no checkpoint is written; start again with a lower lr")
+
+
+def _load_weights(path: Path) -> HRM:
     try:
         return load_model(path / WEIGHTS)
     except HRMModelError as error:
         raise HRMTrainError(str(error)) from error
+
+
+def _read_progress(path: Path) -> Progress:
+    try:
+        state = json.loads((path / STATE).read_text())
+        if state["format"] > _FORMAT:
+            raise HRMTrainError(
+                f"{path / STATE}: format {state['format']} is newer than this version reads ({_FORMAT}); "
+                "upgrade hrm-train"
+            )
+        return Progress(int(state["step"]), int(state["position"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedCheckpointError(path, f"{STATE} cannot be read ({error!r})") from error

@@ -50,3 +50,6 @@ class TrainConfig(BaseModel):
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
     checkpoint_interval: Count = Field(1000, description="Steps between two checkpoints.")
     keep_checkpoints: Count = Field(2, description="Newest checkpoints that are kept.")
+    keep_best: Literal["exact_accuracy", "accuracy", "q_halt_accuracy", "none"] = Field(
+        "exact_accuracy", description="Held-out score whose best checkpoint is kept as well; none keeps no other."
+    )

@@ -1,8 +1,8 @@
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import FrameType
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import mlx.core as mx
@@ -11,16 +11,29 @@ from hrm_model import HRM, Batch
 from hrm_ops import lane_threads
 from mlx.utils import tree_map
 
-from hrm_train._checkpoint import checkpoints, load_checkpoint, remove_old_checkpoints, save_checkpoint
+from hrm_train._checkpoint import (
+    Progress,
+    Snapshot,
+    checkpoints,
+    load_checkpoint,
+    remove_old_checkpoints,
+    set_aside_after,
+)
 from hrm_train._config import TrainConfig
 from hrm_train._errors import HRMTrainError
+from hrm_train._files import remove_leftovers
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train._run import RunDirectory
 from hrm_train._schedule import cosine_with_warmup
 from hrm_train._step import TrainStep
+from hrm_train._stop import StopNow, stop_requests
+from hrm_train._writer import BackgroundWriter
 
 Report = Mapping[str, Any]
 """Numbers by name, and ``halting_steps``: how many puzzles took 1, 2, ... ACT steps."""
+
+# The next step copies a table that is still being written; a larger one is rather waited for.
+_COPIED_TABLE = 64 * 2**20
 
 
 class BatchSource(Protocol):
@@ -63,7 +76,7 @@ def train(
     evaluate: Callable[[HRM], Report],
     run: RunDirectory,
     callbacks: Sequence[Callback] = (),
-    resume: bool = False,
+    resume: Path | None = None,
 ) -> None:
     """Train a model to the end of its run, with reports, evaluations and checkpoints on the way.
 
@@ -74,63 +87,110 @@ def train(
         evaluate: Scores the model on held-out puzzles.
         run: Where metrics and checkpoints go.
         callbacks: Told about progress.
-        resume: Whether to go on from the run's newest checkpoint.
+        resume: Checkpoint of the run to go on from, such as ``run.newest_checkpoint()``.
 
     Raises:
         InterruptedRunError: On SIGINT or SIGTERM, after a checkpoint was written.
-        HRMTrainError: If loss or gradients are not finite and ``config.on_nan`` is ``stop``, or the checkpoint
-            cannot be used.
+        RunInUseError: If another process trains in this run.
+        HRMTrainError: If loss or gradients are not finite and ``config.on_nan`` is ``stop``, the checkpoint
+            cannot be used, or something cannot be written.
     """
     mx.random.seed(config.seed + 1)  # the weights took the seed itself
     step = make_train_step(model, config)
-    done = 0
-    if resume:
-        done, batches.position = load_checkpoint(run.newest_checkpoint(), step)
-        run.forget_metrics_after(done)
+    done = saved = 0
+
+    def due(interval: int) -> bool:
+        return done == config.steps or (done > 0 and done % interval == 0)
+
+    def report() -> None:
+        metrics = _report(step, config, done, clock)
+        run.append_metrics({"kind": "train", **metrics})
+        for callback in callbacks:
+            callback.reported(metrics)
+        refuse_divergence()
+        step.reset_metrics()
+
+    def score() -> bool:
+        try:
+            with clock.paused(), stop.acts_at_once():
+                scores = {"step": done, **evaluate(model)}
+        except StopNow:
+            return False
+        run.append_metrics({"kind": "eval", **scores})
+        for callback in callbacks:
+            callback.evaluated(scores)
+        return True
 
     def refuse_divergence() -> None:
         since = step.skipped["since"].item()
         if since and config.on_nan == "stop":
-            saved = checkpoints(run.checkpoint_directory)
+            writer.wait()
+            kept = checkpoints(run.checkpoint_directory)
             raise HRMTrainError(
                 f"step {done - since + 1}: loss or gradients are not finite; start again with a lower lr than "
                 f"{config.lr}, or with on_nan skip, which leaves such steps out; "
-                f"the last good checkpoint is {saved[-1] if saved else 'none yet'}"
+                f"the last good checkpoint is {kept[-1] if kept else 'none yet'}"
             )
 
     def save() -> None:
+        nonlocal saved
+        if saved == done:
+            return
         refuse_divergence()
-        save_checkpoint(run.checkpoint_directory, step, batches.position, done)
-        remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints)
+        with clock.paused():
+            writer.wait()
+            snapshot = Snapshot(step, Progress(done, batches.position))
+            writer.submit(partial(_write, snapshot, run, config))
+            if model.config.puzzle_emb_ndim and model.puzzle_emb.weight.nbytes > _COPIED_TABLE:
+                snapshot.weights_written.wait()
+        saved = done
 
-    clock = _Clock(done)
-    with _stop_requested() as stop, lane_threads(config.global_batch_size):
+    with run.locked(), stop_requests() as stop, lane_threads(config.global_batch_size), BackgroundWriter() as writer:
+        done, batches.position = _start(run, step, batches.position, resume)
+        saved, clock = done, _Clock(done)
         for callback in callbacks:
             callback.started(done)
-        while done < config.steps:
-            step(as_arrays(next(batches)), max_steps=1 if done < config.halt_warmup_steps else None)
-            done += 1
-
-            last = done == config.steps
-            if last or done % config.log_interval == 0:
-                report = _report(step, config, done, clock)
-                run.append_metrics({"kind": "train", **report})
-                for callback in callbacks:
-                    callback.reported(report)
-                refuse_divergence()
-                step.reset_metrics()
-            if last or done % config.eval_interval == 0:
-                with clock.paused():
-                    scores = {"step": done, **evaluate(model)}
-                run.append_metrics({"kind": "eval", **scores})
-                for callback in callbacks:
-                    callback.evaluated(scores)
-            if last or done % config.checkpoint_interval == 0:
-                with clock.paused():
+        unscored = due(config.eval_interval) and not run.was_evaluated(done)
+        while done < config.steps or unscored:
+            if done < config.steps and not unscored:
+                step(as_arrays(next(batches)), max_steps=1 if done < config.halt_warmup_steps else None)
+                done += 1
+                writer.check()
+                if due(config.log_interval):
+                    report()
+                unscored = due(config.eval_interval)
+            if unscored and not stop.is_set:
+                unscored = not score()
+                if not unscored and run.best_step(config.keep_best) == done:
                     save()
-            if stop.is_set and not last:
+            if due(config.checkpoint_interval):
                 save()
+            if stop.is_set and (unscored or done < config.steps):
+                save()
+                writer.wait()
                 raise InterruptedRunError(f"stopped after step {done} of {config.steps}; saved in {run.path}")
+
+
+def _start(run: RunDirectory, step: TrainStep, position: int, resume: Path | None) -> Progress:
+    """Put everything into the state from which the run goes on."""
+    if resume is None:
+        progress = Progress(0, position)
+        if checkpoints(run.checkpoint_directory):
+            raise HRMTrainError(f"{run.path}: has checkpoints already; resume from one, or start a new run")
+    else:
+        progress = load_checkpoint(resume, step)
+    for directory in (run.path, run.checkpoint_directory):
+        remove_leftovers(directory)
+    set_aside_after(run.checkpoint_directory, progress.step)
+    run.forget_metrics_after(progress.step)
+    return progress
+
+
+def _write(snapshot: Snapshot, run: RunDirectory, config: TrainConfig) -> None:
+    """Write a checkpoint, and only then remove old ones."""
+    run.sync_metrics()
+    snapshot.write(run.checkpoint_directory)
+    remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints, run.best_step(config.keep_best))
 
 
 def make_train_step(model: HRM, config: TrainConfig) -> TrainStep:
@@ -199,29 +259,3 @@ class _Clock:
         before = time.perf_counter()
         yield
         self._start += time.perf_counter() - before
-
-
-class _Flag:
-    is_set = False
-
-
-@contextmanager
-def _stop_requested() -> Iterator[_Flag]:
-    """Yield a flag that the first SIGINT or SIGTERM sets; the second acts at once."""
-    flag = _Flag()
-    before: dict[int, Any] = {}
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        flag.is_set = True
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handle)
-    try:
-        yield flag
-    finally:
-        restore()

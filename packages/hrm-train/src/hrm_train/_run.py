@@ -1,16 +1,22 @@
+import fcntl
 import json
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from hrm_train._checkpoint import checkpoints
-from hrm_train._errors import HRMTrainError
-from hrm_train._files import write_json, write_text
+from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
+from hrm_train._files import sync, write_json, write_text
+from hrm_train._manifest import check_manifest
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+LOCK = "lock"
+CHECKPOINTS = "checkpoints"
 
 
 class RunDirectory:
@@ -38,7 +44,9 @@ class RunDirectory:
                 path.mkdir(parents=True)
             except FileExistsError:
                 continue
+            (path / CHECKPOINTS).mkdir()
             write_json(path / CONFIG, config)
+            sync(root)
             return cls(path)
         raise HRMTrainError(f"{root}: no free name for a run like {stem}")
 
@@ -68,32 +76,106 @@ class RunDirectory:
     @property
     def checkpoint_directory(self) -> Path:
         """Where the run's checkpoints are."""
-        return self.path / "checkpoints"
+        return self.path / CHECKPOINTS
 
-    def newest_checkpoint(self) -> Path:
-        """Return the directory of the last checkpoint.
+    def newest_checkpoint(self, report: Callable[[str], object] = warnings.warn) -> Path:
+        """Return the directory of the last checkpoint that is whole.
+
+        Args:
+            report: Told, for each newer one that is damaged, what is wrong with it and which is used instead.
 
         Raises:
-            HRMTrainError: If there is none.
+            HRMTrainError: If there is none, or all are damaged.
         """
-        found = checkpoints(self.checkpoint_directory)
-        if not found:
+        problems: list[DamagedCheckpointError] = []
+        for path in reversed(checkpoints(self.checkpoint_directory)):
+            try:
+                check_manifest(path)
+            except DamagedCheckpointError as error:
+                problems.append(error)
+                continue
+            for problem in problems:
+                report(f"{problem}; {path.name} is used instead")
+            return path
+        if not problems:
             raise HRMTrainError(f"{self.path}: has no checkpoint yet")
-        return found[-1]
+        raise HRMTrainError("; ".join(map(str, problems)) + "; no checkpoint is left, start the run anew")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing here inside the block; the lock ends with the process, however it ends.
+
+        Raises:
+            RunInUseError: If another process holds the lock.
+        """
+        with (self.path / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunInUseError(
+                    f"{self.path}: another process is training here; wait until it ends, or stop it first"
+                ) from error
+            yield
 
     def append_metrics(self, metrics: Mapping[str, float | int | str]) -> None:
-        """Add one line to ``metrics.jsonl`` and flush it; a number that is not finite becomes null."""
+        """Add one line to ``metrics.jsonl`` and flush it; a number that is not finite becomes null.
+
+        Raises:
+            HRMTrainError: If it cannot be written, as on a full disk.
+        """
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
-        with (self.path / METRICS).open("a") as file:
-            file.write(json.dumps(finite) + "\n")
+        try:
+            with self._metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(finite) + "\n")
+        except OSError as error:
+            raise HRMTrainError(
+                f"{self._metrics}: could not be written ({error.strerror}); make room and resume, "
+                "the checkpoints are intact"
+            ) from error
+
+    def sync_metrics(self) -> None:
+        """Wait until all metrics are on the disk."""
+        if self._metrics.exists():
+            sync(self._metrics)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Return all complete lines of ``metrics.jsonl``."""
-        file = self.path / METRICS
-        lines = file.read_text().split("\n")[:-1] if file.is_file() else []
-        return [json.loads(line) for line in lines]
+        """Return all complete lines of ``metrics.jsonl``.
+
+        Raises:
+            HRMTrainError: If a line is no JSON object with a step.
+        """
+        return [metrics for metrics, _ in self._metric_lines()]
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop lines of steps that will be done again, and an unfinished last line."""
-        kept = [m for m in self.read_metrics() if m["step"] <= step]
-        write_text(self.path / METRICS, "".join(json.dumps(m) + "\n" for m in kept))
+        if self._metrics.exists():
+            write_text(self._metrics, "".join(f"{line}\n" for m, line in self._metric_lines() if m["step"] <= step))
+
+    def was_evaluated(self, step: int) -> bool:
+        """Whether the scores of an evaluation after ``step`` steps are among the metrics."""
+        return any(m["step"] == step for m in self._evaluations())
+
+    def best_step(self, score: str) -> int | None:
+        """Return after how many steps an evaluation's score was highest, the first time; None before any."""
+        scored = [(m[score], -m["step"]) for m in self._evaluations() if m.get(score) is not None]
+        return -max(scored)[1] if scored else None
+
+    @property
+    def _metrics(self) -> Path:
+        return self.path / METRICS
+
+    def _evaluations(self) -> Iterator[dict[str, Any]]:
+        return (m for m in self.read_metrics() if m.get("kind") == "eval")
+
+    def _metric_lines(self) -> Iterator[tuple[dict[str, Any], str]]:
+        text = self._metrics.read_bytes().decode(errors="replace") if self._metrics.exists() else ""
+        for number, line in enumerate(text.split("\n")[:-1], start=1):
+            try:
+                metrics = json.loads(line)
+                metrics["step"] + 0
+            except (ValueError, KeyError, TypeError) as error:
+                raise HRMTrainError(
+                    f"{self._metrics}: line {number} is {line[:80]!r}, but should be a JSON object with a step; "
+                    "remove the line"
+                ) from error
+            yield metrics, line
