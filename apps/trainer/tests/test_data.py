@@ -75,7 +75,7 @@ def test_names_that_contradict_a_directory_are_refused(trainer, tmp_path: Path):
     theirs = as_the_reference_writes(tmp_path / "theirs", 0, np.uint8)
     code, _, err = trainer("--data-path", theirs, "--dataset", "sudoku")
     assert code == 2
-    assert "seq_len is 12, but that of sudoku-3x3 is 81" in err
+    assert "field seq_len is 12, but 81 in puzzles of sudoku-3x3" in err
     (theirs / "task.json").write_text('{"task": "chess"}')
     code, _, err = trainer("--data-path", theirs)
     assert code == 2

@@ -6,7 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hrm_data import Dataset, HRMDataError, Progress, Task, TaskFamily, family_version, get_task, open_dataset
+from hrm_data import (
+    Dataset,
+    HRMDataError,
+    HRMDataIOError,
+    Progress,
+    Task,
+    TaskFamily,
+    family_version,
+    open_dataset,
+    task_of,
+)
 from platformdirs import user_cache_path
 from pydantic import BaseModel
 
@@ -51,6 +61,8 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
             announce(f"Making the dataset {path} (once) ...")
             try:
                 family.build(path, options, progress)
+            except HRMDataIOError:
+                raise
             except HRMDataError as error:
                 raise UserError(f"--data: {error}") from error
     return path
@@ -68,23 +80,9 @@ def open_data(path: Path, dataset: str | None) -> Data:
     """
     try:
         train, test = open_dataset(path, "train"), open_dataset(path, "test")
-        if train.task is None:
-            task = get_task(dataset) if dataset is not None else None
-        elif dataset in (None, train.task.get("task")):
-            task = get_task(train.task)
-        else:
-            raise UserError(
-                f"--dataset {dataset}: {path / 'task.json'} says that its puzzles are {train.task.get('task')}"
-            )
+        task = task_of(train, dataset)
     except HRMDataError as error:
         raise UserError(f"--data_path {path}: {error}") from error
-    for opened in (train, test):
-        for name in ("seq_len", "vocab_size"):
-            if task is not None and getattr(opened.metadata, name) != getattr(task, name):
-                raise UserError(
-                    f"{path / opened.split}: {name} is {getattr(opened.metadata, name)}, but that of "
-                    f"{task.name} is {getattr(task, name)}; --dataset says what the puzzles are"
-                )
     for name in ("seq_len", "vocab_size", "num_puzzle_identifiers"):
         if getattr(train.metadata, name) != getattr(test.metadata, name):
             raise UserError(

@@ -42,7 +42,7 @@ def _run(argv: list[str]) -> int:
         return doctor(argv[1:], prog="trainer doctor")
 
     # Imported late: only now are errors and signals turned into messages, and each command loads what it needs.
-    from hrm_data import HRMDataError
+    from hrm_data import HRMDataError, HRMDataIOError
     from hrm_model import HRMModelError
     from hrm_train import HRMTrainError, InterruptedRunError, RunInUseError
 
@@ -53,6 +53,8 @@ def _run(argv: list[str]) -> int:
             plot_command(argv[1:])
         else:
             _train(argv)
+    except HRMDataIOError as error:
+        return _fail(str(error), FAILURE)
     except (UserError, HRMDataError, HRMModelError, RunInUseError) as error:
         return _fail(str(error), USER_MISTAKE)
     except InterruptedRunError as error:

@@ -17,7 +17,7 @@ from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._csv import read_csv
 from hrm_data._dihedral import DihedralAugment
 from hrm_data._download import download
-from hrm_data._errors import HRMDataError
+from hrm_data._errors import HRMDataError, HRMDataIOError
 from hrm_data._family import NoOptions, Preset, TaskFamily
 from hrm_data._fingerprint import fingerprint
 from hrm_data._format import Dataset, PuzzleSet, read_task
@@ -28,11 +28,11 @@ from hrm_data._maze_build import MazeOptions, build_maze
 from hrm_data._maze_csv import read_mazes
 from hrm_data._maze_generate import Mazes, generate_mazes
 from hrm_data._metadata import DatasetMetadata
-from hrm_data._open import open_dataset
+from hrm_data._open import open_dataset, splits_of
 from hrm_data._orbit import orbit_invariant
 from hrm_data._picture import Picture, draw_grid
 from hrm_data._progress import Progress
-from hrm_data._registry import family_version, get_family, get_task, task_names
+from hrm_data._registry import family_version, get_family, get_task, task_names, task_of
 from hrm_data._solver import Solved, solve
 from hrm_data._split import split_of
 from hrm_data._sudoku import SudokuTask
@@ -49,6 +49,7 @@ __all__ = [
     "DatasetMetadata",
     "DihedralAugment",
     "HRMDataError",
+    "HRMDataIOError",
     "MazeOptions",
     "MazeTask",
     "Mazes",
@@ -92,7 +93,9 @@ __all__ = [
     "read_task",
     "solve",
     "split_of",
+    "splits_of",
     "task_names",
+    "task_of",
     "undo_dihedral",
     "write_dataset",
 ]

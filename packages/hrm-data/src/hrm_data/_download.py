@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from hrm_data._errors import HRMDataError
+from hrm_data._errors import HRMDataError, HRMDataIOError
 
 Progress = Callable[[int, int | None], None]
 """Called with what is done and, where it is known, with what there is to do."""
@@ -74,7 +74,7 @@ def download(
             os.fsync(file.fileno())
         digest = checksum(part)
         if sha256 is not None and digest != sha256.lower():
-            raise HRMDataError(
+            raise HRMDataIOError(
                 f"{url} has sha256 {digest}, expected {sha256.lower()}; nothing was kept: "
                 "the file changed or was damaged on the way, try again or fetch it yourself"
             )
@@ -82,7 +82,7 @@ def download(
         part.replace(path)
     except OSError as error:
         remedy = "free some space" if error.errno == errno.ENOSPC else "choose another place"
-        raise HRMDataError(f"{path} cannot be written ({error.strerror}); nothing was kept, {remedy}") from None
+        raise HRMDataIOError(f"{path} cannot be written ({error.strerror}); nothing was kept, {remedy}") from None
     finally:
         if part.exists():
             part.unlink()
@@ -128,7 +128,7 @@ def _fetch(url: str, file: IO[bytes], attempts: int, timeout: float, backoff: fl
             return
         except _TransientError as error:
             if attempt == attempts:
-                raise HRMDataError(
+                raise HRMDataIOError(
                     f"{url} cannot be fetched: {error} ({attempts} attempts); nothing was kept. "
                     "Check the network and proxy (https_proxy), or give a local copy of the file instead"
                 ) from None
@@ -142,7 +142,7 @@ def _opened(request: urllib.request.Request, timeout: float) -> Any:
         error.close()
         if error.code in _TRANSIENT:
             raise _TransientError(f"the server answered {error.code} {error.reason}") from None
-        raise HRMDataError(
+        raise HRMDataIOError(
             f"{request.full_url} cannot be fetched: the server answered {error.code} {error.reason}; "
             "check the address, or give a local copy of the file instead"
         ) from None
@@ -174,7 +174,7 @@ def _continues(response: Any, done: int) -> bool:
     if response.status != 206:
         return False
     if not (response.headers.get("Content-Range") or "").startswith(f"bytes {done}-"):
-        raise HRMDataError(f"{response.url} sent other bytes than asked for; nothing was kept, try again")
+        raise HRMDataIOError(f"{response.url} sent other bytes than asked for; nothing was kept, try again")
     return True
 
 

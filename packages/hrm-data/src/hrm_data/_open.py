@@ -50,6 +50,16 @@ def open_dataset(root: str | Path, split: str) -> Dataset:
     return Dataset(root, split, metadata, sets, identifiers, read_task(root))
 
 
+def splits_of(root: Path) -> list[str]:
+    """Names of the splits of a dataset directory, train first; raises `HRMDataError` if it has none."""
+    if not root.is_dir():
+        raise HRMDataError(f"{root} is no directory; name a dataset directory")
+    found = sorted(path.parent.name for path in root.glob("*/dataset.json"))
+    if not found:
+        raise HRMDataError(f"{root} has no split, a directory with a dataset.json; is the path right?")
+    return sorted(found, key=lambda split: split != "train")
+
+
 def _read_identifiers(path: Path, metadata: DatasetMetadata) -> tuple[str, ...]:
     if not path.exists():
         return ()

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from hrm_data._errors import HRMDataError
+from hrm_data._errors import HRMDataError, HRMDataIOError
 
 _PIECE = 1 << 22  # numbers written at a time
 
@@ -49,12 +49,12 @@ def new_directory(root: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(root: Path) -> Iterator[None]:
-    """Turn what the disk says while `root` is made into an `HRMDataError` with a remedy."""
+    """Turn what the disk says while `root` is made into an `HRMDataIOError` with a remedy."""
     try:
         yield
     except OSError as error:
         remedy = "free some space" if error.errno == errno.ENOSPC else "choose another place"
-        raise HRMDataError(
+        raise HRMDataIOError(
             f"{root} cannot be written ({error.strerror or error}); nothing was kept, {remedy}"
         ) from None
 

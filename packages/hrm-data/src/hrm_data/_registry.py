@@ -9,7 +9,7 @@ from typing import Any
 
 from hrm_data._errors import HRMDataError
 from hrm_data._family import TaskFamily
-from hrm_data._format import read_task
+from hrm_data._format import Dataset, read_task
 from hrm_data._task import Task
 
 GROUP = "hrm_data.tasks"
@@ -52,6 +52,28 @@ def get_task(task: str | Path | Mapping[str, Any]) -> Task:
     if not isinstance(name, str):
         raise HRMDataError(f"field task is {name!r}; it must name one of the tasks {', '.join(task_names())}")
     return get_family(name).task(description)
+
+
+def task_of(dataset: Dataset, name: str | None = None) -> Task | None:
+    """The task of a dataset: what its `task.json` says, or the family `name` where there is none; None if neither says.
+
+    Raises:
+        HRMDataError: There is no such task, the two contradict each other, or the task has other tokens.
+    """
+    where = dataset.root / "task.json"
+    if dataset.task is not None and name not in (None, dataset.task.get("task")):
+        raise HRMDataError(f"{where} says that the puzzles are {dataset.task.get('task')!r}, not {name!r}")
+    if dataset.task is None and name is None:
+        return None
+    task = get_task(dataset.task if dataset.task is not None else str(name))
+    for field in ("seq_len", "vocab_size"):
+        theirs, ours = getattr(dataset.metadata, field), getattr(task, field)
+        if theirs != ours:
+            raise HRMDataError(
+                f"{dataset.root / dataset.split / 'dataset.json'}: field {field} is {theirs}, but {ours} in puzzles of "
+                f"{task.name}; name another task or correct the file"
+            )
+    return task
 
 
 def _entry_point(name: str) -> EntryPoint:

@@ -66,6 +66,11 @@ class Task(Protocol):
         """Why `check` fails: what the answer does, such as `breaks the rules`, and which tokens, `[seq_len]` bool."""
         return {} if self.check(puzzle, answer) else {"is not valid": np.zeros(self.seq_len, bool)}
 
+    def check_all(self, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """`check` for many examples, tokens `[B, seq_len]` int32 each: `[B]` bool. Override it where that is faster."""
+        pairs = zip(inputs, labels, strict=True)
+        return np.array([self.check(self.decode(puzzle), self.decode(answer)) for puzzle, answer in pairs], bool)
+
     def measure(self, puzzle: np.ndarray) -> tuple[str, int] | None:
         """Something to count scores by, as its name and its value for this puzzle: `("clues", 17)`."""
         return None

@@ -1,0 +1,122 @@
+"""`hrm-data info DIR` and `hrm-data show DIR --index N`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from hrm_data._arguments import CommandLine, parse
+from hrm_data._errors import HRMDataError
+from hrm_data._format import Dataset, PuzzleSet
+from hrm_data._open import open_dataset, splits_of
+from hrm_data._picture import Picture, draw_grid
+from hrm_data._registry import task_of
+from hrm_data._task import Task
+
+
+class InfoSettings(CommandLine):
+    """Say what a dataset directory holds."""
+
+    directory: CliPositionalArg[Path] = Field(description="A dataset directory.")
+
+
+class ShowSettings(InfoSettings):
+    """Draw one example of a dataset: what is asked beside the answer."""
+
+    index: int = Field(0, ge=0, description="Which example of the split, counted from 0 over all its sets.")
+    split: str = Field("train", description="Split of the dataset.")
+    task: str | None = Field(None, description="What the puzzles are, where no task.json says it.")
+
+
+def info(words: list[str]) -> int:
+    """Print what a directory holds."""
+    describe_directory(parse(InfoSettings, words, "hrm-data info", "hrm-data info DIR").directory)
+    return 0
+
+
+def describe_directory(root: Path) -> None:
+    """Print sizes, vocabulary, task and origin of a dataset directory."""
+    from rich.console import Console
+    from rich.table import Table
+
+    splits = [open_dataset(root, split) for split in splits_of(root)]
+    content, first = splits[0].task or {}, splits[0].metadata
+    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    ignored = "nothing" if first.ignore_label_id is None else f"label {first.ignore_label_id}"
+    rows = {
+        "directory": str(root),
+        "task": content.get("task", "not said"),
+        "example": f"{first.seq_len} tokens of {first.vocab_size}, padded with {first.pad_id}, ignoring {ignored}",
+        "identifiers": f"{first.num_puzzle_identifiers:,}",
+        "on disk": f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:,.1f} KiB",
+        **{name.replace("_", " "): _told(value) for name, value in content.items() if name != "task"},
+    }
+    console = Console(highlight=False)
+    for name, value in rows.items():
+        console.print(f"{name:<12} {value}", soft_wrap=True, markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
+    for column in ("split", "set", "groups", "puzzles", "examples"):
+        table.add_column(column, justify="left" if column in ("split", "set") else "right")
+    for dataset in splits:
+        for name, item in dataset.sets.items():
+            table.add_row(dataset.split, name, *(f"{n:,}" for n in (item.groups, item.puzzles, item.examples)))
+    console.print()
+    console.print(table)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        parts = (f"{key} ({_told(v)})" if isinstance(v, dict) else f"{key} {_told(v)}" for key, v in value.items())
+        return ", ".join(part for part in parts if not part.endswith(" null"))
+    if isinstance(value, list):
+        return " ".join(map(_told, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def show(words: list[str]) -> int:
+    """Draw one example."""
+    settings = parse(ShowSettings, words, "hrm-data show", "hrm-data show DIR [--index N] [--split NAME] [--task NAME]")
+    dataset = open_dataset(settings.directory, settings.split)
+    task = task_of(dataset, settings.task)
+    name, item, at = _locate(dataset, settings.index)
+    inputs, labels = (rows[0].astype(np.int32) for rows in item.rows(np.array([at])))
+    puzzle = int(np.searchsorted(item.puzzle_indices, at, side="right")) - 1
+    group = int(np.searchsorted(item.group_indices, puzzle, side="right")) - 1
+    identifier = int(item.puzzle_identifiers[puzzle])
+    known = f" {dataset.identifiers[identifier]}" if dataset.identifiers else ""
+    asked = int(np.count_nonzero(labels != dataset.metadata.ignore_label_id))
+    print(f"{settings.split} example {settings.index}, in set {name}: group {group}, puzzle {puzzle},", end=" ")
+    print(f"identifier {identifier}{known}; {asked} of {len(labels)} tokens are asked for\n")
+    print(_beside(picture_of(task, inputs), picture_of(task, labels)))
+    return 0
+
+
+def picture_of(task: Task | None, tokens: np.ndarray) -> Picture:
+    """The task's picture; without a task the tokens as numbers, in a square where they fill one."""
+    if task is not None:
+        return task.render(task.decode(tokens))
+    side = int(len(tokens) ** 0.5)
+    grid = tokens.reshape(side, side) if side * side == len(tokens) else tokens[None]
+    if tokens.max() < 10:
+        return draw_grid(grid.astype(str))
+    return Picture(tuple(" ".join(f"{token:>{len(str(tokens.max()))}}" for token in row) for row in grid.tolist()))
+
+
+def _locate(dataset: Dataset, index: int) -> tuple[str, PuzzleSet, int]:
+    at = index
+    for name, item in dataset.sets.items():
+        if at < item.examples:
+            return name, item, at
+        at -= item.examples
+    raise HRMDataError(f"--index {index}: the split {dataset.split} has the examples 0..{dataset.examples - 1}")
+
+
+def _beside(left: Picture, right: Picture) -> str:
+    height = max(len(left.lines), len(right.lines))
+    lines = ([*picture.lines, *[""] * (height - len(picture.lines))] for picture in (left, right))
+    return "\n".join(f"{one:<{left.width}}    {two}".rstrip() for one, two in zip(*lines, strict=True))
