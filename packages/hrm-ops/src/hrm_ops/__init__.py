@@ -9,7 +9,7 @@ if _problem := import_problem():
         """Say what is missing when something is used, not on import: ``python -m hrm_ops`` has to report it."""
         raise (AttributeError if name.startswith("__") else ImportError)(f"hrm_ops.{name} needs MLX. {_problem}")
 else:
-    from hrm_ops._attention import Attention, attention
+    from hrm_ops._attention import Attention, AttentionBackend, attention, attention_backend
     from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
     from hrm_ops._block import TransformerBlock
     from hrm_ops._device import DeviceInfo, device_info
@@ -24,6 +24,7 @@ else:
 
 __all__ = [
     "Attention",
+    "AttentionBackend",
     "BlasInfo",
     "BlasWarning",
     "DeviceInfo",
@@ -35,6 +36,7 @@ __all__ = [
     "TransformerBlock",
     "apply_rope",
     "attention",
+    "attention_backend",
     "blas_info",
     "blas_threads",
     "device_info",

@@ -1,29 +1,201 @@
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
 
+from hrm_ops import _attention_blocks as blocks
 from hrm_ops import _cpu
+from hrm_ops._attention_inputs import Inputs, Layout, Mask, read_inputs
 from hrm_ops._errors import HRMOpsError
 from hrm_ops._layers import Linear
 from hrm_ops._rope import apply_rope
 
+Backend = Literal["auto", "fused", "chunked", "cpu", "reference"]
 
-def attention(q: mx.array, k: mx.array, v: mx.array) -> mx.array:
-    r"""Return full (not causal) attention :math:`\mathrm{softmax}(q k^\top / \sqrt{d}) v`.
+_BACKENDS = ("auto", "fused", "chunked", "cpu", "reference")
 
-    Source: Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), eq. 1.
+
+def attention(
+    q: mx.array,
+    k: mx.array,
+    v: mx.array,
+    *,
+    scale: float | None = None,
+    mask: Mask = None,
+    layout: Layout = "bhld",
+    backend: Backend = "auto",
+) -> mx.array:
+    r"""Return :math:`\mathrm{softmax}(scale \cdot q k^\top + mask)\, v` over every head.
+
+    Source: Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), eq. 1; grouped queries: Ainslie et
+    al. (arXiv 2305.13245); recomputed blocks: Rabe and Staats (arXiv 2112.05682).
+
+    A query that may see no key at all gets an output of zero and passes no gradient. All backends agree in that
+    and in the rest, forward and backward.
 
     Args:
-        q: Queries ``[B, H, L, d]``.
-        k: Keys ``[B, H, S, d]``.
-        v: Values ``[B, H, S, d]``.
+        q: Queries ``[B, H, Lq, d]``, or ``[B, Lq, H, d]`` with layout ``"blhd"``. float32, bfloat16 or float16.
+        k: Keys ``[B, Hkv, Lk, d]`` of the same dtype. ``H`` is a multiple of ``Hkv``: query head ``h`` reads
+            key head ``h // (H / Hkv)``.
+        v: Values ``[B, Hkv, Lk, dv]`` of the same dtype.
+        scale: What the scores are multiplied by, ``d ** -0.5`` when left out.
+        mask: None; ``"causal"``: query ``i`` sees keys up to ``i + Lk - Lq``, so that the last query sees all;
+            a bool array, True where a query may look; or a floating point array that is added to the scores, in
+            the dtype of ``q``. An array broadcasts to ``[B, H, Lq, Lk]`` in both layouts.
+        layout: Order of the axes of ``q``, ``k``, ``v`` and the result.
+        backend: ``"fused"`` is ``mx.fast``, ``"chunked"`` plain operations on one block of scores at a time,
+            ``"cpu"`` the same with exponentials for MLX's Linux CPU backend, ``"reference"`` plain operations
+            in float32. ``"auto"`` chooses; :func:`attention_backend` says what and why.
 
     Returns:
-        Array ``[B, H, L, d]`` in the dtype of ``q``.
+        ``[B, H, Lq, dv]``, or ``[B, Lq, H, dv]`` with layout ``"blhd"``, in the dtype of ``q``.
+
+    Raises:
+        HRMOpsError: If shapes, dtypes, head counts or options do not fit; the message names the argument.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import attention
+        >>> q, kv = mx.random.normal((2, 10, 8, 64)), mx.random.normal((2, 20, 2, 64))
+        >>> attention(q, kv, kv, mask="causal", layout="blhd").shape
+        (2, 10, 8, 64)
     """
-    if _cpu.is_active(q, k, v):
-        return _cpu.softmax((q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)) @ v
-    return mx.fast.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5)
+    inputs = read_inputs(q, k, v, scale, mask, layout)
+    name = _choose(inputs, backend).name
+    out = _run(name, inputs)
+    return out.swapaxes(1, 2) if layout == "blhd" else out
+
+
+@dataclass(frozen=True)
+class AttentionBackend:
+    """The backend that :func:`attention` takes, and the reason in words.
+
+    Example:
+        >>> from hrm_ops import AttentionBackend
+        >>> AttentionBackend("reference", "asked for").name
+        'reference'
+    """
+
+    name: Literal["fused", "chunked", "cpu", "reference"]
+    reason: str
+
+
+def attention_backend(
+    q: mx.array,
+    k: mx.array,
+    v: mx.array,
+    *,
+    mask: Mask = None,
+    layout: Layout = "bhld",
+    backend: Backend = "auto",
+) -> AttentionBackend:
+    """Say which backend :func:`attention` takes for these arguments on the default device, and why.
+
+    Nothing is computed, so arrays that were never evaluated will do: ``mx.zeros(shape, dtype)``.
+
+    Args:
+        q: Queries as for :func:`attention`, ``[B, H, Lq, d]``.
+        k: Keys ``[B, Hkv, Lk, d]``.
+        v: Values ``[B, Hkv, Lk, dv]``.
+        mask: As for :func:`attention`.
+        layout: As for :func:`attention`.
+        backend: As for :func:`attention`.
+
+    Raises:
+        HRMOpsError: As :func:`attention`.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import attention_backend
+        >>> q = mx.zeros((1, 8, 4096, 64))
+        >>> attention_backend(q, q, q, backend="reference").reason
+        'asked for'
+    """
+    return _choose(read_inputs(q, k, v, None, mask, layout), backend)
+
+
+def _choose(inputs: Inputs, backend: str) -> AttentionBackend:
+    if backend not in _BACKENDS:
+        raise HRMOpsError(f"[attention] backend must be one of {', '.join(_BACKENDS)}, but is {backend!r}.")
+    on_cpu = mx.default_device().type == mx.DeviceType.cpu
+    if backend == "cpu" and not (on_cpu and sys.platform == "linux"):
+        raise HRMOpsError(
+            f"[attention] backend 'cpu' serves MLX's CPU backend under Linux, but the default device is "
+            f"{mx.default_device()} under {sys.platform}; use 'auto'."
+        )
+    if backend != "auto":
+        return AttentionBackend(backend, "asked for")  # type: ignore[arg-type]
+    scores = inputs.scores
+    if on_cpu and sys.platform == "linux":
+        if scores <= _cpu.FEW_SCORES and inputs.q.dtype == mx.float32:
+            return AttentionBackend("fused", f"{scores} scores are too few to pay for more than one call of mx.fast")
+        return AttentionBackend("cpu", "MLX's Linux CPU backend, where exp is slow and nothing is fused")
+    if blocks.is_few(inputs):
+        return AttentionBackend("fused", f"{scores} scores fit into memory in one piece")
+    if _has_fused_kernel(inputs):
+        return AttentionBackend("fused", "mx.fast has a kernel for this head size; the gradient is chunked")
+    return AttentionBackend("chunked", f"mx.fast would hold all {scores} scores: it has no kernel for this case")
+
+
+def _run(name: str, inputs: Inputs) -> mx.array:
+    live = inputs.without_blind_queries()
+    if live.scores == 0:
+        out = mx.zeros((*live.q.shape[:-1], inputs.v.shape[-1]), inputs.q.dtype)
+    elif name == "reference":
+        out = _reference(live)
+    elif name == "fused":
+        out = _fused(live)
+    else:
+        out = blocks.attention(live, _cpu.KERNEL if name == "cpu" else blocks.PLAIN)
+    blind = inputs.q.shape[2] - live.q.shape[2]
+    return mx.pad(out, [(0, 0), (0, 0), (blind, 0), (0, 0)]) if blind else out
+
+
+def _reference(inputs: Inputs) -> mx.array:
+    """Plain operations in float32, the oracle of the tests."""
+    q, k, v = (a.astype(mx.float32) for a in (inputs.q, inputs.k, inputs.v))
+    k, v = (mx.repeat(a, inputs.groups, axis=1) for a in (k, v))
+    scores = inputs.scale * (q @ k.swapaxes(-1, -2))
+    bias = inputs.causal_bias() if inputs.causal else inputs.bias()
+    if bias is not None:
+        sees = bias > -mx.inf
+        scores = scores + mx.where(sees.any(axis=-1, keepdims=True), bias, 0)
+    weights = mx.softmax(scores, axis=-1)
+    if bias is not None:
+        weights = mx.where(sees, weights, 0)
+    return (weights @ v).astype(inputs.q.dtype)
+
+
+def _fused(inputs: Inputs) -> mx.array:
+    """``mx.fast``, with zeros for queries that see nothing, and a chunked gradient where scores are many."""
+    mask: mx.array | str | None = "causal" if inputs.causal else None
+    sees: mx.array | None = None
+    if inputs.mask is not None:
+        allowed = inputs.mask if inputs.mask.dtype == mx.bool_ else inputs.mask > -mx.inf
+        sees = allowed.any(axis=-1, keepdims=True)
+        mask = mx.where(sees, inputs.mask, True if inputs.mask.dtype == mx.bool_ else 0)
+
+    def kernel(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None = mask) -> mx.array:
+        out = mx.fast.scaled_dot_product_attention(q, k, v, scale=inputs.scale, mask=mask)
+        return out if sees is None else mx.where(sees, out, 0)
+
+    if mx.default_device().type == mx.DeviceType.cpu or blocks.is_few(inputs):
+        return kernel(inputs.q, inputs.k, inputs.v)
+    return blocks.with_chunked_gradient(kernel, inputs)
+
+
+def _has_fused_kernel(inputs: Inputs) -> bool:
+    mask = "causal" if inputs.causal else inputs.mask
+    try:  # builds a graph, computes nothing
+        mx.fast.scaled_dot_product_attention(
+            inputs.q, inputs.k, inputs.v, scale=inputs.scale, mask=mask, force_fused=True
+        )
+    except (ValueError, RuntimeError):
+        return False
+    return True
 
 
 class Attention(nn.Module):

@@ -6,10 +6,13 @@ its own vector-Jacobian product, and expensive chains run on flat arrays so that
 them. Everything computes in float32.
 """
 
+import math
 import sys
 from typing import Any
 
 import mlx.core as mx
+
+from hrm_ops._attention_blocks import Kernel
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
@@ -17,6 +20,8 @@ _custom_function: Any = mx.custom_function
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693359375  # few enough bits that its product with the exponent is exact
 _LN2_LOW = -2.12194440e-4
+# 2**r is the polynomial with these coefficients, from the constant up, to 7.5e-8 for |r| <= 1/2
+_EXP2 = (1.0, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149)
 # exp(r) is 1 + r + r**2 * (these, from the constant up) with a relative error below 4e-9 for |r| <= ln(2) / 2
 _MINIMAX = (0.49999993447788155, 0.16666520631719084, 0.04166838804701092, 0.008368716878801816, 0.0013814598562210318)
 _ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer and leaves that in the low mantissa bits
@@ -44,6 +49,26 @@ def exp(x: mx.array) -> mx.array:
     return (p.view(mx.int32) + (shifted.view(mx.int32) << 23)).view(mx.float32)
 
 
+def exp2(x: mx.array, to_zero: bool) -> mx.array:
+    """Return ``2**x`` for ``x <= 0`` with a relative error below 2.5e-7; from -126 on 2**-126, or 0 if ``to_zero``."""
+    flat = mx.maximum(x.reshape(-1), -126.0)
+    shifted = flat + _ROUND
+    r = flat - (shifted - _ROUND)
+    p = _EXP2[-1] * r + _EXP2[-2]
+    for c in _EXP2[-3::-1]:
+        p = p * r + c
+    e = (p.view(mx.int32) + (shifted.view(mx.int32) << 23)).view(mx.float32)
+    return (e - 2.0**-126 if to_zero else e).reshape(x.shape)
+
+
+def row_max(x: mx.array) -> mx.array:
+    """Return the maximum over the last axis, which is kept with size 1; elementwise as far as halves are equal."""
+    while x.shape[-1] % 2 == 0 and x.shape[-1] >= 128:
+        first, second = mx.split(x, 2, axis=-1)
+        x = mx.maximum(first, second)
+    return x.max(axis=-1, keepdims=True)
+
+
 def _rows(x: mx.array, per_row: mx.array) -> mx.array:
     """Reshape ``[rows]`` to broadcast against the last axis of ``x``; the reshape also ends a fused kernel."""
     return per_row.reshape(*x.shape[:-1], 1)
@@ -65,20 +90,6 @@ def _swiglu_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.a
     return d_gate.reshape(primals[0].shape), (c * silu).reshape(primals[0].shape)
 
 
-@_custom_function
-def softmax(x: mx.array) -> mx.array:
-    """Return the softmax over the last axis."""
-    shifted = x - x.max(axis=-1, keepdims=True)
-    e = exp(shifted.reshape(-1)).reshape(x.shape)
-    return e * _rows(x, 1 / e.sum(axis=-1).reshape(-1))
-
-
-@softmax.vjp
-def _softmax_vjp(_: mx.array, cotangent: mx.array, p: mx.array) -> mx.array:
-    inner = (cotangent * p).sum(axis=-1).reshape(-1)
-    return p * (cotangent - _rows(p, inner))
-
-
 def rms_norm(x: mx.array, eps: float) -> mx.array:
     """Return ``x / sqrt(mean(x**2) + eps)`` over the last axis."""
 
@@ -96,3 +107,7 @@ def rms_norm(x: mx.array, eps: float) -> mx.array:
         return (cotangent - y * _rows(x, inner)) * inverse_rms(x)
 
     return norm(x)
+
+
+FEW_SCORES = 4096  # up to which one call of mx.fast takes less time than the calls that these kernels consist of
+KERNEL = Kernel(exp2, row_max, unit=1 / math.log(2), block=1 << 19)

@@ -1,0 +1,308 @@
+"""Attention in plain operations that holds one block of scores at a time, forward and backward.
+
+A block is a few batch elements, or a few heads of one, or a few queries of one head, with all the keys that
+these see. The gradient computes each block anew from the maximum and the sum that the forward pass kept for every
+query (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135). Where the scores are no more than one
+block, or about as many as the elements of the output, there is nothing to save: they are kept for the gradient.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import mlx.core as mx
+
+from hrm_ops._attention_inputs import Inputs
+
+# Annotated upstream as functions that return object.
+_custom_function: Any = mx.custom_function
+_depends: Any = mx.depends
+
+_LOWEST = -3.0e38  # takes the place of minus infinity where that would make a nan
+_SMALLEST = 1e-37
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How exponentials are computed, in a base of choice: ``unit`` is the logarithm of e in that base.
+
+    ``exp(x, to_zero)`` is needed for ``x <= 0`` alone; with ``to_zero`` minus infinity must give 0 exactly.
+    """
+
+    exp: Callable[[mx.array, bool], mx.array]
+    row_max: Callable[[mx.array], mx.array]
+    unit: float
+    block: int  # scores that are held at a time
+
+
+PLAIN = Kernel(lambda x, _: mx.exp(x), lambda x: x.max(axis=-1, keepdims=True), unit=1.0, block=1 << 22)
+
+
+def is_few(inputs: Inputs, block: int = PLAIN.block) -> bool:
+    """Whether the scores are at most a block, or about as many as elements of the output."""
+    B, H, L, _ = inputs.q.shape
+    return inputs.scores <= max(block, 2 * B * H * L * inputs.v.shape[-1])
+
+
+def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
+    """Return ``[B, H, Lq, dv]`` in the dtype of ``q``, computed in float32."""
+    q, k, v = (mx.contiguous(a.astype(mx.float32)) for a in (inputs.q, inputs.k, inputs.v))
+    B, H, L, d = q.shape
+    q = (q * (inputs.scale * kernel.unit)).reshape(B, k.shape[1], inputs.groups, L, d)
+    mask = inputs.mask
+    if mask is not None:  # [B, H, Lq, Lk] -> [B, Hkv, G, Lq, Lk], each 1 where it broadcasts
+        heads = (1, 1) if mask.shape[1] == 1 else (k.shape[1], inputs.groups)
+        mask = mask.reshape(mask.shape[0], *heads, *mask.shape[2:])
+    run = _kept if is_few(inputs, kernel.block) else _recomputed
+    out = run(_Scores(kernel, inputs.causal, mask), q, k, v)
+    return out.reshape(B, H, L, -1).astype(inputs.q.dtype)
+
+
+def with_chunked_gradient(forward: Callable[..., mx.array], inputs: Inputs) -> mx.array:
+    """Return ``forward(q, k, v)``, with a floating point mask as a fourth argument, with a chunked gradient."""
+
+    @_custom_function
+    def function(*args: mx.array) -> mx.array:
+        return forward(*args)
+
+    @function.vjp
+    def vjp(primals: tuple[mx.array, ...], cotangent: mx.array, _: mx.array) -> list[mx.array]:
+        def again(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None = inputs.mask) -> mx.array:
+            return attention(replace(inputs, q=q, k=k, v=v, mask=mask), PLAIN)
+
+        return mx.vjp(again, list(primals), [cotangent])[1]
+
+    floating = [inputs.mask] if inputs.mask is not None and inputs.mask.dtype != mx.bool_ else []
+    return function(inputs.q, inputs.k, inputs.v, *floating)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores of queries ``[b, h, G, r, d]`` that are already scaled, with keys ``[b, h, Lk, d]``."""
+
+    kernel: Kernel
+    causal: bool
+    mask: mx.array | None
+
+    @property
+    def masked(self) -> bool:
+        return self.causal or self.mask is not None
+
+    def __call__(self, q: mx.array, k: mx.array, mask: mx.array | None) -> mx.array:
+        """Return ``[b, h, G, r, Lk]``; where these are causal the last query sees the last key."""
+        scores = _rows_times(q, k.swapaxes(-1, -2))
+        if mask is not None:
+            return scores + self._bias(mask)
+        if self.causal:
+            r, seen = scores.shape[-2:]
+            return scores + mx.where(mx.arange(seen - r, seen)[:, None] >= mx.arange(seen), 0.0, -mx.inf)
+        return scores
+
+    def _bias(self, mask: mx.array) -> mx.array:
+        if mask.dtype == mx.bool_:
+            return mx.where(mask, 0.0, -mx.inf)
+        bias = mask.astype(mx.float32)
+        return mx.where(bias == -mx.inf, bias, mx.maximum(bias * self.kernel.unit, _LOWEST))
+
+    def exponentials(self, scores: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+        """Return ``exp(scores - highest)``, their sum (1 for a query that sees nothing), and ``highest``."""
+        highest = self.kernel.row_max(scores)
+        if self.masked:
+            highest = mx.maximum(highest, _LOWEST)
+        weights = self.kernel.exp(scores - highest, self.masked)
+        total = weights.sum(axis=-1, keepdims=True)
+        if self.masked:
+            total = mx.where(total > 0, total, 1)
+        return weights, total, highest
+
+    def gradients(
+        self, q: mx.array, k: mx.array, v: mx.array, weights: mx.array, out: mx.array, cotangent: mx.array
+    ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+        """Gradients of ``q``, ``k``, ``v`` and the scores, for weights times cotangent as the weighted sum has them."""
+        unit = self.kernel.unit
+        scaled = cotangent / unit if unit != 1 else cotangent
+        slope = _rows_times(scaled, v.swapaxes(-1, -2)) - (scaled * out).sum(axis=-1, keepdims=True)
+        d_scores = (weights.reshape(-1) * slope.reshape(-1)).reshape(weights.shape)  # flat: vectorised when compiled
+        d_q = _rows_times(d_scores, k)
+        return d_q, _transposed_times(d_scores, q), _transposed_times(weights, cotangent), d_scores
+
+    def mask_gradient(self, d_scores: mx.array, shape: tuple[int, ...]) -> mx.array:
+        """Sum over the axes in which a mask of that shape broadcasts."""
+        axes = [axis for axis, (have, got) in enumerate(zip(shape, d_scores.shape, strict=True)) if have < got]
+        return (d_scores.sum(axis=axes, keepdims=True) if axes else d_scores) * self.kernel.unit
+
+
+def _kept(scores: _Scores, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+    """Attention whose exponentials are kept for the gradient."""
+
+    @_custom_function
+    def run(q: mx.array, k: mx.array, v: mx.array, *mask: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+        weights, total, _ = scores.exponentials(scores(q, k, mask[0] if mask else scores.mask))
+        return _rows_times(weights, v) / total, weights, total
+
+    @run.vjp
+    def vjp(
+        primals: tuple[mx.array, ...], cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]
+    ) -> tuple[mx.array, ...]:
+        q, k, v, *mask = primals
+        out, weights, total = outputs
+        *found, d_scores = scores.gradients(q, k, v, weights, out, cotangents[0] / total)
+        return *found, *(scores.mask_gradient(d_scores, m.shape).astype(m.dtype) for m in mask)
+
+    return run(q, k, v, *_differentiable(scores.mask))[0]
+
+
+def _recomputed(scores: _Scores, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+    """Attention by blocks, each computed again for the gradient."""
+    cut = _Cut.of(q.shape, k.shape[2], scores)
+
+    @_custom_function
+    def run(q: mx.array, k: mx.array, v: mx.array, *mask: mx.array) -> tuple[mx.array, ...]:
+        def block(at: _Block, q: mx.array) -> list[mx.array]:
+            part = scores(q, at.keys_of(k), at.mask_of(mask[0] if mask else scores.mask))
+            weights, total, highest = scores.exponentials(part)
+            return [_rows_times(weights, at.keys_of(v)) / total, total, highest]
+
+        return tuple(cut.join_queries(parts) for parts in zip(*cut.one_by_one(block, q), strict=True))
+
+    @run.vjp
+    def vjp(
+        primals: tuple[mx.array, ...], cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]
+    ) -> tuple[mx.array, ...]:
+        q, k, v, *mask = primals
+        out, total, highest = outputs
+        scaled = cotangents[0] / total
+
+        def gradients(at: _Block, q: mx.array) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+            keys = at.keys_of(k)
+            part = scores(q, keys, at.mask_of(mask[0] if mask else scores.mask))
+            weights = scores.kernel.exp(part - at.queries_of(highest), scores.masked)
+            return scores.gradients(q, keys, at.keys_of(v), weights, at.queries_of(out), at.queries_of(scaled))
+
+        sums: list[mx.array] = []
+
+        def block(at: _Block, q: mx.array) -> list[mx.array]:
+            d_q, *of_keys, _ = gradients(at, q)
+            sums[:] = [_add_longer(*pair) for pair in zip(sums, of_keys, strict=True)] if at.queries.start else of_keys
+            return [d_q, *sums]
+
+        d_q, d_k, d_v = zip(*cut.one_by_one(block, q), strict=True)
+        found = [cut.join_queries(d_q), cut.join_last(d_k), cut.join_last(d_v)]
+        for m in mask:  # in a pass of its own, which only runs if this gradient is asked for
+            d_mask = mx.zeros(m.shape)
+
+            def add(at: _Block, q: mx.array, d_mask: mx.array = d_mask) -> list[mx.array]:
+                where = at.slices_in(d_mask.shape)
+                part = d_mask[where]
+                d_mask[where] = part + scores.mask_gradient(gradients(at, q)[3], part.shape)
+                return [d_mask]
+
+            list(cut.one_by_one(add, q))
+            found.append(d_mask.astype(m.dtype))
+        return tuple(found)
+
+    return run(q, k, v, *_differentiable(scores.mask))[0]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Which queries ``[b, h, G, r]`` of ``[B, Hkv, G, Lq]`` are computed together, and the keys that they see."""
+
+    batch: slice
+    heads: slice
+    queries: slice
+    keys: slice
+
+    def queries_of(self, x: mx.array) -> mx.array:
+        return x[self.batch, self.heads, :, self.queries]
+
+    def keys_of(self, x: mx.array) -> mx.array:
+        return x[self.batch, self.heads, self.keys]
+
+    def slices_in(self, shape: tuple[int, ...]) -> tuple[slice, ...]:
+        parts = (self.batch, self.heads, slice(None), self.queries, slice(None))
+        return tuple(slice(None) if size == 1 else part for part, size in zip(parts, shape, strict=True))
+
+    def mask_of(self, mask: mx.array | None) -> mx.array | None:
+        return None if mask is None else mask[self.slices_in(mask.shape)]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Blocks in order: batch elements, within one of these heads, within one of those queries."""
+
+    batch: list[slice]
+    heads: list[slice]
+    queries: list[slice]
+    keys: int
+    causal: bool
+
+    @staticmethod
+    def of(q: tuple[int, ...], keys: int, scores: _Scores) -> "_Cut":
+        B, H, G, L, _ = q
+        held = scores.kernel.block
+        a_query, a_head, an_element = G * keys, G * keys * L, G * keys * L * H
+        return _Cut(
+            _slices(B, held // an_element),
+            _slices(H, H if an_element <= held else held // a_head),
+            _slices(L, L if a_head <= held else held // a_query),
+            keys,
+            scores.causal,
+        )
+
+    def one_by_one(
+        self, compute: Callable[[_Block, mx.array], list[mx.array]], q: mx.array
+    ) -> Iterator[list[mx.array]]:
+        """Yield what is computed of every block and its queries; each starts when the one before is done."""
+        done: list[mx.array] = []
+        for batch, heads, queries in product(self.batch, self.heads, self.queries):
+            seen = self.keys - (self.queries[-1].stop - queries.stop) if self.causal else self.keys
+            at = _Block(batch, heads, queries, slice(0, seen))
+            part = at.queries_of(q)
+            done = compute(at, _depends([part], done)[0] if done else part)
+            yield done
+
+    def join_queries(self, parts: Sequence[mx.array]) -> mx.array:
+        return _join(_join(_join(parts, len(self.queries), 3), len(self.heads), 1), len(self.batch), 0)[0]
+
+    def join_last(self, parts: Sequence[mx.array]) -> mx.array:
+        """Put together what the last block of every head left."""
+        count = len(self.queries)
+        return _join(_join(parts[count - 1 :: count], len(self.heads), 1), len(self.batch), 0)[0]
+
+
+def _slices(length: int, size: int) -> list[slice]:
+    size = max(size, 1)
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def _join(parts: Sequence[mx.array], count: int, axis: int) -> Sequence[mx.array]:
+    """Put each ``count`` parts in a row together."""
+    if count == 1:
+        return parts
+    return [mx.concatenate(list(parts[i : i + count]), axis=axis) for i in range(0, len(parts), count)]
+
+
+def _add_longer(x: mx.array, y: mx.array) -> mx.array:
+    """Add ``[b, h, S, d]`` to the first ``S`` of ``[b, h, S', d]``."""
+    S = x.shape[2]
+    if y.shape[2] == S:
+        return x + y
+    return mx.concatenate([x + y[:, :, :S], y[:, :, S:]], axis=2)
+
+
+def _rows_times(x: mx.array, matrix: mx.array) -> mx.array:
+    """Multiply ``[b, h, G, r, n]`` by ``[b, h, n, m]``, all groups in one product."""
+    b, h, G, r, n = x.shape
+    return (x.reshape(b, h, G * r, n) @ matrix).reshape(b, h, G, r, -1)
+
+
+def _transposed_times(x: mx.array, y: mx.array) -> mx.array:
+    """Sum ``[b, h, G, r, n]`` times ``[b, h, G, r, m]`` over groups and rows: ``[b, h, n, m]``."""
+    b, h, G, r, n = x.shape
+    return x.reshape(b, h, G * r, n).swapaxes(-1, -2) @ y.reshape(b, h, G * r, -1)
+
+
+def _differentiable(mask: mx.array | None) -> list[mx.array]:
+    return [] if mask is None or mask.dtype == mx.bool_ else [mask]

@@ -1,0 +1,108 @@
+"""What :func:`hrm_ops.attention` is called with, checked and brought to one form."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import mlx.core as mx
+
+from hrm_ops._errors import HRMOpsError
+
+Layout = Literal["bhld", "blhd"]
+Mask = mx.array | Literal["causal"] | None
+
+FLOATS = (mx.float32, mx.bfloat16, mx.float16)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Arguments in the layout ``[B, H, L, d]``; ``mask`` has four axes and is bool or of the dtype of ``q``."""
+
+    q: mx.array
+    k: mx.array
+    v: mx.array
+    scale: float
+    mask: mx.array | None
+    causal: bool
+
+    @property
+    def groups(self) -> int:
+        """Query heads for each key head."""
+        return self.q.shape[1] // max(self.k.shape[1], 1)
+
+    @property
+    def scores(self) -> int:
+        """Number of scores, ``B * H * Lq * Lk``."""
+        B, H, L, _ = self.q.shape
+        return B * H * L * self.k.shape[2]
+
+    def without_blind_queries(self) -> "Inputs":
+        """Leave out the first ``Lq - Lk`` queries of causal attention, which see no key."""
+        blind = max(0, self.q.shape[2] - self.k.shape[2]) if self.causal else 0
+        return replace(self, q=self.q[:, :, blind:]) if blind else self
+
+    def bias(self) -> mx.array | None:
+        """The mask as what is added to the scores: float32, with four axes that broadcast."""
+        if self.mask is None or self.mask.dtype != mx.bool_:
+            return None if self.mask is None else self.mask.astype(mx.float32)
+        return mx.where(self.mask, mx.array(0.0), mx.array(-mx.inf))
+
+    def causal_bias(self, first: int = 0, last: int | None = None) -> mx.array:
+        """What is added to the scores of the queries ``first .. last - 1`` and of the keys that any of them sees."""
+        last = self.q.shape[2] if last is None else last
+        ahead = self.k.shape[2] - self.q.shape[2]
+        sees = mx.arange(first + ahead, last + ahead)[:, None] >= mx.arange(last + ahead)
+        return mx.where(sees, mx.array(0.0), mx.array(-mx.inf))
+
+
+def read_inputs(q: mx.array, k: mx.array, v: mx.array, scale: float | None, mask: Mask, layout: str) -> Inputs:
+    """Check the arguments of :func:`hrm_ops.attention`."""
+    if layout not in ("bhld", "blhd"):
+        raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
+    for name, array in (("q", q), ("k", k), ("v", v)):
+        if array.ndim != 4:
+            raise HRMOpsError(f"[attention] {name} must have 4 axes ({' '.join(layout)}), but is {array.shape}.")
+        if array.dtype not in FLOATS:
+            raise HRMOpsError(f"[attention] {name} must be float32, bfloat16 or float16, but is {array.dtype}.")
+        if array.dtype != q.dtype:
+            raise HRMOpsError(f"[attention] {name} must have the dtype of q, {q.dtype}, but is {array.dtype}.")
+    if layout == "blhd":
+        q, k, v = q.swapaxes(1, 2), k.swapaxes(1, 2), v.swapaxes(1, 2)
+    _check_shapes(q.shape, k.shape, v.shape)
+    if scale is None:
+        scale = q.shape[-1] ** -0.5
+    elif not isinstance(scale, (int, float)):
+        raise HRMOpsError(f"[attention] scale must be a number, but is {scale!r}.")
+    target = (*q.shape[:3], k.shape[2])
+    array_mask = None if mask is None or isinstance(mask, str) else _read_mask(mask, q.dtype, target)
+    if isinstance(mask, str) and mask != "causal":
+        raise HRMOpsError(f"[attention] mask must be None, 'causal' or an array, but is {mask!r}.")
+    return Inputs(q, k, v, float(scale), array_mask, mask == "causal" if isinstance(mask, str) else False)
+
+
+def _check_shapes(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> None:
+    (B, H, _, d), (_, Hkv, Lk, _) = q, k
+    if d == 0:
+        raise HRMOpsError("[attention] q has heads of size 0, but they must have at least 1.")
+    for name, shape in (("k", k), ("v", v)):
+        if shape[0] != B:
+            raise HRMOpsError(f"[attention] {name} must have the batch size of q, {B}, but has {shape[0]}.")
+    if k[3] != d:
+        raise HRMOpsError(f"[attention] k must have the head size of q, {d}, but has {k[3]}.")
+    if Hkv == 0 or H % Hkv:
+        raise HRMOpsError(f"[attention] k has {Hkv} heads, but their number must divide the {H} heads of q.")
+    if v[1] != Hkv:
+        raise HRMOpsError(f"[attention] v must have as many heads as k, {Hkv}, but has {v[1]}.")
+    if v[2] != Lk:
+        raise HRMOpsError(f"[attention] v must be as long as k, {Lk}, but has length {v[2]}.")
+
+
+def _read_mask(mask: mx.array, dtype: mx.Dtype, target: tuple[int, ...]) -> mx.array:
+    if not isinstance(mask, mx.array):
+        raise HRMOpsError(f"[attention] mask must be None, 'causal' or an array, but is a {type(mask).__name__}.")
+    if mask.dtype != mx.bool_ and not mx.issubdtype(mask.dtype, mx.floating):
+        raise HRMOpsError(f"[attention] mask must be bool or floating point, but is {mask.dtype}.")
+    shape = (1,) * (4 - mask.ndim) + mask.shape
+    if len(shape) > 4 or any(have not in (1, want) for have, want in zip(shape, target, strict=True)):
+        raise HRMOpsError(f"[attention] mask must broadcast to [B, H, Lq, Lk] = {target}, but is {mask.shape}.")
+    mask = mask.reshape(shape)
+    return mask if mask.dtype == mx.bool_ else mask.astype(dtype)
