@@ -12,7 +12,9 @@ from hrm_model._act import (
     slots,
 )
 from hrm_model._config import ArchConfig, HRMConfig
+from hrm_model._continuous import Answer, ContinuousPredictor
 from hrm_model._errors import HRMModelError
+from hrm_model._halting import HaltingRule
 from hrm_model._hub import download_checkpoint, is_hub_id
 from hrm_model._inference import Prediction, Predictor
 from hrm_model._model import HRM, HRMOutput, ReasoningModule
@@ -31,12 +33,15 @@ from hrm_model._weights import load_model, save_weights
 __all__ = [
     "HRM",
     "ACTOutput",
+    "Answer",
     "ArchConfig",
     "Batch",
     "Carry",
+    "ContinuousPredictor",
     "HRMConfig",
     "HRMModelError",
     "HRMOutput",
+    "HaltingRule",
     "Prediction",
     "Predictor",
     "ReasoningModule",
