@@ -213,6 +213,14 @@ def test_weights_that_are_no_hrm_are_refused_by_parameter(
         load_reference(path, 16)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"variant": "trm"}, {"mixer": "mlp"}, {"puzzle_emb_len": 4}, {"pos_encodings": "none"}]
+)
+def test_what_the_reference_does_not_have_is_not_exported(changes: dict, make_config: Callable[..., HRMConfig]) -> None:
+    with pytest.raises(HRMModelError, match=f"{next(iter(changes))} is .*the reference knows"):
+        reference_config(make_config(**changes))
+
+
 def test_a_directory_without_a_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(HRMModelError, match="holds no checkpoint of the reference"):
         load_reference(tmp_path, 16)

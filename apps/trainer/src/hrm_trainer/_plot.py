@@ -1,12 +1,12 @@
 """The curves of a run as a picture, and the command ``trainer plot`` that draws it."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from hrm_train import HRMTrainError, RunDirectory
 
+from hrm_trainer._command import CommandParser
 from hrm_trainer._errors import UserError
 
 CURVES = "curves.png"
@@ -39,7 +39,7 @@ def plot_command(argv: Sequence[str]) -> None:
     Raises:
         UserError: If it names no run, or one without metrics.
     """
-    parser = _Parser(prog="trainer plot", description=f"Draw a run's curves into its {CURVES}.", allow_abbrev=False)
+    parser = CommandParser("plot", f"Draw a run's curves into its {CURVES}.")
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="directory of a run (default: the newest)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="PATH", help="where run directories are")
     asked = parser.parse_args(argv)
@@ -85,9 +85,3 @@ def _series(lines: Sequence[Mapping[str, Any]], kind: str, field: str) -> tuple[
     """Steps and values of one field, where it is known."""
     pairs = [(m["step"], m[field]) for m in lines if m["kind"] == kind and m.get(field) is not None]
     return [step for step, _ in pairs], [value for _, value in pairs]
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Raise the message instead of exiting."""
-        raise UserError(f"plot: {message} (trainer plot --help shows the usage)")

@@ -51,6 +51,14 @@ def _run(argv: list[str]) -> int:
             from hrm_trainer._plot import plot_command
 
             plot_command(argv[1:])
+        elif argv[:1] == ["import-checkpoint"]:
+            from hrm_trainer._reference import import_command
+
+            import_command(argv[1:])
+        elif argv[:1] == ["export-checkpoint"]:
+            from hrm_trainer._reference import export_command
+
+            export_command(argv[1:])
         else:
             _train(argv)
     except HRMDataIOError as error:

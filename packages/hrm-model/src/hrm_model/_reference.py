@@ -22,6 +22,7 @@ PREFIX = "model.inner."
 
 # Without defaults in the reference, and not to be seen in the weights.
 _REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")
+_OURS = {"variant", "mixer", "puzzle_emb_len", "halt_loss"}  # fields that the reference does not have
 _FLOATS = (mx.float32, mx.bfloat16, mx.float16)
 _LARGEST_CONFIG = 2**20  # bytes; the reference writes less than a thousand
 
@@ -48,6 +49,8 @@ def find_reference(path: Path) -> Path:
     Raises:
         HRMModelError: If there is none.
     """
+    if not path.exists():
+        raise HRMModelError(f"{path}: does not exist")
     if not path.is_dir():
         return path
     steps = [file for file in path.glob("step_*") if re.fullmatch(r"step_[0-9]+", file.name)]
@@ -154,8 +157,18 @@ def save_reference_weights(model: HRM, path: Path) -> None:
 
 
 def reference_config(config: HRMConfig) -> dict[str, Any]:
-    """Return the section ``arch`` of an ``all_config.yaml``."""
-    fields = config.model_dump(include=set(ArchConfig.model_fields))
+    """Return the section ``arch`` of an ``all_config.yaml``.
+
+    Raises:
+        HRMModelError: If the reference has no such model.
+    """
+    for field in ("variant", "mixer", "puzzle_emb_len"):
+        usual = ArchConfig.model_fields[field].default
+        if getattr(config, field) != usual:
+            raise HRMModelError(f"{field} is {getattr(config, field)}, but the reference knows {usual} only")
+    if config.pos_encodings == "none":
+        raise HRMModelError("pos_encodings is none, but the reference knows rope and learned only")
+    fields = config.model_dump(include=set(ArchConfig.model_fields) - _OURS)
     return {"name": ARCHITECTURE, **fields}
 
 
@@ -205,7 +218,7 @@ def _config(
     if seq_len is None:
         raise HRMModelError(
             f"{path}: has rotary positions, which do not tell how many tokens a puzzle has; give the sequence length "
-            "(81 for Sudoku, 900 for mazes and ARC) or the dataset"
+            "(--seq-len; 81 for Sudoku, 900 for mazes and ARC) or the dataset (--data-path)"
         )
     try:
         return HRMConfig(

@@ -11,6 +11,7 @@ from hrm_train._checkpoint import (
 )
 from hrm_train._config import TrainConfig
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
+from hrm_train._files import new_directory
 from hrm_train._gradients import loss_and_gradients
 from hrm_train._loop import (
     BatchSource,
@@ -55,6 +56,7 @@ __all__ = [
     "load_checkpoint_model",
     "loss_and_gradients",
     "make_train_step",
+    "new_directory",
     "save_checkpoint",
     "step_of",
     "train",

@@ -44,11 +44,17 @@ class RunDirectory:
                 path.mkdir(parents=True)
             except FileExistsError:
                 continue
-            (path / CHECKPOINTS).mkdir()
-            write_json(path / CONFIG, config)
+            run = cls.fill(path, config)
             sync(root)
-            return cls(path)
+            return run
         raise HRMTrainError(f"{root}: no free name for a run like {stem}")
+
+    @classmethod
+    def fill(cls, path: Path, config: Mapping[str, Any]) -> "RunDirectory":
+        """Make a run of an empty directory."""
+        (path / CHECKPOINTS).mkdir()
+        write_json(path / CONFIG, config)
+        return cls(path)
 
     @classmethod
     def newest(cls, root: Path) -> "RunDirectory":
