@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import TestLoader, TrainLoader, fingerprint
+from hrm_data import PrefetchLoader, TestLoader, TrainLoader, fingerprint
 from hrm_model import HRM, HRMConfig, Predictor, Score, score
 from hrm_train import HRMTrainError, Report, RunDirectory, as_arrays, checkpoints, step_of, train
 from pydantic import ValidationError
@@ -55,11 +55,13 @@ def run(settings: TrainerSettings) -> None:
         vocab_size=metadata.vocab_size,
         num_puzzle_identifiers=metadata.num_puzzle_identifiers,
     )
-    batches = TrainLoader(
-        data.train,
-        settings.train.global_batch_size,
-        seed=settings.train.seed,
-        augment=task.augment(**variation) if task else None,
+    batches = PrefetchLoader(
+        TrainLoader(
+            data.train,
+            settings.train.global_batch_size,
+            seed=settings.train.seed,
+            augment=task.augment(**variation) if task else None,
+        )
     )
 
     mx.random.seed(settings.train.seed)
@@ -93,7 +95,7 @@ def run(settings: TrainerSettings) -> None:
                 display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
         return total.means()
 
-    with display.progress(settings.train.steps):
+    with display.progress(settings.train.steps), batches:
         train(
             model,
             settings.train,

@@ -31,6 +31,7 @@ from hrm_data._metadata import DatasetMetadata
 from hrm_data._open import open_dataset, splits_of
 from hrm_data._orbit import orbit_invariant
 from hrm_data._picture import Picture, draw_grid
+from hrm_data._prefetch import PrefetchLoader
 from hrm_data._progress import Progress
 from hrm_data._registry import family_version, get_family, get_task, task_names, task_of
 from hrm_data._solver import Solved, solve
@@ -55,6 +56,7 @@ __all__ = [
     "Mazes",
     "NoOptions",
     "Picture",
+    "PrefetchLoader",
     "Preset",
     "Progress",
     "PuzzleSet",
