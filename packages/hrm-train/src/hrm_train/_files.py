@@ -54,8 +54,8 @@ def new_directory(path: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for file in temporary.iterdir():
-            sync(file)
+        for inside in temporary.rglob("*"):
+            sync(inside)
         sync(temporary)
         temporary.rename(path)
         sync(path.parent)
