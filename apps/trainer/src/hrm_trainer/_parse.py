@@ -85,7 +85,11 @@ def find_family(dataset: Any, data_path: Any) -> TaskFamily | None:
 def _refuse_puzzles(data_path: Any, family: TaskFamily | None, names: Sequence[str], where: str = "") -> None:
     """Refuse settings that say which puzzles to make, where these are made already."""
     allowed = family.augmentation.model_fields if family else {}
-    odd = [name for name in names if name.lstrip("-").startswith("data.") and name.split(".")[1] not in allowed]
+    odd = [
+        name
+        for name in names
+        if name.removeprefix("--").removeprefix("no-").startswith("data.") and name.split(".")[1] not in allowed
+    ]
     if odd:
         raise UserError(f"{where}{odd[0]}: does not go with data_path {data_path}, whose puzzles are made already")
 
@@ -124,7 +128,8 @@ def _underscored(word: str) -> str:
     if not word.startswith("--"):
         return word
     flag, equals, value = word[2:].partition("=")
-    return f"--{flag.replace('-', '_')}{equals}{value}"
+    off = "no-" if flag.startswith("no-") else ""
+    return f"--{off}{flag.removeprefix('no-').replace('-', '_')}{equals}{value}"
 
 
 def _complete_resume(argv: Sequence[str]) -> list[str]:

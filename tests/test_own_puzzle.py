@@ -1,0 +1,142 @@
+"""A task of another package goes through every command, and nobody has heard of it before."""
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hrm_data import task_names
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[1]
+spec = importlib.util.spec_from_file_location("own_puzzle", ROOT / "tests" / "own_puzzle.py")
+assert spec is not None
+assert spec.loader is not None
+own_puzzle = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(own_puzzle)
+sys.path.append(str(own_puzzle.EXAMPLE / "src"))
+from hrm_hitori import HitoriTask, make_hitori  # noqa: E402
+from hrm_hitori._make import count_solutions, smallest_copy  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory):
+    """Run a command of the workspace in an empty directory, with the example installed."""
+    place = tmp_path_factory.mktemp("own")
+    environment = {**own_puzzle.installed(place / "site"), "XDG_CACHE_HOME": str(place / "cache")}
+
+    def call(command: str, *, env: dict[str, str] = environment) -> subprocess.CompletedProcess[str]:
+        name, *words = command.split()
+        words = [str(Path(sys.executable).with_name(name)), *words]
+        return subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, timeout=600)
+
+    return call
+
+
+def test_the_commands_build_train_on_score_and_solve_a_puzzle_of_another_package(run) -> None:
+    built = run("hrm-data build hitori --output made --size 4 --train 60 --test 12")
+    assert (built.returncode, built.stderr) == (0, "")
+    assert re.search(r"^task +hitori$", built.stdout, re.MULTILINE)
+    assert (
+        run("hrm-data verify made").stdout == "made: 72 examples in train, test are in order; every solution is right\n"
+    )
+    assert "#" in run("hrm-data show made").stdout
+
+    tiny = (
+        "--train.steps 4 --train.global_batch_size 16 --arch.hidden_size 32 --arch.num_heads 2 "
+        "--arch.halt_max_steps 2 --preset cpu"
+    )
+    trained = run(f"trainer --data-path made --no-data.turn {tiny} --runs given")
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert "cells wrong" in trained.stdout
+    cached = run(f"trainer --dataset hitori --data.size 4 --data.train 40 --data.test 8 {tiny}")
+    assert (cached.returncode, cached.stderr) == (0, "")
+    again = run(f"trainer --dataset hitori --data.size 4 --data.train 40 --data.test 8 {tiny} --runs again")
+    assert "Making the dataset" in cached.stdout
+    assert "Making the dataset" not in again.stdout
+    assert "5x5 Hitori" in again.stdout
+
+    scored = run("evaluator")
+    assert scored.returncode == 0, scored.stderr
+    assert "exact accuracy" in scored.stdout
+    assert "prediction" in scored.stdout
+    (puzzle, *_) = json.loads(run("evaluator --json").stdout)["boards"]
+    solved = run(f"evaluator solve {puzzle['puzzle']} --json")
+    assert solved.returncode in (0, 1), solved.stderr
+    found = json.loads(solved.stdout)
+    assert (len(found["answer"]), found["valid"]) == (16, not found["faults"])
+    assert "the puzzle has 2 characters" in run("evaluator solve 12").stderr
+
+
+def test_its_flags_are_listed_and_its_mistakes_named(run) -> None:
+    assert "--data.size N" in run("trainer --dataset hitori --help").stdout
+    assert "hitori" in run("hrm-data build --help").stdout
+    for command, named in (
+        ("hrm-data build hitori --output x --size 10", "--size 10: input should be less than or equal to 9"),
+        ("trainer --dataset hitori --data.size 10", "--data.size 10: input should be less than or equal to 9"),
+        ("trainer --dataset hitori --preset cpu-9x9", "--preset cpu-9x9: input should be 'auto', 'paper' or 'cpu'"),
+        ("trainer --dataset hitori --data.box 2,2", "--data.box"),
+    ):
+        refused = run(command)
+        assert refused.returncode == 2
+        assert named in refused.stderr
+
+
+def test_without_the_package_its_datasets_are_refused_by_name(run) -> None:
+    run("hrm-data build hitori --output other --size 4 --train 4 --test 2")
+    for command in ("trainer --data-path other", "hrm-data show other", "trainer --dataset hitori"):
+        refused = run(command, env=dict(os.environ))
+        assert refused.returncode == 2
+        assert "task 'hitori' is unknown; known tasks are" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_nothing_but_entry_points_and_a_default_knows_task_names() -> None:
+    places = [
+        *(ROOT / f"apps/{name}/src" for name in ("trainer", "evaluator")),
+        *(ROOT / f"packages/{name}/src" for name in ("hrm-model", "hrm-train", "hrm-ops")),
+    ]
+    known = re.compile(rf"^({'|'.join(task_names())})\b|sudoku|maze|hitori|arc_?task", re.IGNORECASE)
+    found = []
+    for file in (file for place in places for file in place.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and node.value in task_names():
+                found.append(f"{file.name}: {node.value!r}")
+            name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
+            if isinstance(name, str) and known.search(name):
+                found.append(f"{file.name}: {name}")
+    assert found == ["_settings.py: 'sudoku'"]
+
+
+boards = st.integers(3, 5).flatmap(lambda n: st.lists(st.integers(0, n), min_size=n * n, max_size=n * n))
+
+
+@given(boards)
+def test_hitori_boards_survive_tokens_and_text(cells: list[int]) -> None:
+    size = int(len(cells) ** 0.5)
+    board, task = np.array(cells).reshape(size, size), HitoriTask(size)
+    assert (task.decode(task.encode(board)) == board).all()
+    assert (task.parse(task.text(board)) == board).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(3, 5), st.integers(0, 2**32))
+def test_hitori_puzzles_have_one_solution_and_so_have_their_copies(size: int, seed: int) -> None:
+    task, rng = HitoriTask(size), np.random.default_rng(seed)
+    puzzle, solution = make_hitori(size, rng)
+    assert task.check(puzzle, solution)
+    assert count_solutions(puzzle) == 1
+    tokens = [np.stack([task.encode(board)] * 4) for board in (puzzle, solution)]
+    for one, two in zip(*task.augment()(*tokens, rng), strict=True):
+        assert task.check(task.decode(one), task.decode(two))
+        assert smallest_copy(task.decode(one)) == smallest_copy(puzzle)
+    shaded = puzzle.copy()
+    shaded.flat[int(np.flatnonzero(solution)[0])] = 0
+    assert not task.check(puzzle, shaded)
