@@ -124,7 +124,7 @@ def _save(name: str, array: np.ndarray) -> Callable[[Path], None]:
         (_save("group_indices", np.array([1, 2])), r"group_indices.npy runs over 1\.\.2; expected 0\.\.2"),
         (_save("group_indices", np.array([], int)), "runs over nothing"),
         (_save("group_indices", np.array([0, 2])), "field total_groups is 2, but the sets hold 1"),
-        (_save("group_indices", np.array([0, {}, 2], object)), "group_indices.npy is not a readable"),
+        (_save("group_indices", np.array([0, {}, 2], object)), "group_indices.npy has dtype object; expected integers"),
         (lambda folder: (folder / "all__labels.npy").unlink(), "labels.npy is missing"),
         (lambda folder: (folder / "all__labels.npy").write_bytes(b"\x93NUMPY"), "labels.npy is not a readable"),
         (lambda folder: (folder / "all__labels.npy").write_bytes(b""), "labels.npy is not a readable"),

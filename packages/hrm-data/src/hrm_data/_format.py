@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -92,27 +95,54 @@ def read_json(path: Path) -> Any:
     """Content of a JSON file; raises `HRMDataError` if it cannot be read."""
     try:
         return json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise HRMDataError(f"{path} is not readable JSON ({error}); restore it or build the dataset again") from None
 
 
 def load_array(path: Path, *, mapped: bool) -> np.ndarray:
-    """The integers of a `.npy` file; raises `HRMDataError` if they cannot be read."""
+    """The integers of a `.npy` file, nothing unpickled; raises `HRMDataError` if they are not there as declared.
+
+    What the header declares is compared with the length of the file before any memory is taken.
+    """
     try:
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        with path.open("rb") as file:
+            shape, fortran, dtype = _read_header(file)
+            start = file.tell()
+            there = os.fstat(file.fileno()).st_size - start
     except FileNotFoundError:
         raise HRMDataError(
             f"{path} is missing; it is named by `sets` in dataset.json, build the dataset again"
         ) from None
-    except (ValueError, OSError, EOFError) as error:
-        if mapped and "mmap" in str(error).lower():  # an array without elements cannot be mapped
-            return load_array(path, mapped=False)
+    except Exception as error:  # whatever a damaged header makes of numpy's parser
         raise HRMDataError(f"{path} is not a readable .npy file ({error}); build the dataset again") from None
-    if not isinstance(array, np.ndarray):
-        raise HRMDataError(f"{path} is an archive, not one .npy array; build the dataset again")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise HRMDataError(f"{path} has dtype {array.dtype}; expected integers, build the dataset again")
-    return array
+    if dtype.kind not in "iu":
+        raise HRMDataError(f"{path} has dtype {dtype}; expected integers, build the dataset again")
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != there or min(shape, default=0) < 0:
+        raise HRMDataError(
+            f"{path} is not a readable .npy file (its header declares {dtype} {shape}, {declared} bytes, "
+            f"but {there} follow); build the dataset again"
+        )
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    try:
+        if not declared:
+            return np.zeros(shape, dtype, order)
+        if mapped:
+            return np.memmap(path, dtype, "r", start, shape, order)
+        return np.fromfile(path, dtype, offset=start).reshape(shape, order=order)
+    except (OSError, ValueError) as error:
+        raise HRMDataError(f"{path} is not a readable .npy file ({error}); build the dataset again") from None
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"format version {version[0]}.{version[1]}")
 
 
 def open_set(folder: Path, name: str, metadata: DatasetMetadata) -> PuzzleSet:

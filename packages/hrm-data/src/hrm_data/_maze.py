@@ -92,6 +92,11 @@ class MazeTask(Task):
         """Whether `answer` is the maze with one of its shortest paths marked, whichever that is."""
         return not self.problem(puzzle, answer)
 
+    def check_all(self, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """`check` for tokens `[B, size * size]`, a batch at a time."""
+        boards, answers = (tokens.astype(np.uint8).reshape(-1, self.size, self.size) for tokens in (inputs, labels))
+        return np.array([not fault for fault in faults(boards, answers)], bool)
+
     def problem(self, puzzle: np.ndarray, answer: np.ndarray) -> str:
         """What is wrong with an answer, in words; empty if it marks a shortest path."""
         return faults(self._one(puzzle, "puzzle")[None], self._one(answer, "answer")[None])[0]

@@ -28,7 +28,7 @@ def changed_cells(puzzles: np.ndarray, answers: np.ndarray) -> np.ndarray:
 def faults(puzzles: np.ndarray, answers: np.ndarray) -> list[str]:
     """What is wrong with each answer, in words; an empty string where it marks a shortest path.
 
-    Any shortest path will do. Arguments are `[N, n, n]` codes, puzzles with one start and one goal.
+    Any shortest path will do. Arguments are `[N, n, n]` codes.
     """
     total, n = puzzles.shape[:2]
     best = route_lengths(puzzles)
@@ -38,9 +38,12 @@ def faults(puzzles: np.ndarray, answers: np.ndarray) -> list[str]:
     goal = (puzzles == GOAL).reshape(total, n * n).argmax(axis=1)
     reach = walked[np.arange(total), goal]
     cells = marked.sum(axis=(1, 2))
+    ends = [(puzzles == code).sum(axis=(1, 2)) for code in (START, GOAL)]
     result = []
     for i in range(total):
-        if best[i] < 0:
+        if ends[0][i] != 1 or ends[1][i] != 1:
+            result.append(f"the maze has {ends[0][i]} starts and {ends[1][i]} goals, it needs one of each")
+        elif best[i] < 0:
             result.append("the maze has no way from start to goal")
         elif changed[i].any():
             row, col = np.argwhere(changed[i])[0]
