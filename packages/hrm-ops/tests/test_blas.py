@@ -137,7 +137,7 @@ def test_threads_are_limited_inside_the_block_only() -> None:
     with _blas.blas_threads(1):
         assert _blas.blas_info().threads == 1
     assert _blas.blas_info().threads == before
-    with pytest.raises(ValueError, match="at least 1 but is 0"), _blas.blas_threads(0):
+    with pytest.raises(ValueError, match="at least 1, but is 0"), _blas.blas_threads(0):
         pass
 
 

@@ -48,5 +48,5 @@ def test_processes_that_share_the_cores_share_the_blas_threads(cores: Callable[[
 
 
 def test_there_is_at_least_one_process() -> None:
-    with pytest.raises(ValueError, match="processes must be at least 1 but is 0"):
+    with pytest.raises(ValueError, match="processes must be at least 1, but is 0"):
         share_cores(0)

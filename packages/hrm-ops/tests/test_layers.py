@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -9,8 +10,12 @@ from hrm_ops import (
     HRMOpsError,
     Linear,
     SwiGLU,
+    lanes,
     lecun_normal,
+    log_stablemax,
     rms_norm,
+    stablemax,
+    stablemax_score,
     swiglu,
     swiglu_width,
     truncated_normal,
@@ -138,3 +143,42 @@ def test_lecun_normal_has_variance_one_over_fan_in() -> None:
 def test_truncated_normal_refuses_a_negative_std() -> None:
     with pytest.raises(HRMOpsError, match=r"std must be at least 0, but is -1"):
         truncated_normal((2,), std=-1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: rms_norm(mx.zeros((2, 3)), mx.ones(2)),
+            r"\[rms_norm\] weight must be \(3,\) for x \(2, 3\), but is \(2,\)",
+        ),
+        (lambda: rms_norm(mx.zeros(3, mx.int32)), r"\[rms_norm\] x must be floating point, but is mlx.core.int32"),
+        (lambda: rms_norm(mx.array(1.0)), r"\[rms_norm\] x must have at least 1 axis, but is \(\)"),
+        (lambda: rms_norm(mx.zeros(3), eps=-1), r"\[rms_norm\] eps must be at least 0, but is -1"),
+        (lambda: swiglu(mx.zeros(3), mx.zeros(4)), r"\[swiglu\] up must have the shape of gate, \(3,\), but is \(4,\)"),
+        (
+            lambda: swiglu(mx.zeros(3), mx.zeros(3, mx.float16)),
+            r"\[swiglu\] up must have the dtype of gate, .*float32, but",
+        ),
+        (lambda: swiglu([1.0], mx.zeros(1)), r"\[swiglu\] gate must be an array, but is a list"),
+        (
+            lambda: swiglu_width(0, 4),
+            r"\[swiglu_width\] dims, expansion and multiple must be positive, but are 0, 4 and",
+        ),
+        (lambda: stablemax(mx.zeros(3, mx.int32)), r"\[stablemax\] x must be floating point, but is mlx.core.int32"),
+        (lambda: stablemax(mx.zeros(3), axis=1), r"\[stablemax\] axis must be an axis of x \(3,\), but is 1"),
+        (lambda: log_stablemax(mx.array(1.0)), r"\[log_stablemax\] x must have at least 1 axis, but is \(\)"),
+        (
+            lambda: stablemax_score(mx.zeros(3) > 0),
+            r"\[stablemax_score\] x must be floating point, but is mlx.core.bool",
+        ),
+        (lambda: truncated_normal((2,), dtype=mx.int32), r"\[truncated_normal\] dtype must be floating point, but is"),
+        (lambda: lecun_normal((3,)), r"\[lecun_normal\] shape must be two positive sizes \(out, in\), but is \(3,\)"),
+        (lambda: lanes(0), r"\[lanes\] batch_size must be at least 1, but is 0"),
+    ],
+)
+def test_wrong_arguments_are_named_with_what_was_expected_and_what_came(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(HRMOpsError, match=f"^{message}"):
+        call()

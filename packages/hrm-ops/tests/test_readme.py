@@ -1,17 +1,36 @@
+"""Documentation: the README's example and the example of every public name run."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
 import re
 from pathlib import Path
 
 import hrm_ops
 import pytest
 
+MODULES = [name for _, name, _ in pkgutil.iter_modules(hrm_ops.__path__, "hrm_ops.") if not name.endswith("__main__")]
+
 
 def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     text = (Path(__file__).parents[1] / "README.md").read_text()
-    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert example
-    exec(example[1], {})
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(example, {})
 
 
-def test_every_public_name_is_documented() -> None:
-    assert not [name for name in hrm_ops.__all__ if not getattr(hrm_ops, name).__doc__]
+@pytest.mark.parametrize("name", hrm_ops.__all__)
+def test_every_public_name_has_a_docstring_with_an_example(name: str) -> None:
+    assert ">>>" in (inspect.getdoc(getattr(hrm_ops, name)) or "")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_docstrings_run(name: str) -> None:
+    module = importlib.import_module(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.simplefilter", lambda *_: None)  # an example must not change how this run warns
+        result = doctest.testmod(module, optionflags=doctest.ELLIPSIS, raise_on_error=False)
+    assert result.failed == 0

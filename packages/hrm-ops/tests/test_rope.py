@@ -1,7 +1,9 @@
+from collections.abc import Callable
+
 import mlx.core as mx
 import numpy as np
 import pytest
-from hrm_ops import HRMOpsError, apply_rope, rope_tables
+from hrm_ops import HRMOpsError, _rope, apply_rope, rope, rope_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,3 +68,90 @@ def test_odd_head_size_is_refused() -> None:
 def test_tables_of_another_length_or_size_are_refused(table: tuple[mx.array, mx.array]) -> None:
     with pytest.raises(HRMOpsError, match=r"\[apply_rope\] cos and sin must be \(5, 4\)"):
         apply_rope(mx.zeros((1, 1, 5, 8)), *table)
+
+
+LAYOUTS = st.sampled_from(["bhld", "blhd"])
+
+
+@settings(deadline=None, max_examples=30)
+@given(SEEDS, EVEN, st.booleans(), LAYOUTS, st.integers(0, 300), st.sampled_from([100.0, 10000.0, 5e5]))
+def test_rope_agrees_with_mlx_in_every_convention(
+    seed: int, dims: int, interleaved: bool, layout: str, offset: int, base: float
+) -> None:
+    x = normal(seed, 2, 3, 5, dims)
+    theirs = mx.fast.rope(x, dims, traditional=interleaved, base=base, scale=1.0, offset=offset)
+    ours = rope(
+        x if layout == "bhld" else x.swapaxes(1, 2),
+        base=base,
+        offset=offset,
+        interleaved=interleaved,
+        layout=layout,  # type: ignore[arg-type]
+    )
+    ours = ours if layout == "bhld" else ours.swapaxes(1, 2)
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=3e-4)  # float32 angles of up to 300 radians
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEEDS, EVEN, st.booleans(), LAYOUTS, st.lists(st.integers(0, 50), min_size=3, max_size=3))
+def test_offsets_can_differ_in_a_batch(
+    seed: int, dims: int, interleaved: bool, layout: str, offsets: list[int]
+) -> None:
+    x = normal(seed, 3, 4, 5, dims)
+    options = {"interleaved": interleaved, "layout": layout}
+    together = rope(x, offset=mx.array(offsets), **options)  # type: ignore[arg-type]
+    alone = [rope(x[i : i + 1], offset=offset, **options) for i, offset in enumerate(offsets)]  # type: ignore[arg-type]
+    np.testing.assert_allclose(np.array(together), np.array(mx.concatenate(alone)), atol=1e-4)
+    length = x.shape[1 if layout == "blhd" else 2]
+    tables = [mx.stack(t) for t in zip(*(rope_tables(length, dims, offset=o) for o in offsets), strict=True)]
+    np.testing.assert_allclose(np.array(apply_rope(x, *tables, **options)), np.array(together), atol=1e-4)  # type: ignore[arg-type]
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEEDS, EVEN, st.booleans())
+def test_the_gradient_of_a_rotation_is_the_rotation_back(seed: int, dims: int, interleaved: bool) -> None:
+    x, c = normal(seed, 1, 2, 5, dims), normal(seed + 1, 1, 2, 5, dims)
+    gradient = mx.grad(lambda x: (rope(x, interleaved=interleaved) * c).sum())(x)
+    cos, sin = rope_tables(5, dims)
+    back = apply_rope(c, cos, -sin, interleaved=interleaved)
+    np.testing.assert_allclose(np.array(gradient), np.array(back), atol=1e-5)
+
+
+def test_tables_are_computed_once_for_all_lengths_up_to_a_power_of_two() -> None:
+    _rope._tables.cache_clear()
+    for length in (65, 100, 128):
+        rope_tables(length, 8)
+        rope_tables(length - 64, 8, offset=64)
+    assert _rope._tables.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("dtype", [mx.float32, mx.bfloat16, mx.float16])
+def test_rope_keeps_the_dtype(dtype: mx.Dtype, interleaved: bool) -> None:
+    x = normal(0, 1, 2, 3, 4).astype(dtype)
+    for offset in (2, mx.array([2])):
+        assert rope(x, offset=offset, interleaved=interleaved).dtype == dtype
+
+
+X = mx.zeros((2, 3, 5, 8))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rope(X[0]), r"\[rope\] x must have 4 axes \(b h l d\), but is \(3, 5, 8\)"),
+        (lambda: rope(X[..., :7]), r"\[rope\] the heads of x must have an even size, but x is \(2, 3, 5, 7\)"),
+        (lambda: rope(X.astype(mx.int32)), r"\[rope\] x must be floating point, but is mlx.core.int32"),
+        (lambda: rope(X, offset=-1), r"\[rope\] offset must be at least 0, but is -1"),
+        (
+            lambda: rope(X, offset=mx.array([1])),
+            r"\[rope\] offset must be an int or an int array \(2,\), but is .* \(1,\)",
+        ),
+        (lambda: rope(X, offset=mx.zeros((2,))), r"\[rope\] offset must be an int .* but is mlx.core.float32 \(2,\)"),
+        (lambda: rope(X, base=0), r"\[rope_tables\] base must be greater than 0, but is 0"),
+        (lambda: rope(X, layout="ld"), r"\[rope\] layout must be 'bhld' or 'blhd', but is 'ld'"),
+        (lambda: rope_tables(-1, 4), r"\[rope_tables\] length and offset must be at least 0, but are -1 and 0"),
+    ],
+)
+def test_wrong_arguments_are_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(HRMOpsError, match=f"^{message}"):
+        call()

@@ -9,7 +9,8 @@ if _problem := import_problem():
         """Say what is missing when something is used, not on import: ``python -m hrm_ops`` has to report it."""
         raise (AttributeError if name.startswith("__") else ImportError)(f"hrm_ops.{name} needs MLX. {_problem}")
 else:
-    from hrm_ops._attention import Attention, AttentionBackend, attention, attention_backend
+    from hrm_ops._attention import AttentionBackend, attention, attention_backend
+    from hrm_ops._attention_layer import Attention
     from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
     from hrm_ops._block import TransformerBlock
     from hrm_ops._device import DeviceInfo, device_info
@@ -17,10 +18,11 @@ else:
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._lanes import lane_threads, lanes, share_cores
     from hrm_ops._layers import Embedding, Linear
-    from hrm_ops._norm import rms_norm
-    from hrm_ops._rope import apply_rope, rope_tables
+    from hrm_ops._norm import RMSNorm, rms_norm
+    from hrm_ops._rope import apply_rope, rope, rope_tables
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
+    from hrm_ops._transformer import MinimalTransformer
 
 __all__ = [
     "Attention",
@@ -32,6 +34,8 @@ __all__ = [
     "Embedding",
     "HRMOpsError",
     "Linear",
+    "MinimalTransformer",
+    "RMSNorm",
     "SwiGLU",
     "TransformerBlock",
     "apply_rope",
@@ -46,6 +50,7 @@ __all__ = [
     "lecun_normal",
     "log_stablemax",
     "rms_norm",
+    "rope",
     "rope_tables",
     "share_cores",
     "stablemax",

@@ -25,6 +25,8 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from hrm_ops._errors import HRMOpsError
+
 _GEMM = {f"cblas_{kind}gemm".encode(): f"scipy_cblas_{kind}gemm" for kind in "sdc"}
 # (GLOB_DAT, JUMP_SLOT): the relocation types that hold nothing but a symbol's address.
 _SLOT_TYPES = {"x86_64": (6, 7), "aarch64": (1025, 1026)}
@@ -34,12 +36,27 @@ _DT_FINI_ARRAYSZ = 28
 
 
 class BlasWarning(RuntimeWarning):
-    """MLX keeps its slow reference BLAS; the message says why."""
+    """MLX keeps its slow reference BLAS; the message says why.
+
+    Example:
+        Where that must stop a program:
+
+        >>> import warnings
+        >>> from hrm_ops import BlasWarning
+        >>> warnings.simplefilter("error", BlasWarning)
+    """
 
 
 @dataclass(frozen=True)
 class BlasInfo:
-    """The library that answers MLX's CPU matrix products, and why it is not OpenBLAS where it is not."""
+    """The library that answers MLX's CPU matrix products, and why it is not OpenBLAS where it is not.
+
+    Example:
+        >>> from hrm_ops import blas_info
+        >>> info = blas_info()
+        >>> info.active or bool(info.reason)
+        True
+    """
 
     active: bool
     name: str = "MLX's own BLAS"
@@ -53,6 +70,12 @@ def blas_info() -> BlasInfo:
 
     ``threads`` is OpenBLAS's current count, 0 when it is not active. It starts as the number of CPUs the
     process may run on, or as ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` if set before the import.
+
+    Example:
+        >>> from hrm_ops import blas_info
+        >>> info = blas_info()
+        >>> (info.threads >= 1) == info.active
+        True
     """
     if _openblas is None:
         return BlasInfo(active=False, reason=_reason)
@@ -68,10 +91,16 @@ def blas_threads(n: int) -> Iterator[None]:
     when OpenBLAS is not active.
 
     Raises:
-        ValueError: If ``n`` is less than 1.
+        HRMOpsError: If ``n`` is less than 1.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import blas_threads
+        >>> with blas_threads(1):
+        ...     mx.eval(mx.ones((64, 64)) @ mx.ones((64, 64)))
     """
     if n < 1:
-        raise ValueError(f"[blas_threads] n must be at least 1 but is {n}.")
+        raise HRMOpsError(f"[blas_threads] n must be at least 1, but is {n}.")
     if _openblas is None:
         yield
         return

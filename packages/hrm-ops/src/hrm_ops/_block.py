@@ -1,41 +1,79 @@
+from typing import Literal
+
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops._attention import Attention
-from hrm_ops._norm import rms_norm
+from hrm_ops._attention_inputs import Mask
+from hrm_ops._attention_layer import Attention, Rope
+from hrm_ops._errors import HRMOpsError
+from hrm_ops._norm import RMSNorm
 from hrm_ops._swiglu import SwiGLU
 
 
 class TransformerBlock(nn.Module):
-    """Post-norm transformer block: ``x = rms(x + attention(x)); x = rms(x + swiglu(x))``.
+    """Attention and a gated feed-forward layer, each with a residual and a norm after or before it.
 
-    No biases and no learnable norm weight (HRM, arXiv 2506.21734, section 2, "network architecture").
+    Post-norm: ``x = rms(x + attention(x)); x = rms(x + swiglu(x))``, as in HRM (arXiv 2506.21734, section 2,
+    "network architecture"). Pre-norm: ``x = x + attention(rms(x)); x = x + swiglu(rms(x))``. No biases.
 
     Args:
         dims: Width of the model.
         num_heads: Number of attention heads; divides ``dims``.
         expansion: Width of the feed-forward layer as a multiple of ``dims``, see ``swiglu_width``.
         eps: Added to the mean of squares in the norm.
+        norm: ``"post"`` or ``"pre"``.
+        norm_weight: Whether the norms have a learned gain.
+        num_kv_heads: See :class:`Attention`.
+        rope_base: See :class:`Attention`.
+
+    Raises:
+        HRMOpsError: If ``norm`` is another word, head counts do not fit, or the input is not ``[B, L, dims]``.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import TransformerBlock
+        >>> block = TransformerBlock(64, num_heads=4, expansion=4.0, norm="pre", rope_base=10000.0)
+        >>> block(mx.ones((2, 10, 64)), mask="causal").shape
+        (2, 10, 64)
     """
 
-    def __init__(self, dims: int, num_heads: int, expansion: float, eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        expansion: float,
+        eps: float = 1e-5,
+        norm: Literal["post", "pre"] = "post",
+        norm_weight: bool = False,
+        num_kv_heads: int | None = None,
+        rope_base: float | None = None,
+    ) -> None:
         super().__init__()
-        self.eps = eps
-        self.self_attn = Attention(dims, num_heads)
+        if norm not in ("post", "pre"):
+            raise HRMOpsError(f"[TransformerBlock] norm must be 'post' or 'pre', but is {norm!r}.")
+        self.norm = norm
+        self.self_attn = Attention(dims, num_heads, num_kv_heads, rope_base)
         self.mlp = SwiGLU(dims, expansion)
+        self.attn_norm = RMSNorm(dims, eps, norm_weight)
+        self.mlp_norm = RMSNorm(dims, eps, norm_weight)
 
-    def __call__(
-        self, x: mx.array, rope: tuple[mx.array, mx.array] | None = None, first: int | None = None
-    ) -> mx.array:
+    def _extra_repr(self) -> str:
+        return f"norm={self.norm}"
+
+    def __call__(self, x: mx.array, rope: Rope | None = None, first: int | None = None, mask: Mask = None) -> mx.array:
         """Transform all positions, or compute the ``first`` ones alone.
 
         Args:
             x: ``[B, L, dims]``.
-            rope: Tables of ``rope_tables`` for ``L`` positions; None leaves positions out.
+            rope: Tables of ``rope_tables`` for ``L`` positions, in the place of ``rope_base``.
             first: How many positions are wanted; all when left out.
+            mask: See :class:`Attention`.
 
         Returns:
             ``[B, first, dims]``.
         """
-        x = rms_norm(x[:, :first] + self.self_attn(x, rope, first), eps=self.eps)
-        return rms_norm(x + self.mlp(x), eps=self.eps)
+        if self.norm == "pre":
+            x = x[:, :first] + self.self_attn(self.attn_norm(x), rope, first, mask)
+            return x + self.mlp(self.mlp_norm(x))
+        x = self.attn_norm(x[:, :first] + self.self_attn(x, rope, first, mask))
+        return self.mlp_norm(x + self.mlp(x))

@@ -35,8 +35,17 @@ def truncated_normal(
         Array of ``shape`` and ``dtype``.
 
     Raises:
-        HRMOpsError: If ``std`` is negative.
+        HRMOpsError: If ``std`` is negative or ``dtype`` not floating point.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import truncated_normal
+        >>> sample = truncated_normal((1000, 100), std=0.5, key=mx.random.key(0))
+        >>> round(mx.std(sample).item(), 2), sample.max().item() < 2 * 0.5 / 0.8796
+        (0.5, True)
     """
+    if not mx.issubdtype(dtype, mx.floating):
+        raise HRMOpsError(f"[truncated_normal] dtype must be floating point, but is {dtype}.")
     if std < 0:
         raise HRMOpsError(f"[truncated_normal] std must be at least 0, but is {std}.")
     if std == 0:
@@ -57,5 +66,17 @@ def lecun_normal(shape: tuple[int, int], dtype: mx.Dtype = mx.float32, key: mx.a
 
     Returns:
         Array ``[out_features, in_features]``.
+
+    Raises:
+        HRMOpsError: If ``shape`` is not two positive sizes.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import lecun_normal
+        >>> weight = lecun_normal((1000, 100), key=mx.random.key(0))
+        >>> weight.shape, round(mx.std(weight).item(), 2)
+        ((1000, 100), 0.1)
     """
+    if len(shape) != 2 or min(shape) < 1:
+        raise HRMOpsError(f"[lecun_normal] shape must be two positive sizes (out, in), but is {tuple(shape)}.")
     return truncated_normal(shape, std=1 / math.sqrt(shape[1]), dtype=dtype, key=key)

@@ -13,6 +13,7 @@ from functools import lru_cache
 import mlx.core as mx
 
 from hrm_ops._blas import blas_threads
+from hrm_ops._errors import HRMOpsError
 
 
 def _let_lanes_overlap() -> None:
@@ -45,11 +46,15 @@ def share_cores(processes: int) -> None:
     Call it before :func:`lanes`. It matters on MLX's Linux CPU backend only.
 
     Raises:
-        ValueError: If ``processes`` is less than 1.
+        HRMOpsError: If ``processes`` is less than 1.
+
+    Example:
+        >>> from hrm_ops import share_cores
+        >>> share_cores(1)
     """
     global _processes
     if processes < 1:
-        raise ValueError(f"[share_cores] processes must be at least 1 but is {processes}.")
+        raise HRMOpsError(f"[share_cores] processes must be at least 1, but is {processes}.")
     _processes = processes
 
 
@@ -72,7 +77,23 @@ def lanes(batch_size: int) -> list[mx.Stream]:
     Returns:
         On MLX's Linux CPU backend as many streams as there are cores for this process, or the most that divide
         the batch; one stream everywhere else.
+
+    Raises:
+        HRMOpsError: If ``batch_size`` is less than 1.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import lane_threads, lanes
+        >>> x, results = mx.ones((8, 64, 64)), []
+        >>> streams = lanes(batch_size=8)
+        >>> for stream, part in zip(streams, mx.split(x, len(streams))):
+        ...     with mx.stream(stream):
+        ...         results.append(mx.exp(part @ part))
+        >>> with lane_threads(batch_size=8):
+        ...     mx.eval(results)
     """
+    if batch_size < 1:
+        raise HRMOpsError(f"[lanes] batch_size must be at least 1, but is {batch_size}.")
     default = mx.default_stream(mx.default_device())
     if sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu:
         return [default]
@@ -88,6 +109,12 @@ def lane_threads(batch_size: int) -> AbstractContextManager[None]:
 
     Args:
         batch_size: Examples in the batch that is spread over :func:`lanes`.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import lane_threads
+        >>> with lane_threads(batch_size=8):
+        ...     mx.eval(mx.ones((8, 8)) @ mx.ones((8, 8)))
     """
     if len(lanes(batch_size)) > 1:
         return blas_threads(1)

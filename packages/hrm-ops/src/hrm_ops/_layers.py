@@ -1,7 +1,9 @@
+from typing import Any
+
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops._errors import HRMOpsError
+from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._init import lecun_normal, truncated_normal
 
 
@@ -17,19 +19,45 @@ class Linear(nn.Linear):
 
     Shape:
         ``[..., input_dims] -> [..., output_dims]``
+
+    Raises:
+        HRMOpsError: If a size is less than 1, or the input is not floating point or of another width.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import Linear
+        >>> y = Linear(8, 3)(mx.ones((2, 8), mx.bfloat16))
+        >>> y.shape, y.dtype
+        ((2, 3), mlx.core.bfloat16)
     """
 
     def __init__(self, input_dims: int, output_dims: int, bias: bool = True) -> None:
+        if input_dims < 1 or output_dims < 1:
+            raise HRMOpsError(
+                f"[Linear] input_dims and output_dims must be at least 1, but are {input_dims} and {output_dims}."
+            )
         super().__init__(input_dims, output_dims, bias=bias)
         self.weight = lecun_normal((output_dims, input_dims))
         if bias:
             self.bias = mx.zeros((output_dims,))
 
     def __call__(self, x: mx.array) -> mx.array:
+        check_floating("Linear", "x", x, axes=1)
         if x.shape[-1] != self.weight.shape[-1]:
             raise HRMOpsError(f"[Linear] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}.")
         y = x @ self.weight.T.astype(x.dtype)
         return y + self.bias.astype(x.dtype) if "bias" in self else y
+
+    def to_quantized(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """Return a quantised layer that computes in the dtype of its input too; ``mlx.nn.quantize`` calls it."""
+        if kwargs.pop("quantize_input", False):
+            return super().to_quantized(*args, **kwargs, quantize_input=True)
+        return _QuantizedLinear.from_linear(self, *args, **kwargs)
+
+
+class _QuantizedLinear(nn.QuantizedLinear):
+    def __call__(self, x: mx.array) -> mx.array:
+        return super().__call__(x).astype(x.dtype)
 
 
 class Embedding(nn.Embedding):
@@ -42,13 +70,58 @@ class Embedding(nn.Embedding):
         dtype: Dtype of the rows that are returned.
 
     Shape:
-        ``[...] -> [..., dims]``
+        ``[...]`` integers ``-> [..., dims]``
+
+    Raises:
+        HRMOpsError: If a size is less than 1, or what is looked up is not of an integer dtype.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import Embedding
+        >>> rows = Embedding(11, 64, std=0.125, dtype=mx.bfloat16)(mx.array([[1, 2, 3]]))
+        >>> rows.shape, rows.dtype
+        ((1, 3, 64), mlx.core.bfloat16)
     """
 
     def __init__(self, num_embeddings: int, dims: int, std: float, dtype: mx.Dtype = mx.float32) -> None:
-        super().__init__(num_embeddings, dims)
+        if num_embeddings < 1 or dims < 1:
+            raise HRMOpsError(
+                f"[Embedding] num_embeddings and dims must be at least 1, but are {num_embeddings} and {dims}."
+            )
+        super().__init__(1, 1)  # so that no table is drawn which is not used
         self.weight = truncated_normal((num_embeddings, dims), std=std)
         self._dtype = dtype
 
+    def _extra_repr(self) -> str:
+        return f"{super()._extra_repr()}, dtype={self._dtype}"
+
     def __call__(self, x: mx.array) -> mx.array:
+        check_indices("Embedding", x)
         return self.weight[x].astype(self._dtype)
+
+    def as_linear(self, x: mx.array) -> mx.array:
+        """Multiply ``[..., dims]`` by the table, ``-> [..., num_embeddings]``, in the dtype of ``x``."""
+        if x.shape[-1] != self.weight.shape[-1]:
+            raise HRMOpsError(f"[Embedding] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}.")
+        return x @ self.weight.T.astype(x.dtype)
+
+    def to_quantized(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """Return a quantised table that gives rows in the same dtype; ``mlx.nn.quantize`` calls it."""
+        layer = _QuantizedEmbedding.from_embedding(self, *args, **kwargs)
+        layer._dtype = self._dtype
+        return layer
+
+
+class _QuantizedEmbedding(nn.QuantizedEmbedding):
+    def __call__(self, x: mx.array) -> mx.array:
+        check_indices("Embedding", x)
+        return super().__call__(x).astype(self._dtype)
+
+    def as_linear(self, x: mx.array) -> mx.array:
+        return super().as_linear(x).astype(x.dtype)
+
+
+def check_indices(function: str, x: mx.array) -> None:
+    """Raise unless ``x`` holds integers."""
+    if not mx.issubdtype(x.dtype, mx.integer):
+        raise HRMOpsError(f"[{function}] x must be of an integer dtype, but is {x.dtype}.")

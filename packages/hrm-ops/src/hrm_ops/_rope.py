@@ -1,29 +1,47 @@
 from functools import lru_cache
+from typing import Literal
 
 import mlx.core as mx
 
-from hrm_ops._errors import HRMOpsError
+from hrm_ops._errors import HRMOpsError, check_floating
 
 
-@lru_cache(maxsize=32)
-def rope_tables(length: int, dims: int, base: float = 10000.0) -> tuple[mx.array, mx.array]:
-    """Return the cosines and sines of rotary position embedding for positions ``0 .. length - 1``.
+def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) -> tuple[mx.array, mx.array]:
+    """Return the cosines and sines of rotary position embedding for positions ``offset .. offset + length - 1``.
 
-    Source: Su et al., "RoFormer" (arXiv 2104.09864), section 3.4.2, in the half-split convention.
+    Source: Su et al., "RoFormer" (arXiv 2104.09864), section 3.4.2.
 
     Args:
         length: Number of positions.
         dims: Size of a head, even.
         base: Base of the geometric sequence of wavelengths.
+        offset: The first position.
 
     Returns:
-        ``(cos, sin)``, each float32 ``[length, dims / 2]``. Cached by argument.
+        ``(cos, sin)``, each float32 ``[length, dims / 2]``, cut from a table that is cached by length.
 
     Raises:
-        HRMOpsError: If ``dims`` is odd.
+        HRMOpsError: If ``dims`` is odd or an argument is too small.
+
+    Example:
+        >>> from hrm_ops import rope_tables
+        >>> cos, sin = rope_tables(length=10, dims=64)
+        >>> cos.shape, sin[0].max().item()
+        ((10, 32), 0.0)
     """
-    if dims % 2:
+    if dims % 2 or dims < 2:
         raise HRMOpsError(f"[rope_tables] dims must be even, but is {dims}.")
+    if length < 0 or offset < 0:
+        raise HRMOpsError(f"[rope_tables] length and offset must be at least 0, but are {length} and {offset}.")
+    if base <= 0:
+        raise HRMOpsError(f"[rope_tables] base must be greater than 0, but is {base}.")
+    end = offset + length
+    cos, sin = _tables(max(64, 1 << (end - 1).bit_length()), dims, float(base))
+    return cos[offset:end], sin[offset:end]
+
+
+@lru_cache(maxsize=32)
+def _tables(length: int, dims: int, base: float) -> tuple[mx.array, mx.array]:
     frequencies = base ** (-mx.arange(0, dims, 2, dtype=mx.float32) / dims)
     angles = mx.arange(length, dtype=mx.float32)[:, None] * frequencies
     tables = mx.cos(angles), mx.sin(angles)
@@ -31,25 +49,109 @@ def rope_tables(length: int, dims: int, base: float = 10000.0) -> tuple[mx.array
     return tables
 
 
-def apply_rope(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:
-    """Rotate every head vector by its position's angles (half-split pairs ``(i, i + dims / 2)``).
+def apply_rope(
+    x: mx.array,
+    cos: mx.array,
+    sin: mx.array,
+    *,
+    interleaved: bool = False,
+    layout: Literal["bhld", "blhd"] = "bhld",
+) -> mx.array:
+    """Rotate every head vector by its position's angles.
 
     Args:
-        x: Queries or keys ``[B, H, L, dims]``.
-        cos: ``[L, dims / 2]`` from :func:`rope_tables`.
-        sin: ``[L, dims / 2]`` from :func:`rope_tables`.
+        x: Queries or keys ``[B, H, L, dims]``, or ``[B, L, H, dims]`` with layout ``"blhd"``.
+        cos: ``[L, dims / 2]`` from :func:`rope_tables`, or ``[B, L, dims / 2]`` where positions differ in a batch.
+        sin: As ``cos``.
+        interleaved: Whether pairs are neighbours ``(2 i, 2 i + 1)`` instead of ``(i, i + dims / 2)``.
+        layout: Order of the axes of ``x``.
 
     Returns:
         Array of the shape and dtype of ``x``; computed in float32.
 
     Raises:
         HRMOpsError: If the tables do not fit ``x``.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import apply_rope, rope_tables
+        >>> x = mx.ones((2, 8, 10, 64))
+        >>> apply_rope(x, *rope_tables(10, 64)).shape
+        (2, 8, 10, 64)
     """
-    if cos.shape != (x.shape[-2], x.shape[-1] // 2) or sin.shape != cos.shape:
+    _check(x, layout, "apply_rope")
+    B, L, half = x.shape[0], x.shape[2 if layout == "bhld" else 1], x.shape[-1] // 2
+    if cos.shape not in ((L, half), (B, L, half)) or sin.shape != cos.shape:
         raise HRMOpsError(
-            f"[apply_rope] cos and sin must be {(x.shape[-2], x.shape[-1] // 2)} for x {x.shape}, "
+            f"[apply_rope] cos and sin must be {(L, half)} or {(B, L, half)} for x {x.shape} ({' '.join(layout)}), "
             f"but are {cos.shape} and {sin.shape}."
         )
-    first, second = mx.split(x.astype(mx.float32), 2, axis=-1)
+    if cos.ndim == 3 or layout == "blhd":  # broadcast over heads, which stand before or after the positions
+        cos, sin = (mx.expand_dims(table, -3 if layout == "bhld" else -2) for table in (cos, sin))
+    y = x.astype(mx.float32)
+    if interleaved:
+        first, second = y[..., ::2], y[..., 1::2]
+        pairs = [first * cos - second * sin, second * cos + first * sin]
+        return mx.stack(pairs, axis=-1).reshape(x.shape).astype(x.dtype)
+    first, second = mx.split(y, 2, axis=-1)
     rotated = mx.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
     return rotated.astype(x.dtype)
+
+
+def rope(
+    x: mx.array,
+    *,
+    base: float = 10000.0,
+    offset: int | mx.array = 0,
+    interleaved: bool = False,
+    layout: Literal["bhld", "blhd"] = "bhld",
+) -> mx.array:
+    """Rotate every head vector by the angles of its position, counted from ``offset``.
+
+    On a GPU this is ``mx.fast.rope``; on a CPU cached tables, because MLX computes its cosines there every time.
+
+    Args:
+        x: Queries or keys ``[B, H, L, dims]``, or ``[B, L, H, dims]`` with layout ``"blhd"``.
+        base: Base of the geometric sequence of wavelengths.
+        offset: The first position: one for all, or an int array ``[B]`` with one for each batch element.
+        interleaved: Whether pairs are neighbours ``(2 i, 2 i + 1)`` instead of ``(i, i + dims / 2)``.
+        layout: Order of the axes of ``x``.
+
+    Returns:
+        Array of the shape and dtype of ``x``.
+
+    Raises:
+        HRMOpsError: If ``dims`` is odd, or ``offset`` is negative or does not fit the batch.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import rope
+        >>> whole = rope(mx.ones((1, 1, 6, 8)))
+        >>> mx.allclose(rope(mx.ones((1, 1, 2, 8)), offset=4), whole[:, :, 4:]).item()
+        True
+    """
+    _check(x, layout, "rope")
+    dims, L = x.shape[-1], x.shape[2 if layout == "bhld" else 1]
+    if isinstance(offset, mx.array):
+        if offset.shape != (x.shape[0],) or not mx.issubdtype(offset.dtype, mx.integer):
+            raise HRMOpsError(
+                f"[rope] offset must be an int or an int array {(x.shape[0],)}, but is {offset.dtype} {offset.shape}."
+            )
+    elif offset < 0:
+        raise HRMOpsError(f"[rope] offset must be at least 0, but is {offset}.")
+    on_cpu = mx.default_device().type == mx.DeviceType.cpu
+    if on_cpu and not isinstance(offset, mx.array):
+        return apply_rope(x, *rope_tables(L, dims, base, offset), interleaved=interleaved, layout=layout)
+    y = x if layout == "bhld" else x.swapaxes(1, 2)
+    y = mx.fast.rope(y, dims, traditional=interleaved, base=base, scale=1.0, offset=offset)
+    return y if layout == "bhld" else y.swapaxes(1, 2)
+
+
+def _check(x: mx.array, layout: str, function: str) -> None:
+    if layout not in ("bhld", "blhd"):
+        raise HRMOpsError(f"[{function}] layout must be 'bhld' or 'blhd', but is {layout!r}.")
+    check_floating(function, "x", x)
+    if x.ndim != 4:
+        raise HRMOpsError(f"[{function}] x must have 4 axes ({' '.join(layout)}), but is {x.shape}.")
+    if x.shape[-1] % 2 or not x.shape[-1]:
+        raise HRMOpsError(f"[{function}] the heads of x must have an even size, but x is {x.shape}.")

@@ -1,5 +1,7 @@
 import mlx.core as mx
 
+from hrm_ops._errors import HRMOpsError, check_floating
+
 
 def stablemax_score(x: mx.array) -> mx.array:
     """Return the unnormalised stablemax score: ``x + 1`` for ``x >= 0``, else ``1 / (1 - x + 1e-30)``.
@@ -11,7 +13,17 @@ def stablemax_score(x: mx.array) -> mx.array:
 
     Returns:
         Positive scores of the same shape and dtype.
+
+    Raises:
+        HRMOpsError: If ``x`` is not floating point.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import stablemax_score
+        >>> stablemax_score(mx.array([-1.0, 0.0, 3.0])).tolist()
+        [0.5, 1.0, 4.0]
     """
+    check_floating("stablemax_score", "x", x)
     negative = mx.minimum(x, 0)  # keeps the branch that is not taken finite, so its gradient is 0, not nan
     return mx.where(x < 0, 1 / (1 - negative + 1e-30), x + 1)
 
@@ -25,7 +37,17 @@ def log_stablemax(x: mx.array, axis: int = -1) -> mx.array:
 
     Returns:
         Log probabilities of the shape of ``x``, float32 (float64 for float64 input).
+
+    Raises:
+        HRMOpsError: If ``x`` is not floating point or has no such axis.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import log_stablemax
+        >>> [round(p, 4) for p in log_stablemax(mx.array([-1.0, 0.0, 2.5])).tolist()]
+        [-2.3026, -1.6094, -0.3567]
     """
+    _check("log_stablemax", x, axis)
     if x.dtype != mx.float64:
         x = x.astype(mx.float32)
     score = stablemax_score(x)
@@ -41,5 +63,21 @@ def stablemax(x: mx.array, axis: int = -1) -> mx.array:
 
     Returns:
         Probabilities of the shape of ``x``, float32 (float64 for float64 input).
+
+    Raises:
+        HRMOpsError: If ``x`` is not floating point or has no such axis.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import stablemax
+        >>> [round(p, 2) for p in stablemax(mx.array([-1.0, 0.0, 2.5])).tolist()]
+        [0.1, 0.2, 0.7]
     """
+    _check("stablemax", x, axis)
     return mx.exp(log_stablemax(x, axis))
+
+
+def _check(function: str, x: mx.array, axis: int) -> None:
+    check_floating(function, "x", x, axes=1)
+    if not -x.ndim <= axis < x.ndim:
+        raise HRMOpsError(f"[{function}] axis must be an axis of x {x.shape}, but is {axis}.")

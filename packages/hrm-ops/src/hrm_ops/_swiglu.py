@@ -2,6 +2,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from hrm_ops import _cpu
+from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._layers import Linear
 
 
@@ -16,7 +17,21 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
 
     Returns:
         Array of the same shape and dtype.
+
+    Raises:
+        HRMOpsError: If shapes or dtypes differ or are not floating point.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import swiglu
+        >>> swiglu(mx.array([0.0, 30.0]), mx.array([5.0, 2.0])).tolist()
+        [0.0, 60.0]
     """
+    check_floating("swiglu", "gate", gate)
+    if up.shape != gate.shape:
+        raise HRMOpsError(f"[swiglu] up must have the shape of gate, {gate.shape}, but is {up.shape}.")
+    if up.dtype != gate.dtype:
+        raise HRMOpsError(f"[swiglu] up must have the dtype of gate, {gate.dtype}, but is {up.dtype}.")
     if _cpu.is_active(gate, up):
         return _cpu.swiglu(gate, up)
     return nn.silu(gate) * up
@@ -29,7 +44,19 @@ def swiglu_width(dims: int, expansion: float, multiple: int = 256) -> int:
         dims: Width of the model.
         expansion: Width of the ungated layer that it replaces, as a multiple of ``dims``.
         multiple: What the width is rounded up to.
+
+    Raises:
+        HRMOpsError: If an argument is not positive.
+
+    Example:
+        >>> from hrm_ops import swiglu_width
+        >>> swiglu_width(512, 4)
+        1536
     """
+    if dims < 1 or expansion <= 0 or multiple < 1:
+        raise HRMOpsError(
+            f"[swiglu_width] dims, expansion and multiple must be positive, but are {dims}, {expansion} and {multiple}."
+        )
     return -(-round(expansion * dims * 2 / 3) // multiple) * multiple
 
 
@@ -44,16 +71,34 @@ class SwiGLU(nn.Module):
 
     Shape:
         ``[..., dims] -> [..., dims]``
+
+    Raises:
+        HRMOpsError: If the input is not floating point or of another width.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import SwiGLU
+        >>> SwiGLU(64, expansion=4.0)(mx.ones((2, 10, 64))).shape
+        (2, 10, 64)
     """
 
     def __init__(self, dims: int, expansion: float) -> None:
         super().__init__()
+        self.dims = dims
         inner = swiglu_width(dims, expansion)
         self.gate_up_proj = Linear(dims, 2 * inner, bias=False)
         self.down_proj = Linear(inner, dims, bias=False)
 
+    def _extra_repr(self) -> str:
+        return f"dims={self.dims}"
+
     def __call__(self, x: mx.array) -> mx.array:
-        if _cpu.is_active(x):  # two products give contiguous halves, which its kernels need
+        check_floating("SwiGLU", "x", x, axes=1)
+        if x.shape[-1] != self.dims:
+            raise HRMOpsError(f"[SwiGLU] the last axis of x must be {self.dims}, but x is {x.shape}.")
+        if (
+            _cpu.is_active(x) and type(self.gate_up_proj) is Linear
+        ):  # two products give contiguous halves, which its kernels need
             w_gate, w_up = mx.split(self.gate_up_proj.weight, 2)
             gate, up = x @ w_gate.T, x @ w_up.T
         else:

@@ -1,0 +1,91 @@
+import mlx.core as mx
+import mlx.nn as nn
+from einops import rearrange
+
+from hrm_ops._attention import attention
+from hrm_ops._attention_inputs import Mask
+from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops._layers import Linear
+from hrm_ops._rope import apply_rope, rope_tables
+
+Rope = tuple[mx.array, mx.array]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention without biases, with optional rotary positions and grouped queries.
+
+    Queries, keys and values come from one fused projection, in that order.
+
+    Args:
+        dims: Width of input and output.
+        num_heads: Number of heads; divides ``dims``.
+        num_kv_heads: Heads of keys and values; divides ``num_heads``, which it is when left out.
+        rope_base: Base of rotary positions counted from 0 (half-split pairs); None leaves positions out
+            unless tables are given in the call.
+
+    Raises:
+        HRMOpsError: If head counts do not fit, or the input is not floating point ``[B, L, dims]``.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import Attention
+        >>> layer = Attention(64, num_heads=8, num_kv_heads=2, rope_base=10000.0)
+        >>> layer(mx.ones((2, 10, 64)), mask="causal").shape
+        (2, 10, 64)
+    """
+
+    def __init__(
+        self, dims: int, num_heads: int, num_kv_heads: int | None = None, rope_base: float | None = None
+    ) -> None:
+        super().__init__()
+        if num_heads < 1 or dims % num_heads:
+            raise HRMOpsError(f"[Attention] num_heads must divide dims {dims}, but is {num_heads}.")
+        num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        if num_kv_heads < 1 or num_heads % num_kv_heads:
+            raise HRMOpsError(f"[Attention] num_kv_heads must divide num_heads {num_heads}, but is {num_kv_heads}.")
+        if rope_base is not None and (dims // num_heads) % 2:
+            raise HRMOpsError(
+                f"[Attention] rotary positions need heads of even size, but dims / num_heads is {dims // num_heads}."
+            )
+        self.dims = dims
+        self.num_heads = num_heads
+        self.num_kv_heads = num_kv_heads
+        self.rope_base = rope_base
+        self.qkv_proj = Linear(dims, dims + 2 * num_kv_heads * (dims // num_heads), bias=False)
+        self.o_proj = Linear(dims, dims, bias=False)
+
+    def _extra_repr(self) -> str:
+        return (
+            f"dims={self.dims}, num_heads={self.num_heads}, num_kv_heads={self.num_kv_heads}, "
+            f"rope_base={self.rope_base}"
+        )
+
+    def __call__(self, x: mx.array, rope: Rope | None = None, first: int | None = None, mask: Mask = None) -> mx.array:
+        """Attend from all positions, or from the ``first`` ones alone, to all positions that the mask allows.
+
+        Args:
+            x: ``[B, L, dims]``.
+            rope: Tables of ``rope_tables`` for ``L`` positions, in the place of ``rope_base``.
+            first: How many positions are wanted; all when left out.
+            mask: None, ``"causal"``, or an array that broadcasts to ``[B, num_heads, L, L]``, see ``attention``.
+
+        Returns:
+            ``[B, first, dims]``.
+        """
+        check_floating("Attention", "x", x)
+        if x.ndim != 3 or x.shape[-1] != self.dims:
+            raise HRMOpsError(f"[Attention] x must be [B, L, {self.dims}], but is {x.shape}.")
+        width = self.dims // self.num_heads
+        cuts = [self.dims, self.dims + self.num_kv_heads * width]
+        q, k, v = mx.split(self.qkv_proj(x), cuts, axis=-1)
+        q = q[:, :first]
+        if isinstance(mask, mx.array) and mask.ndim > 1:
+            mask = mask[..., :first, :]
+        elif isinstance(mask, str):  # causal: the last of these queries sees no key after its own position
+            k, v = k[:, :first], v[:, :first]
+        q, k, v = (rearrange(a, "b l (h d) -> b h l d", d=width) for a in (q, k, v))
+        if rope is None and self.rope_base is not None:
+            rope = rope_tables(x.shape[1], width, self.rope_base)
+        if rope is not None:
+            q, k = (apply_rope(a, *(table[..., : a.shape[2], :] for table in rope)) for a in (q, k))
+        return self.o_proj(rearrange(attention(q, k, v, mask=mask), "b h l d -> b l (h d)"))
