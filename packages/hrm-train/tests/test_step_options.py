@@ -119,3 +119,44 @@ def test_halting_by_bce_alone_has_no_loss_of_continuing_and_leaves_its_weights_a
     changed = np.array(model.q_head.weight) != before * (1 - 1e-2 * 0.1)
     assert changed[0].any()
     np.testing.assert_allclose(np.array(model.q_head.weight)[1], before[1] * (1 - 1e-2 * 0.1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_activation_checkpointing_changes_no_number(
+    dtype: str, make_model: MakeModel, make_puzzles: MakePuzzles
+) -> None:
+    plain, saving = (
+        run(model, make_puzzles(model), steps=3, activation_checkpointing=kind).state
+        for kind in ("none", "blocks")
+        for model in [make_model(forward_dtype=dtype)]
+    )
+    assert plain["carry"]["steps"].tolist() == saving["carry"]["steps"].tolist()
+    assert_near(plain["model"], saving["model"], atol=1e-5 if dtype == "float32" else 1e-2)
+
+
+def test_activation_checkpointing_needs_less_memory(make_model: MakeModel, make_puzzles: MakePuzzles) -> None:
+    sizes = {"hidden_size": 64, "expansion": 4.0, "seq_len": 256, "H_layers": 6, "L_layers": 6, "halt_max_steps": 1}
+    peaks = []
+    for kind in ("none", "blocks"):
+        model = make_model(**sizes)
+        step, batch = new_step(model, activation_checkpointing=kind), as_arrays(next(make_puzzles(model)))
+        mx.eval(step.state)
+        mx.clear_cache()
+        before = mx.get_active_memory()
+        mx.reset_peak_memory()
+        step(batch)
+        mx.eval(step.state)
+        peaks.append(mx.get_peak_memory() - before)
+    assert peaks[1] < 0.85 * peaks[0]
+
+
+def test_activations_in_bfloat16_train(make_model: MakeModel, make_puzzles: MakePuzzles) -> None:
+    model = make_model(forward_dtype="bfloat16")
+    step, batch, losses = new_step(model), as_arrays(next(make_puzzles(model))), []
+    for _ in range(30):
+        step.reset_metrics()
+        step(batch)
+        losses.append(step.metrics["lm_loss"].item())
+    assert step.carry["z_H"].dtype == mx.bfloat16
+    assert all(array.dtype == mx.float32 for _, array in tree_flatten(model.trainable_parameters()))
+    assert sum(losses[-4:]) < 0.9 * sum(losses[:4])

@@ -32,11 +32,16 @@ class ReasoningModule(nn.Module):
 
     Source: arXiv 2506.21734, section 2: both modules are encoder-only transformers of one form, and
     several inputs are merged by addition.
+
+    Attributes:
+        checkpoints_activations: Whether a gradient keeps only the input of each block and computes the rest again,
+            for less memory and more time.
     """
 
     def __init__(self, config: HRMConfig, num_layers: int) -> None:
         super().__init__()
         self.layers = [_block(config) for _ in range(num_layers)]
+        self.checkpoints_activations = False
 
     def __call__(self, state: mx.array, injection: mx.array, rope: Rope, first: int | None = None) -> mx.array:
         """Refine a state.
@@ -52,8 +57,13 @@ class ReasoningModule(nn.Module):
         """
         x = state + injection
         for layer in self.layers[:-1]:
-            x = layer(x, rope)
-        return self.layers[-1](x, rope, first)
+            x = self._run(layer, x, rope)
+        return self._run(self.layers[-1], x, rope, first)
+
+    def _run(self, layer: nn.Module, x: mx.array, rope: Rope, first: int | None = None) -> mx.array:
+        if not self.checkpoints_activations:
+            return layer(x, rope, first)
+        return nn.utils.checkpoint(layer, lambda x: layer(x, rope, first))(x)
 
 
 def _block(config: HRMConfig) -> nn.Module:

@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_train._losses import LossType
-from hrm_train._step import Halting
+from hrm_train._step import Checkpointing, Halting
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0)]
@@ -37,6 +37,9 @@ class TrainConfig(BaseModel):
     )
     micro_batch_size: int = Field(
         0, ge=0, lt=2**31, description="Slots that a process computes at once, 0 for all; gradients are accumulated."
+    )
+    activation_checkpointing: Checkpointing = Field(
+        "none", description="What is computed again for the gradient to save memory: nothing, or the inside of blocks."
     )
     halting: Halting = Field("learned", description="When a slot halts in training; fixed: at halt_max_steps only.")
     clip_norm: float = Field(0.0, ge=0, description="Largest global norm of the dense gradients; 0 does not clip.")

@@ -206,6 +206,7 @@ def make_train_step(model: HRM, config: TrainConfig) -> TrainStep:
         config.global_batch_size,
         config.loss_type,
         micro_batch_size=config.micro_batch_size,
+        activation_checkpointing=config.activation_checkpointing,
         halting=config.halting,
         clip_norm=config.clip_norm,
         ema_decay=config.ema_decay,

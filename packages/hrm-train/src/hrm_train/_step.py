@@ -3,7 +3,7 @@ from functools import partial
 from typing import Any, Literal, cast
 
 import mlx.core as mx
-from hrm_model import HRM, Batch, Carry, initial_carry, least_steps, slots
+from hrm_model import HRM, Batch, Carry, ReasoningModule, initial_carry, least_steps, slots
 from hrm_ops import lanes
 from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_flatten, tree_map
@@ -14,6 +14,7 @@ from hrm_train._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train._ranks import Ranks
 
 Halting = Literal["learned", "fixed"]
+Checkpointing = Literal["none", "blocks"]
 
 
 class TrainStep:
@@ -38,6 +39,8 @@ class TrainStep:
         micro_batch_size: Slots that a rank computes at once, 0 for all that it has; gradients are accumulated.
         halting: ``fixed`` lets every slot take ``halt_max_steps`` steps.
         clip_norm: Largest global norm of the dense gradients; 0 does not clip (Pascanu et al., arXiv 1211.5063).
+        activation_checkpointing: ``blocks`` keeps only the input of each block for the gradient and computes the
+            rest again: less memory, more time (Chen et al., arXiv 1604.06174).
         ema_decay: Decay of the running average of the dense weights; 0 keeps none.
         ranks: The processes that train together.
 
@@ -59,6 +62,7 @@ class TrainStep:
         *,
         micro_batch_size: int = 0,
         halting: Halting = "learned",
+        activation_checkpointing: Checkpointing = "none",
         clip_norm: float = 0.0,
         ema_decay: float = 0.0,
         ranks: Ranks | None = None,
@@ -69,6 +73,9 @@ class TrainStep:
         self.loss_type = loss_type
         self.halting, self.clip_norm, self.ema_decay = halting, clip_norm, ema_decay
         self.ranks = ranks or Ranks()
+        for module in model.modules():
+            if isinstance(module, ReasoningModule):
+                module.checkpoints_activations = activation_checkpointing == "blocks"
         self._share = self.ranks.share(batch_size)
         self._slots = batch_size
         local = self._share.stop - self._share.start
