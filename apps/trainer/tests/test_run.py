@@ -11,7 +11,7 @@ from hrm_train import RunDirectory
 from hrm_trainer._display import Display
 from rich.console import Console
 
-WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "memory_gib")
+WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
 SHORT = ("--train.steps", 1, "--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
 
 

@@ -66,7 +66,7 @@ def main() -> None:
     if task == "train":
         step = train_steps(ranks, clip_norm=0.5, ema_decay=0.5)
         mx.savez(str(name) + ".npz", **dict(tree_flatten({**step.state, "carry": ranks.gather(step.carry)})))
-        same = {part: step.state[part] for part in ("model", "optimizer", "puzzle_optimizer", "average", "metrics")}
+        same = {part: step.state[part] for part in ("model", "optimizer", "puzzle_optimizer", "trained", "metrics")}
         name.with_suffix(".sha256").write_text(digest(same))
     elif task == "differ":
         try:

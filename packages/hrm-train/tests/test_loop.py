@@ -86,7 +86,7 @@ def assert_same_end(one: RunDirectory, other: RunDirectory) -> None:
 
 
 def timeless(run: RunDirectory) -> list[dict[str, Any]]:
-    varying = ("steps_per_second", "puzzles_per_second", "memory_gib")
+    varying = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
     return [{k: v for k, v in line.items() if k not in varying} for line in run.read_metrics()]
 
 

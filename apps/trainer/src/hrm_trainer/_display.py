@@ -9,7 +9,7 @@ import numpy as np
 from hrm_data import IGNORE, Picture, Task, progress_bar
 from hrm_data import Progress as BuildProgress
 from hrm_model import HRM
-from hrm_train import Report
+from hrm_train import Callback, Report
 from mlx.utils import tree_flatten
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -32,7 +32,7 @@ class Example(NamedTuple):
     solution: np.ndarray
 
 
-class Display:
+class Display(Callback):
     """Shows a run on a terminal, live, or as plain lines where there is none."""
 
     def __init__(self, console: Console | None = None) -> None:

@@ -2,10 +2,10 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from hrm_train import Report
+from hrm_train import Callback
 
 
-class StopNotice:
+class StopNotice(Callback):
     """Callback of a run that says at once that a stop was asked for; the step or evaluation in hand goes on first.
 
     It puts itself before the handlers that the loop has just set. The loop takes both away when it ends.
@@ -23,12 +23,6 @@ class StopNotice:
             handler = signal.getsignal(number)
             if callable(handler):
                 signal.signal(number, self._before(handler))
-
-    def reported(self, report: Report) -> None:
-        """Nothing to do."""
-
-    def evaluated(self, report: Report) -> None:
-        """Nothing to do."""
 
     def _before(self, handler: Callable[[int, FrameType | None], object]) -> Callable[[int, FrameType | None], None]:
         def handle(number: int, frame: FrameType | None) -> None:

@@ -51,7 +51,7 @@ class Snapshot:
 
     def __init__(self, step: TrainStep, progress: Progress) -> None:
         # [...] is another handle of the same memory: the table's own one will be written into.
-        state = tree_map(lambda leaf: leaf[...] if isinstance(leaf, mx.array) else leaf, step.state)
+        state = tree_map(lambda leaf: leaf[...] if isinstance(leaf, mx.array) else leaf, step.whole_state())
         mx.eval(state)
         self.progress = progress
         self.weights_written = Event()
@@ -131,7 +131,7 @@ def load_checkpoint(path: Path, step: TrainStep) -> Progress:
     if model.config != step.model.config:
         raise HRMTrainError(f"{path}: holds another model ({model.config}) than the run ({step.model.config})")
     training: Any = mx.load(str(path / TRAINING))
-    state = {name: part for name, part in step.state.items() if name != "model"}
+    state = {name: part for name, part in step.whole_state().items() if name != "model"}
     expected = {name: leaf.shape for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
     found = {name: array.shape for name, array in training.items()}
     if expected != found:

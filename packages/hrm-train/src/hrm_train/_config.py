@@ -49,6 +49,12 @@ class TrainConfig(BaseModel):
         lt=1,
         description="Decay of an average of the weights, which evaluation and weight files then use; 0 keeps none.",
     )
+    early_stop_accuracy: float = Field(
+        0.0, ge=0, le=1, description="Share of exact answers in a training report at which the run ends; 0 for never."
+    )
+    rank_timeout: float = Field(
+        1800.0, gt=0, description="Seconds without a step after which one of several processes gives up."
+    )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
     checkpoint_interval: Count = Field(1000, description="Steps between two checkpoints.")

@@ -166,6 +166,11 @@ class RunDirectory:
         scored = [(m[score], -m["step"]) for m in self._evaluations() if m.get(score) is not None]
         return -max(scored)[1] if scored else None
 
+    def reached(self, accuracy: float, step: int) -> bool:
+        """Whether the report in training after ``step`` steps has at least this exact accuracy."""
+        reports = (m for m in self.read_metrics() if m.get("kind") == "train" and m["step"] == step)
+        return any(m.get("exact_accuracy", 0) >= accuracy for m in reports)
+
     @property
     def _metrics(self) -> Path:
         return self.path / METRICS

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -6,7 +7,7 @@ import mlx.core as mx
 from hrm_model import HRM, Batch, Carry, ReasoningModule, initial_carry, least_steps, slots
 from hrm_ops import lanes
 from mlx.optimizers import clip_grad_norm
-from mlx.utils import tree_flatten, tree_map
+from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
 from hrm_train._gradients import Metrics, Tree, loss_and_gradients
 from hrm_train._losses import LossType
@@ -94,17 +95,37 @@ class TrainStep:
 
     @property
     def state(self) -> Tree:
-        """Everything that one step changes, as a tree of arrays."""
-        return {
+        """Everything that one step changes, as a tree of arrays, with the slots of this rank.
+
+        With ``ema_decay`` the weights of ``model`` are their averages, and ``trained`` holds those that are trained.
+        """
+        state = {
             "model": self.model.parameters(),
             "optimizer": self.optimizer.state,
             "puzzle_optimizer": self.puzzle_optimizer.state,
-            "average": self.average,
             "carry": self.carry,
             "metrics": self.metrics,
             "skipped": self.skipped,
             "random": self._random_key(),
         }
+        if self.average:
+            state |= {"model": _overlaid(state["model"], self.average), "trained": self.model.trainable_parameters()}
+        return state
+
+    def whole_state(self) -> Tree:
+        """Return :attr:`state` with the slots of all ranks; every rank has to ask for it."""
+        return {**self.state, "carry": self.ranks.gather(self.carry)}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model the averages of its weights inside the block, where there are any."""
+        trained = self.model.trainable_parameters()
+        if self.average:
+            self.model.update(self.average)
+        try:
+            yield
+        finally:
+            self.model.update(trained)
 
     @staticmethod
     def _random_key() -> mx.array:
@@ -112,17 +133,25 @@ class TrainStep:
         return cast(mx.array, state[0])
 
     def load_state(self, state: Tree) -> None:
-        """Go on from a tree of the form of :attr:`state`."""
+        """Go on from a tree of the form of :meth:`whole_state`; on every rank, and with what rank 0 gives."""
+        state = self.ranks.from_lead(state)
         self.model.update(state["model"])
+        if self.average:
+            self.average = tree_map(mx.array, self.model.trainable_parameters())
+            self.model.update(state["trained"])
         self.optimizer.state = state["optimizer"]
         self.puzzle_optimizer.state = state["puzzle_optimizer"]
-        self.average = state["average"]
-        self.carry = state["carry"]
+        self.carry = slots(state["carry"], self._share)
         self.metrics = state["metrics"]
         self.skipped = state["skipped"]
         high, low = state["random"].tolist()  # a key is the two halves of the seed that gives it
         mx.random.seed(high << 32 | low)
         self._update = self._compile_update()
+
+    @property
+    def lane_slots(self) -> int:
+        """How many slots are spread over the lanes at once."""
+        return self._micro_batch_size
 
     def reset_metrics(self) -> None:
         """Set all sums to zero."""
@@ -272,6 +301,11 @@ def _all_finite(tree: Any) -> mx.array:
     """Whether every number of a tree of arrays is finite and has a finite square, as Adam's second moment takes it."""
     arrays = [array for _, array in tree_flatten(tree) if isinstance(array, mx.array)]
     return mx.stack([mx.isfinite(mx.square(array)).all() for array in arrays]).all()
+
+
+def _overlaid(tree: Tree, other: Tree) -> Tree:
+    """Return a tree with the leaves that another one has taken from there."""
+    return cast(Tree, tree_unflatten(list({**dict(tree_flatten(tree)), **dict(tree_flatten(other))}.items())))
 
 
 def _add(one: Tree, other: Tree) -> Tree:

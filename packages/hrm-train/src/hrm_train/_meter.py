@@ -1,0 +1,103 @@
+"""How fast a run is, and how much of what the device could do that is."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlx.core as mx
+from hrm_model import HRMConfig
+from hrm_ops import swiglu_width
+
+_LARGEST, _LONG_ENOUGH = 8192, 0.01  # side of the matrices, and seconds that a product should take
+_ROUNDS = 5
+
+
+def train_flops(config: HRMConfig) -> int:
+    """Return the floating point operations that one ACT training step of one slot takes.
+
+    Counted are the products of the modules, of attention and of the language head, two operations a
+    multiply-add: every call of a module forward, the last call of each twice more for its gradients, and the
+    bootstrap pass. What is computed again to save memory is not counted.
+    """
+    D, length = config.hidden_size, config.total_len
+    block = 2 * (4 * D * D + 3 * D * swiglu_width(D, config.expansion)) + 4 * length * D  # a token's
+    L_module, H_module = config.L_layers * block, config.H_layers * block
+    forward = config.H_cycles * (config.L_cycles * L_module + H_module)
+    passes = 2 if config.bootstraps else 1
+    per_token = passes * forward + 2 * (L_module + H_module)
+    head = 3 * 2 * D * config.vocab_size
+    return length * per_token + config.seq_len * head
+
+
+def matmul_rate(dtype: mx.Dtype) -> float:
+    """Measure the rate of a matrix product large enough to take a while, in FLOP/s. Takes less than a second.
+
+    The peak of memory is counted from here on.
+    """
+    size, seconds = 512, 0.0
+    while seconds < _LONG_ENOUGH and size < _LARGEST:
+        size *= 2
+        x = mx.ones((size, size), dtype)
+        mx.eval(x @ x)
+        rounds = [_timed(x) for _ in range(_ROUNDS)]
+        seconds = statistics.median(rounds)
+    del x
+    mx.clear_cache()
+    mx.reset_peak_memory()
+    return float(2 * size**3 / seconds)
+
+
+def _timed(x: mx.array) -> float:
+    start = time.perf_counter()
+    mx.eval(x @ x)
+    return time.perf_counter() - start
+
+
+class Meter:
+    """Measures steps, seconds and the wait for data between reports, without pauses.
+
+    Args:
+        slots: Puzzles that are trained in a step.
+        flops: Operations of a step, of all ranks together.
+        peak: FLOP/s that the devices of all ranks reach on products alone.
+    """
+
+    def __init__(self, slots: int, flops: float, peak: float) -> None:
+        self._slots, self._flops, self._peak = slots, flops, peak
+        self.start(0)
+
+    def start(self, done: int) -> None:
+        """Begin to measure, after steps of an earlier process."""
+        self._done, self._start, self._waited = done, time.perf_counter(), 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the block as waiting for data."""
+        before = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - before
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the block out."""
+        before = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - before
+
+    def lap(self, done: int) -> dict[str, float]:
+        """Return the rates since the last call.
+
+        ``model_flops_utilisation`` is the share of the measured product rate, ``data_wait`` the share of time
+        in which no batch was there, ``memory_gib`` the peak of this process's arrays.
+        """
+        steps, seconds, waited = done - self._done, time.perf_counter() - self._start, self._waited
+        self.start(done)
+        rate = steps / seconds
+        return {
+            "steps_per_second": rate,
+            "puzzles_per_second": rate * self._slots,
+            "model_flops_utilisation": rate * self._flops / self._peak,
+            "data_wait": waited / seconds,
+            "memory_gib": mx.get_peak_memory() / 2**30,
+        }

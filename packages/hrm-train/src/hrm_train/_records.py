@@ -1,0 +1,158 @@
+"""What a run leaves on disk while it goes on."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+
+from hrm_train._checkpoint import (
+    Progress,
+    Snapshot,
+    checkpoints,
+    load_checkpoint,
+    remove_old_checkpoints,
+    set_aside_after,
+)
+from hrm_train._config import TrainConfig
+from hrm_train._errors import HRMTrainError
+from hrm_train._files import remove_leftovers
+from hrm_train._protocols import Report
+from hrm_train._run import RunDirectory
+from hrm_train._step import TrainStep
+from hrm_train._writer import BackgroundWriter
+
+# The next step copies a table that is still being written; a larger one is rather waited for.
+_COPIED_TABLE = 64 * 2**20
+
+
+class Records:
+    """Metrics and checkpoints of a run, written by rank 0 alone; all ranks make the same calls.
+
+    Args:
+        run: Where they go; only rank 0 needs it.
+        step: Whose state is saved.
+        config: How many checkpoints are kept.
+    """
+
+    def __init__(self, run: RunDirectory | None, step: TrainStep, config: TrainConfig) -> None:
+        self._run, self._step, self._config, self._ranks = run, step, config, step.ranks
+        self._writer = BackgroundWriter()
+        self._saved = -1
+        self._exit = ExitStack()
+
+    def __enter__(self) -> "Records":
+        locked: AbstractContextManager[None] = self._run.locked() if self._run else nullcontext()
+        with ExitStack() as stack:
+            stack.enter_context(locked)
+            stack.enter_context(self._writer)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._exit.__exit__(kind, error, traceback)
+
+    def start(self, position: int, resume: Path | None) -> Progress:
+        """Put everything into the state from which the run goes on, on every rank that of rank 0."""
+        progress = Progress(0, position)
+        if self._run is not None:
+            saved = checkpoints(self._run.checkpoint_directory)
+            if resume is not None:
+                progress = load_checkpoint(resume, self._step)
+            elif saved:
+                raise HRMTrainError(f"{self._run.path}: has checkpoints already; resume from one, or start a new run")
+            for directory in (self._run.path, self._run.checkpoint_directory):
+                remove_leftovers(directory)
+            set_aside_after(self._run.checkpoint_directory, progress.step)
+            self._run.forget_metrics_after(progress.step)
+        if self._ranks.size > 1:
+            if self._run is None or resume is None:
+                self._step.load_state(self._step.whole_state())
+            progress = Progress(*json.loads(self._ranks.texts(json.dumps(progress))[0]))
+        self._saved = progress.step
+        return progress
+
+    def add(self, kind: str, values: Report) -> None:
+        """Add a line to the metrics."""
+        if self._run is not None:
+            self._run.append_metrics({"kind": kind, **values})
+
+    def was_evaluated(self, step: int) -> bool:
+        """Whether there are scores of held-out puzzles at a step."""
+        return self._known(lambda run: run.was_evaluated(step))
+
+    def is_best(self, step: int) -> bool:
+        """Whether the scores at a step are the best so far."""
+        return self._known(lambda run: run.best_step(self._config.keep_best) == step)
+
+    def reached(self, accuracy: float, step: int) -> bool:
+        """Whether the report of a step has at least this exact accuracy in training."""
+        return self._known(lambda run: run.reached(accuracy, step))
+
+    def save(self, progress: Progress) -> None:
+        """Write a checkpoint, if this step has none yet, while training goes on."""
+        if self._saved == progress.step:
+            return
+        self.refuse_divergence(progress.step)
+        self._ranks.check_same({"checksum of the weights": _checksum(self._step)})
+        if self._run is None:
+            mx.eval(self._step.whole_state())
+        else:
+            self._writer.wait()
+            snapshot = Snapshot(self._step, progress)
+            self._writer.submit(partial(_write, snapshot, self._run, self._config))
+            model = self._step.model
+            if model.config.puzzle_emb_ndim and model.puzzle_emb.weight.nbytes > _COPIED_TABLE:
+                snapshot.weights_written.wait()
+        self._saved = progress.step
+
+    def check(self) -> None:
+        """Raise the error of a checkpoint that could not be written, without waiting for one."""
+        self._writer.check()
+
+    def wait(self) -> None:
+        """Wait until everything is on the disk."""
+        self._writer.wait()
+
+    def refuse_divergence(self, done: int) -> None:
+        """Refuse to go on after a step that was not finite, unless it is to be skipped.
+
+        Raises:
+            HRMTrainError: Which names that step and the last good checkpoint.
+        """
+        since = self._step.skipped["since"].item()
+        if not since or self._config.on_nan == "skip":
+            return
+        self.wait()
+        kept = checkpoints(self._run.checkpoint_directory) if self._run else []
+        raise HRMTrainError(
+            f"step {done - since + 1}: loss or gradients are not finite; start again with a lower lr than "
+            f"{self._config.lr}, or with on_nan skip, which leaves such steps out; "
+            f"the last good checkpoint is {kept[-1] if kept else 'none yet'}"
+        )
+
+    def _known(self, question: Callable[[RunDirectory], bool]) -> bool:
+        """Return rank 0's answer."""
+        answer = self._run is not None and question(self._run)
+        return self._ranks.texts("yes" if answer else "")[0] == "yes"
+
+
+def _write(snapshot: Snapshot, run: RunDirectory, config: TrainConfig) -> None:
+    """Write a checkpoint, and only then remove old ones."""
+    run.sync_metrics()
+    snapshot.write(run.checkpoint_directory)
+    remove_old_checkpoints(run.checkpoint_directory, config.keep_checkpoints, run.best_step(config.keep_best))
+
+
+def _checksum(step: TrainStep) -> int:
+    """A number that differs when ranks have drifted apart; 0 where there is only one."""
+    if step.ranks.size == 1:
+        return 0
+    arrays = [array for _, array in tree_flatten(step.model.trainable_parameters())]
+    return int(sum(array.view(mx.uint32).sum() for array in arrays).item())
