@@ -11,8 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("apps/*/README.md"))]
+NOT_TRAINING = {"--help", "--resume", "plot", "doctor", "import-checkpoint", "export-checkpoint"}
+SHORT_DATA = ["--data.train", "200", "--data.test", "32"]
 SHORT = [
-    *("--data.train", "200", "--data.test", "32", "--train.steps", "4", "--train.global_batch_size", "16"),
+    *("--train.steps", "4", "--train.global_batch_size", "16"),
     *("--arch.hidden_size", "32", "--arch.num_heads", "2", "--arch.expansion", "2"),
     *("--arch.halt_max_steps", "2"),
 ]
@@ -44,8 +46,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
-    if words[0] == "trainer" and not {"--help", "--resume", "plot", "doctor"} & set(words):
-        words += SHORT
+    if words[0] == "trainer" and not NOT_TRAINING & set(words):
+        words += SHORT_DATA * ("--data-path" not in words) + SHORT
     words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
     environment = os.environ | {"XDG_CACHE_HOME": str(path / "cache")}
     return subprocess.run(words, cwd=path, env=environment, capture_output=True, text=True, timeout=600)

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from hrm_trainer._errors import UserError
 
 _EPILOG = """\
-Other commands: trainer plot [RUN] draws a run's curves; trainer doctor [--json] says what MLX computes on here.
+Other commands: trainer plot [RUN] draws a run's curves; trainer doctor [--json] says what MLX computes on here;
+trainer import-checkpoint and export-checkpoint translate from and to the reference's files.
 
 A setting comes from the command line, else from the --config file, else from the preset, else it is the
 default shown above. In flags - may stand for _. Ctrl-C saves a checkpoint, and --resume goes on from it.

@@ -18,9 +18,35 @@ class Preset(NamedTuple):
     settings: Mapping[str, Any]
 
 
+_TRM: Mapping[str, Any] = {
+    "variant": "trm",
+    "L_layers": 2,
+    "H_cycles": 3,
+    "L_cycles": 6,
+    "puzzle_emb_len": 16,
+    "halt_loss": "bce",
+}
+
 # The model and its training, whatever the puzzles. How these were found: docs/recipe.md.
 _MODELS: Mapping[str, Preset] = {
     "paper": Preset("The paper's setting: hidden 512, batch 768.", "not measured", {}),
+    # arXiv 2510.04871, section 5, and its release: one network of two layers, deep recursion, averaged weights.
+    "trm": Preset(
+        "The Tiny Recursive Model with attention: 7 M parameters, hidden 512, batch 768.",
+        "not measured",
+        {"arch": _TRM, "train": {"ema_decay": 0.999}},
+    ),
+    "trm-mlp": Preset(
+        "The Tiny Recursive Model without attention, for few positions: hidden 512, batch 768.",
+        "not measured",
+        {"arch": {**_TRM, "mixer": "mlp", "pos_encodings": "none"}, "train": {"ema_decay": 0.999}},
+    ),
+    # "The Hidden Drivers of HRM's Performance on ARC-AGI" (arcprize.org, 2025): as many layers, no hierarchy.
+    "transformer": Preset(
+        "The flat transformer of the ARC Prize's ablation: 27 M parameters, hidden 512, batch 768.",
+        "not measured",
+        {"arch": {"variant": "transformer", "H_layers": 8}},
+    ),
     "cpu": Preset(
         "A small model for two CPU cores.",
         "not measured",
@@ -54,6 +80,7 @@ _MODELS: Mapping[str, Preset] = {
     ),
 }
 
+_RELATIVES = ("trm", "trm-mlp", "transformer")  # of the paper's size, on the paper's puzzles
 DEFAULT_PRESETS: Mapping[str, str] = {"cpu": "cpu", "gpu": "paper"}
 
 
@@ -70,10 +97,12 @@ def get_preset(name: str, family: TaskFamily | None, given: Mapping[str, Any]) -
         family: Says what the preset means for its puzzles, where it does.
         given: Data settings that the user chose; a difficulty does not go with other puzzles than the preset's own.
     """
-    own = family.presets.get(name) if family else None
+    presets = family.presets if family else {}
+    own = presets.get(name) or (presets.get("paper") if name in _RELATIVES else None)
     if own is None:
         return _MODELS[name]
-    model = _MODELS[own.base]
+    model = _MODELS[own.base if name in presets else name]
+    duration = own.duration if name in presets else model.duration
     data = dict(own.data) if own.unless & given.keys() else {**own.data, **own.tied}
     settings = {part: {**model.settings.get(part, {}), **getattr(own, part)} for part in ("arch", "train")}
-    return Preset(f"{model.summary} {own.summary}", own.duration, {"data": data, **settings})
+    return Preset(f"{model.summary} {own.summary}", duration, {"data": data, **settings})
