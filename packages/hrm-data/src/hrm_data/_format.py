@@ -180,9 +180,8 @@ def check_tokens(array: np.ndarray, metadata: DatasetMetadata, where: str) -> No
     rows = max(1, _CHUNK // metadata.seq_len)
     for start in range(0, len(array), rows):
         part = array[start : start + rows]
-        wrong = (part < 0) | (part >= metadata.vocab_size)
-        if wrong.any():
-            row, col = np.argwhere(wrong)[0]
+        if part.max() >= metadata.vocab_size or (part.dtype.kind == "i" and part.min() < 0):
+            row, col = np.argwhere((part < 0) | (part >= metadata.vocab_size))[0]
             raise HRMDataError(
                 f"{where} holds token {part[row, col]} at example {start + row}, position {col}; "
                 f"tokens must be in 0..{metadata.vocab_size - 1} (vocab_size in dataset.json)"
