@@ -89,6 +89,19 @@ def test_a_run_without_a_whole_checkpoint_is_not_started_over_by_itself(trainer,
     assert before == {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
 
 
+def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, small):
+    """Each is a process of its own."""
+    ends = {}
+    for name, seed in (("first", 5), ("again", 5), ("other", 6)):
+        process = start("--config", small(seed=seed), "--runs", name)
+        _, err = process.communicate(timeout=300)
+        assert (process.returncode, err) == (0, "")
+        (run,) = Path(name).iterdir()
+        ends[name] = final_files(run), timeless(run)
+    assert ends["first"] == ends["again"]
+    assert ends["first"][0] != ends["other"][0]
+
+
 def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, small):
     trainer("--config", small())
     run = only_run()
