@@ -96,7 +96,8 @@ def open_data(path: Path, dataset: str | None) -> Data:
 
 def _key(family: TaskFamily, options: BaseModel) -> str:
     """A name for what the builder would make: its version, its options, and the state of the files that they name."""
-    files = [value for _, value in options if isinstance(value, Path)]
+    values = [item for _, value in options for item in (value if isinstance(value, tuple) else (value,))]
+    files = [value for value in values if isinstance(value, Path)]
     states = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.exists()]
     parts = [family_version(family.name), family.name, options.model_dump(mode="json"), states]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

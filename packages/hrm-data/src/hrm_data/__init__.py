@@ -1,5 +1,7 @@
 """Datasets of reasoning puzzles: generators, builders, augmentation and a deterministic loader."""
 
+from hrm_data._arc import ArcTask
+from hrm_data._arc_build import ArcOptions, build_arc
 from hrm_data._arc_grid import (
     ArcAugmentation,
     crop,
@@ -44,6 +46,8 @@ __all__ = [
     "IGNORE",
     "ArcAugmentation",
     "ArcItem",
+    "ArcOptions",
+    "ArcTask",
     "Augment",
     "Batch",
     "Dataset",
@@ -69,6 +73,7 @@ __all__ = [
     "TaskFamily",
     "TestLoader",
     "TrainLoader",
+    "build_arc",
     "build_maze",
     "build_sudoku",
     "crop",

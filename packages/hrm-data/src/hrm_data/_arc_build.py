@@ -23,7 +23,6 @@ from hrm_data._metadata import DatasetMetadata
 from hrm_data._place import new_directory, synced, write_array, write_array_header, write_json
 from hrm_data._progress import Progress, no_progress
 
-_ROWS = 4096  # examples drawn and written at a time
 _SET = "all"
 
 _REPOSITORIES = {
@@ -72,7 +71,7 @@ def build_arc(
     A group is a task, a puzzle one of its copies, each with its own identifier `name_t<transform>_<colours>`. The split
     `train` has the demonstrations of all tasks and the tests of those that are not held out, `test` the tests of the
     evaluation tasks. Both kinds of directory have the same puzzles and give the same batches; offline, examples are
-    drawn and written piece by piece, in bounded memory. An interrupted build leaves nothing.
+    drawn and written group by group, in bounded memory. An interrupted build leaves nothing.
 
     Args:
         root: Must not exist yet.
@@ -212,9 +211,8 @@ def _write_set(folder: Path, item: ArcSet, progress: Progress) -> None:
     ):
         for file in (inputs, labels):
             write_array_header(file, tokens, shape)
-        for start in range(0, item.examples, _ROWS):
-            progress(start, item.examples, f"writing {folder.name}")
-            rows = item.rows(np.arange(start, min(start + _ROWS, item.examples)))
-            for file, part in zip((inputs, labels), rows, strict=True):
-                file.write(np.ascontiguousarray(part).data)
-    progress(item.examples, item.examples, f"writing {folder.name}")
+        for group in range(item.groups):
+            progress(group, item.groups, f"writing {folder.name}")
+            for file, rows in zip((inputs, labels), item.group_rows(group), strict=True):
+                file.write(rows.data)
+    progress(item.groups, item.groups, f"writing {folder.name}")

@@ -52,12 +52,12 @@ def choose(pixels: Pixels, pairs: np.ndarray, keys: np.ndarray, count: int) -> l
         count: Augmentations wanted.
     """
     fixed = np.random.Generator(np.random.Philox(0))
-    weights = fixed.integers(0, 2**64, 31 * 31, np.uint64)
-    values = fixed.integers(0, 2**64, (2, COLOURS), np.uint64)
+    weights = fixed.integers(0, 2**64, (2, 31 * 31), np.uint64)
+    values = fixed.integers(0, 2**64, COLOURS, np.uint64)
     sums = pixels.sums(weights)
     chosen = []
     for task, key in enumerate(keys):
-        part = sums[2 * pairs[task] : 2 * pairs[task + 1]]
+        part = sums[pairs[task] : pairs[task + 1]]
         codes, marks = np.zeros(1, np.uint32), _marks(part, np.zeros(1, np.uint32), values)
         for attempt in range(_TRIES if count else 0):
             bits = draw(mix(np.array([key]) + np.uint64(attempt)), count, salt=1)[0]
@@ -75,15 +75,11 @@ def choose(pixels: Pixels, pairs: np.ndarray, keys: np.ndarray, count: int) -> l
 def _marks(sums: np.ndarray, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
     """A 64-bit hash of the set of pairs of each augmented copy, `[codes]`.
 
-    A grid's hash is linear in the values of its colours: the sum of random weights over the places of a colour is
+    A pair's hash is linear in the values of its colours: the sum of random weights over the places of a colour is
     the same for all permutations, so that a permutation only exchanges ten values.
     """
-    colours = colours_of(codes)
-    sums = sums[:, transforms_of(codes)]  # [2 * pairs, codes, 16]
-    half = np.arange(len(sums)) % 2
-    grids = sums[:, :, END].copy()
-    for colour in range(COLOURS):
-        grids += sums[:, :, FIRST_COLOUR + colour] * values[half][:, colours[:, colour]]
-    inputs, outputs = mix(grids[0::2]), grids[1::2]
-    marks: np.ndarray = mix(inputs + outputs).sum(axis=0, dtype=np.uint64)
+    turned = sums[:, transforms_of(codes)]  # [pairs, codes, 16]
+    colours = turned[:, :, FIRST_COLOUR : FIRST_COLOUR + COLOURS]
+    pairs = turned[:, :, END] + np.einsum("pac,ac->pa", colours, values[colours_of(codes)])
+    marks: np.ndarray = mix(pairs).sum(axis=0, dtype=np.uint64)
     return marks

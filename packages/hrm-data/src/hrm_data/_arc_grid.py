@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -126,6 +127,11 @@ def as_grid(grid: object, where: str = "the grid") -> np.ndarray:
     if not isinstance(grid, list) or not grid or not all(isinstance(row, list) for row in grid):
         raise HRMDataError(f"{where} is {_brief(grid)}; expected a list of rows")
     width = len(grid[0])
+    cells = list(chain.from_iterable(grid))
+    if set(map(len, grid)) == {width} and set(map(type, cells)) == {int}:  # most grids need no closer look
+        array = np.array(cells)
+        if array.min() >= 0 and array.max() < COLOURS and len(grid) <= SIDE and width <= SIDE:
+            return array.astype(np.uint8).reshape(len(grid), width)
     for number, row in enumerate(grid):
         if len(row) != width or not row:
             raise HRMDataError(

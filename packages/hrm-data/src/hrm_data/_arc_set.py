@@ -51,24 +51,42 @@ class ArcSet(PuzzleSet):
         code = self._corpus.codes[copy]
         transform = transforms_of(code)
         pair = self._first_pair[task] + number
+        offset = self._offsets(puzzle, number, task, pair, transform)
         grids = np.stack([2 * pair, 2 * pair + 1], axis=1)
-        offset = (
-            self._offsets(puzzle, number, task, grids, transform) if self._moved else np.zeros((2, len(grids)), int)
-        )
         drawn = self._corpus.pixels.draw(
             grids.ravel(), *(np.repeat(part, 2, axis=0) for part in (transform, colours_of(code), *offset))
         ).reshape(-1, 2, SEQ_LEN)
         return drawn[:, 0], drawn[:, 1]
 
+    def group_rows(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and labels of all examples of a group, `[N, 900]` uint8: several times as fast as `rows`."""
+        puzzles = np.arange(self.group_indices[group], self.group_indices[group + 1])
+        task, code = self._task[puzzles], self._corpus.codes[self._copy[puzzles]]
+        count = int(self.puzzle_indices[puzzles[0] + 1] - self.puzzle_indices[puzzles[0]])
+        numbers = np.arange(count)
+        puzzle, number = np.repeat(puzzles, count), np.tile(numbers, len(puzzles))
+        pair = self._first_pair[task[0]] + numbers
+        transform = transforms_of(code)
+        offset = self._offsets(
+            puzzle, number, np.repeat(task, count), np.tile(pair, len(puzzles)), np.repeat(transform, count)
+        ).reshape(2, len(puzzles), count)
+        inputs, labels = (
+            self._corpus.pixels.draw_copies(2 * pair + half, transform, colours_of(code), *offset) for half in (0, 1)
+        )
+        return inputs.reshape(-1, SEQ_LEN), labels.reshape(-1, SEQ_LEN)
+
     def _offsets(
-        self, puzzle: np.ndarray, number: np.ndarray, task: np.ndarray, grids: np.ndarray, transform: np.ndarray
+        self, puzzle: np.ndarray, number: np.ndarray, task: np.ndarray, pair: np.ndarray, transform: np.ndarray
     ) -> np.ndarray:
         """Row and column by which each example is moved, `[2, B]`."""
+        if not self._moved:
+            return np.zeros((2, len(pair)), np.int64)
         copy = (self._copy[puzzle] - self._corpus.first_copies[task]).astype(np.uint64)
         key = mix(mix(self._corpus.keys[task]) + copy)
         count = self.puzzle_indices[puzzle + 1] - self.puzzle_indices[puzzle]
         stays = below(draw(key, 1, salt=2)[:, 0], count) == number
-        room = SIDE - self._corpus.pixels.shapes[grids].max(axis=1).astype(np.int64)  # [B, 2]
+        shapes = self._corpus.pixels.shapes
+        room = SIDE - np.maximum(shapes[2 * pair], shapes[2 * pair + 1]).astype(np.int64)  # [B, 2]
         turned = np.isin(transform, (1, 3, 6, 7))
         room[turned] = room[turned, ::-1]
         offset = below(draw(mix(key + number.astype(np.uint64)), 2, salt=3), room + 1)

@@ -1,0 +1,48 @@
+"""The families of ARC tasks, as the registry knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from hrm_data._arc import ArcTask
+from hrm_data._arc_build import ArcOptions, build_arc
+from hrm_data._family import Preset, TaskFamily
+
+# The published setting: reference configuration of arXiv 2506.21734, where it differs from that for Sudoku.
+_PAPER = {"lr": 1e-4, "puzzle_emb_lr": 1e-2, "weight_decay": 0.1, "puzzle_emb_weight_decay": 0.1}
+
+
+def _family(name: str, summary: str, published: str) -> TaskFamily:
+    def task(description: Mapping[str, Any]) -> ArcTask:
+        return ArcTask(name)
+
+    return TaskFamily(
+        name=name,
+        summary=summary,
+        options=ArcOptions,
+        build=partial(build_arc, name=name),
+        task=task,
+        presets={
+            "paper": Preset(
+                summary=f"{published}, each with 1,000 augmented copies.",
+                base="paper",
+                data={"augmentations": 1000},
+                train=_PAPER,
+            ),
+            "cpu": Preset(
+                summary="A few tasks with a few copies, to see the machinery work.",
+                base="cpu",
+                data={"augmentations": 20, "subset": 20},
+                arch={"puzzle_emb_ndim": 128},
+                train={"steps": 200, "global_batch_size": 8, "eval_interval": 200, "checkpoint_interval": 100},
+            ),
+        },
+    )
+
+
+ARC1 = _family(
+    "arc1", "ARC-AGI-1 with ConceptARC, from task files or downloaded.", "960 tasks of ARC-AGI-1 and ConceptARC"
+)
+ARC2 = _family("arc2", "ARC-AGI-2, from task files or downloaded.", "1,120 tasks of ARC-AGI-2")
