@@ -66,6 +66,7 @@ def test_an_imported_checkpoint_is_trained_on_to_the_end_of_its_schedule(trainer
 
 def test_what_was_exported_is_what_was_imported(trainer, checkpoint, tmp_path):
     assert trainer("import-checkpoint", checkpoint, "--output", "imported", "--seq-len", 16).code == 0
+    assert load_checkpoint_model(RunDirectory(Path("imported")).newest_checkpoint()).config.forward_dtype == "float32"
     for source, target in (("imported", "out"), ("imported/checkpoints/step-00000007", "again")):
         exported = trainer("export-checkpoint", source, "--output", target)
         assert exported.code == 0, exported.err
@@ -74,6 +75,12 @@ def test_what_was_exported_is_what_was_imported(trainer, checkpoint, tmp_path):
         original = yaml.safe_load(checkpoint.with_name("all_config.yaml").read_text())
         assert settings["arch"] == original["arch"]
         assert settings["lr"] == original["lr"]
+
+
+def test_activations_can_be_of_another_dtype_than_there(trainer, checkpoint):
+    words = ("--seq-len", 16, "--forward-dtype", "bfloat16")
+    assert trainer("import-checkpoint", checkpoint, "--output", "imported", *words).code == 0
+    assert load_checkpoint_model(RunDirectory(Path("imported")).newest_checkpoint()).config.forward_dtype == "bfloat16"
 
 
 def test_a_task_of_other_puzzles_is_refused(trainer, checkpoint):

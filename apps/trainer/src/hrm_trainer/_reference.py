@@ -68,13 +68,16 @@ def import_command(argv: Sequence[str]) -> None:
     parser.add_argument("--data-path", type=Path, metavar="DIR", help="dataset directory that it was trained on")
     parser.add_argument("--dataset", metavar="NAME", help="what its puzzles are, such as sudoku")
     parser.add_argument("--seq-len", type=int, metavar="N", help="tokens in a puzzle, without --data-path or --dataset")
+    parser.add_argument(
+        "--forward-dtype", choices=("float32", "bfloat16"), help="dtype of activations (default: as it was trained)"
+    )
     asked = parser.parse_args(argv)
     if asked.output.exists():
         raise UserError(f"--output {asked.output}: exists already and is not overwritten; choose another name")
     puzzles = _puzzles(asked.data_path, asked.dataset, asked.seq_len)
 
     path = find_reference(download_checkpoint(asked.path) if is_hub_id(asked.path) else Path(asked.path))
-    model = load_reference(path, puzzles.seq_len)
+    model = load_reference(path, puzzles.seq_len, forward_dtype=asked.forward_dtype)
     _check_fit(model.config, puzzles, path)
     done = int(match[1]) if (match := re.fullmatch(r"step_([0-9]{1,9})(\.safetensors)?", path.name)) else 0
     train = _train_config(path.with_name(CONFIG), puzzles.train, done)

@@ -61,7 +61,9 @@ def find_reference(path: Path) -> Path:
     raise HRMModelError(f"{path}: holds no checkpoint of the reference, which are named step_N or checkpoint")
 
 
-def load_reference(path: Path, seq_len: int | None = None, config: Path | None = None) -> HRM:
+def load_reference(
+    path: Path, seq_len: int | None = None, config: Path | None = None, forward_dtype: str | None = None
+) -> HRM:
     """Read a checkpoint of the reference.
 
     Vocabulary, puzzles and layer sizes are read off the weights; heads, cycles, positions and halting come from
@@ -72,6 +74,7 @@ def load_reference(path: Path, seq_len: int | None = None, config: Path | None =
             of :func:`find_reference`.
         seq_len: Tokens in a puzzle; needed for rotary positions, which no weight tells the length of.
         config: The configuration, when it is not beside the file.
+        forward_dtype: ``float32`` or ``bfloat16`` in place of what the model was trained with.
 
     Returns:
         The model; parameters are float32 as here always.
@@ -82,6 +85,8 @@ def load_reference(path: Path, seq_len: int | None = None, config: Path | None =
     path = find_reference(path)
     config = config or path.parent / CONFIG
     arch = _arch(read_reference_config(config), config)
+    if forward_dtype is not None:
+        arch["forward_dtype"] = forward_dtype
     weights = read_reference_weights(path)
     return _assemble(_config(arch, weights, seq_len, path, config), weights, path, config)
 
