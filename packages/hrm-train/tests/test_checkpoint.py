@@ -120,6 +120,21 @@ def test_a_snapshot_stays_as_it_was_while_training_goes_on(
     assert numbers(step.state) == expected
 
 
+def test_training_and_saving_hold_a_large_puzzle_table_once(
+    make_model: Make, make_puzzles: Make, make_config: Make, new_run: Callable[[], RunDirectory]
+) -> None:
+    model = make_model(num_puzzle_identifiers=40_000, puzzle_emb_ndim=512)
+    run, puzzles = new_run(), make_puzzles(model)
+    config = make_config(steps=6, checkpoint_interval=2, global_batch_size=4)
+    mx.reset_peak_memory()
+    before = mx.get_active_memory()
+    train(model, config, puzzles, lambda _: {}, run)
+    assert mx.get_peak_memory() - before < model.puzzle_emb.weight.nbytes / 2
+    saved = load_checkpoint_model(run.newest_checkpoint())
+    assert mx.array_equal(saved.puzzle_emb.weight, model.puzzle_emb.weight)
+    assert np.array(model.puzzle_emb.weight).any(axis=1).sum() > 4
+
+
 def test_what_is_not_finite_is_not_saved(make_model: Make, make_config: Make, tmp_path: Path) -> None:
     step = make_train_step(make_model(), make_config())
     step.optimizer.state["lm_head"]["weight"]["v"] *= mx.inf
@@ -159,6 +174,8 @@ def test_the_best_before_a_stop_is_still_the_best_after_it(
             if report["step"] == 6:
                 signal.raise_signal(signal.SIGINT)
 
+        def ended(self) -> None: ...
+
     with pytest.raises(InterruptedRunError):
         train(model, config, make_puzzles(model), lambda _: {"accuracy": next(scores)}, run, [Stop()])
     assert [step_of(path) for path in checkpoints(run.checkpoint_directory)] == [4, 6]
@@ -179,6 +196,8 @@ def test_old_checkpoints_outlive_a_write_that_fails_in_the_background(
         def started(self, step: int) -> None: ...
 
         def evaluated(self, report: Any) -> None: ...
+
+        def ended(self) -> None: ...
 
         def reported(self, report: Any) -> None:
             if report["step"] == 5:
