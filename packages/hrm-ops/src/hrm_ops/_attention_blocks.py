@@ -47,9 +47,9 @@ def is_few(inputs: Inputs, block: int = PLAIN.block) -> bool:
 
 def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
     """Return ``[B, H, Lq, dv]`` in the dtype of ``q``, computed in float32."""
-    q, k, v = (mx.contiguous(a.astype(mx.float32)) for a in (inputs.q, inputs.k, inputs.v))
-    B, H, L, d = q.shape
-    q = (q * (inputs.scale * kernel.unit)).reshape(B, k.shape[1], inputs.groups, L, d)
+    k, v = (mx.contiguous(a.astype(mx.float32)) for a in (inputs.k, inputs.v))
+    B, H, L, d = inputs.q.shape
+    q = (inputs.q.astype(mx.float32) * (inputs.scale * kernel.unit)).reshape(B, k.shape[1], inputs.groups, L, d)
     mask = inputs.mask
     if mask is not None:  # [B, H, Lq, Lk] -> [B, Hkv, G, Lq, Lk], each 1 where it broadcasts
         heads = (1, 1) if mask.shape[1] == 1 else (k.shape[1], inputs.groups)
@@ -117,15 +117,21 @@ class _Scores:
         return weights, total, highest
 
     def gradients(
-        self, q: mx.array, k: mx.array, v: mx.array, weights: mx.array, out: mx.array, cotangent: mx.array
+        self,
+        q: mx.array,
+        k: mx.array,
+        v: mx.array,
+        weights: mx.array,
+        total: mx.array,
+        out: mx.array,
+        cotangent: mx.array,
     ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
-        """Gradients of ``q``, ``k``, ``v`` and the scores, for weights times cotangent as the weighted sum has them."""
-        unit = self.kernel.unit
-        scaled = cotangent / unit if unit != 1 else cotangent
-        slope = _rows_times(scaled, v.swapaxes(-1, -2)) - (scaled * out).sum(axis=-1, keepdims=True)
-        d_scores = (weights.reshape(-1) * slope.reshape(-1)).reshape(weights.shape)  # flat: vectorised when compiled
-        d_q = _rows_times(d_scores, k)
-        return d_q, _transposed_times(d_scores, q), _transposed_times(weights, cotangent), d_scores
+        """Gradients of ``q``, ``k``, ``v`` and the scores, from what :meth:`exponentials` gave for them."""
+        scaled = cotangent * (1 / (total * self.kernel.unit))
+        inner = _flat_product(scaled, out).sum(axis=-1, keepdims=True)
+        d_scores = _flat_product(weights, _rows_times(scaled, v.swapaxes(-1, -2)) - inner)
+        d_v = _transposed_times(weights, scaled) * self.kernel.unit
+        return _rows_times(d_scores, k), _transposed_times(d_scores, q), d_v, d_scores
 
     def mask_gradient(self, d_scores: mx.array, shape: tuple[int, ...]) -> mx.array:
         """Sum over the axes in which a mask of that shape broadcasts."""
@@ -147,7 +153,7 @@ def _kept(scores: _Scores, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
     ) -> tuple[mx.array, ...]:
         q, k, v, *mask = primals
         out, weights, total = outputs
-        *found, d_scores = scores.gradients(q, k, v, weights, out, cotangents[0] / total)
+        *found, d_scores = scores.gradients(q, k, v, weights, total, out, cotangents[0])
         return *found, *(scores.mask_gradient(d_scores, m.shape).astype(m.dtype) for m in mask)
 
     return run(q, k, v, *_differentiable(scores.mask))[0]
@@ -172,13 +178,13 @@ def _recomputed(scores: _Scores, q: mx.array, k: mx.array, v: mx.array) -> mx.ar
     ) -> tuple[mx.array, ...]:
         q, k, v, *mask = primals
         out, total, highest = outputs
-        scaled = cotangents[0] / total
 
         def gradients(at: _Block, q: mx.array) -> tuple[mx.array, mx.array, mx.array, mx.array]:
             keys = at.keys_of(k)
             part = scores(q, keys, at.mask_of(mask[0] if mask else scores.mask))
             weights = scores.kernel.exp(part - at.queries_of(highest), scores.masked)
-            return scores.gradients(q, keys, at.keys_of(v), weights, at.queries_of(out), at.queries_of(scaled))
+            of_queries = (at.queries_of(a) for a in (total, out, cotangents[0]))
+            return scores.gradients(q, keys, at.keys_of(v), weights, *of_queries)
 
         sums: list[mx.array] = []
 
@@ -290,6 +296,11 @@ def _add_longer(x: mx.array, y: mx.array) -> mx.array:
     if y.shape[2] == S:
         return x + y
     return mx.concatenate([x + y[:, :, :S], y[:, :, S:]], axis=2)
+
+
+def _flat_product(x: mx.array, y: mx.array) -> mx.array:
+    """Multiply arrays of one shape; flat, because ``mx.compile`` does not vectorise what it fuses with a broadcast."""
+    return (x.reshape(-1) * y.reshape(-1)).reshape(x.shape)
 
 
 def _rows_times(x: mx.array, matrix: mx.array) -> mx.array:

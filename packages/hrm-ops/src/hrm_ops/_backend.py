@@ -4,7 +4,7 @@ import sys
 from importlib import metadata
 
 _PACKAGES = ("mlx-metal", "mlx-cpu", "mlx-cuda-12", "mlx-cuda-13")
-INSTALL = "pip install 'mlx[cpu]' (or 'mlx[cuda12]', 'mlx[cuda13]' with an NVIDIA card)"
+INSTALL = "pip install 'hrm-ops[cpu]' (or 'hrm-ops[cuda12]', 'hrm-ops[cuda13]' with an NVIDIA card)"
 
 
 def installed_backends() -> dict[str, str]:
