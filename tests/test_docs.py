@@ -1,7 +1,7 @@
 """Every command in the documentation runs, with settings that make it short."""
 
-import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+installed = runpy.run_path(str(ROOT / "tests" / "own_puzzle.py"))["installed"]  # what docs/own-puzzle.md installs
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("apps/*/README.md"))]
 NOT_TRAINING = {"--help", "--resume", "plot", "doctor", "import-checkpoint", "export-checkpoint"}
 SHORT_DATA = ["--data.train", "200", "--data.test", "32"]
@@ -49,7 +50,7 @@ def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
     if words[0] == "trainer" and not NOT_TRAINING & set(words):
         words += SHORT_DATA * ("--data-path" not in words) + SHORT
     words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
-    environment = os.environ | {"XDG_CACHE_HOME": str(path / "cache")}
+    environment = installed(path / "site") | {"XDG_CACHE_HOME": str(path / "cache")}
     return subprocess.run(words, cwd=path, env=environment, capture_output=True, text=True, timeout=600)
 
 

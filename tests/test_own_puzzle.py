@@ -1,10 +1,10 @@
 """A task of another package goes through every command, and nobody has heard of it before."""
 
 import ast
-import importlib.util
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location("own_puzzle", ROOT / "tests" / "own_puzzle.py")
-assert spec is not None
-assert spec.loader is not None
-own_puzzle = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(own_puzzle)
-sys.path.append(str(own_puzzle.EXAMPLE / "src"))
+own_puzzle = runpy.run_path(str(ROOT / "tests" / "own_puzzle.py"))
+sys.path.append(str(own_puzzle["EXAMPLE"] / "src"))
 from hrm_hitori import HitoriTask, make_hitori  # noqa: E402
 from hrm_hitori._make import count_solutions, smallest_copy  # noqa: E402
 
@@ -30,7 +26,7 @@ from hrm_hitori._make import count_solutions, smallest_copy  # noqa: E402
 def run(tmp_path_factory: pytest.TempPathFactory):
     """Run a command of the workspace in an empty directory, with the example installed."""
     place = tmp_path_factory.mktemp("own")
-    environment = {**own_puzzle.installed(place / "site"), "XDG_CACHE_HOME": str(place / "cache")}
+    environment = {**own_puzzle["installed"](place / "site"), "XDG_CACHE_HOME": str(place / "cache")}
 
     def call(command: str, *, env: dict[str, str] = environment) -> subprocess.CompletedProcess[str]:
         name, *words = command.split()
