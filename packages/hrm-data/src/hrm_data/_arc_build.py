@@ -25,7 +25,7 @@ from hrm_data._progress import Progress, no_progress
 
 _SET = "all"
 
-_REPOSITORIES = {
+REPOSITORIES = {
     "arc1": {"fchollet/ARC-AGI": 800, "victorvikram/ConceptARC": 160},
     "arc2": {"arcprize/ARC-AGI-2": 1120},
 }
@@ -152,7 +152,7 @@ def _downloaded(name: str, mirror: str, progress: Progress) -> tuple[list[ArcIte
     items: list[ArcItem] = []
     sources: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for repository, expected in _REPOSITORIES[name].items():
+        for repository, expected in REPOSITORIES[name].items():
             url = f"{mirror.rstrip('/')}/{repository}/tar.gz/HEAD"
             path = download(
                 url,
