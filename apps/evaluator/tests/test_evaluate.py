@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 import numpy as np
 import pytest
-from hrm_data import get_task, open_dataset
+from hrm_data import Batch, get_task, open_dataset
 from hrm_evaluator._score import score_dataset
-from hrm_model import HRM, Batch, Prediction, load_model
+from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Thought, load_model
 from hrm_train import RunDirectory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -24,17 +23,28 @@ class Oracle:
         data = open_dataset(dataset, "test").sets["all"]
         self.solutions = {i.tobytes(): s for i, s in zip(data.inputs, data.labels, strict=True)}
         self.wrong_clues = wrong_clues
-        self.shapes: list[tuple[int, ...]] = []
+        self.sizes: list[int] = []
 
-    def __call__(self, batch: Batch) -> Prediction:
-        inputs = np.array(batch["inputs"]).astype(np.uint8)
-        self.shapes.append(inputs.shape)
-        answers = np.stack([self.solutions.get(row.tobytes(), row) for row in inputs]).copy()
-        wrong = (inputs > 1).sum(axis=-1) == self.wrong_clues
-        answers[wrong, 0] = 7 - answers[wrong, 0]  # tokens 2..5
-        logits = mx.array(np.eye(6, dtype=np.float32)[answers])
-        sure = mx.where(mx.array(wrong), -1.0, 1.0)
-        return Prediction(logits, sure, -sure, mx.full(sure.shape, 2, mx.int32))
+    def made(self, model: HRM, batch_size: int, halting: HaltingRule, max_steps: int | None, trace: bool) -> Oracle:
+        assert trace
+        self.model, self.batch_size, self.halting, self.max_steps = model, batch_size, halting, max_steps or 3
+        return self
+
+    def prepare(self, puzzles: int) -> None: ...
+
+    def __call__(self, batches: Iterable[Batch]) -> Iterator[Answer]:
+        """Answer the second time, having copied the puzzle at first."""
+        for batch in batches:
+            self.sizes.append(len(batch["inputs"]))
+            for inputs in batch["inputs"].astype(np.uint8):
+                answer = self.solutions[inputs.tobytes()].copy()
+                is_wrong = np.count_nonzero(inputs > 1) == self.wrong_clues
+                if is_wrong:
+                    answer[0] = 7 - answer[0]  # tokens 2..5
+                sure = -1.0 if is_wrong else 1.0
+                first = Thought(inputs.tolist(), -1.0, 1.0)
+                last = Thought(answer.tolist(), sure, -sure)
+                yield Answer(last.tokens, 2, sure, -sure, (first, last))
 
 
 @pytest.fixture
@@ -45,7 +55,7 @@ def model(run: RunDirectory) -> HRM:
 @pytest.fixture
 def oracle(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Oracle:
     made = Oracle(dataset)
-    monkeypatch.setattr("hrm_evaluator._score.Predictor", lambda _: made)
+    monkeypatch.setattr("hrm_evaluator._open.ContinuousPredictor", made.made)
     return made
 
 
@@ -89,23 +99,24 @@ def test_a_limit_scores_the_first_puzzles_whatever_the_batch_size(
     found = evaluator_json("--checkpoint", run.path, "--limit", limit, "--batch-size", batch_size)
     assert found["puzzles"] == len(clues)
     assert found["exact_accuracy"] == pytest.approx(1 - clues.count(clues[0]) / len(clues))
-    assert len(set(oracle.shapes)) == 1
-    assert oracle.shapes[0][0] <= batch_size
+    assert max(oracle.sizes) <= batch_size
 
 
 def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
     task = get_task(dataset)
     data = open_dataset(dataset, "test")
-    whole, parts = (score_dataset(model, data, task, batch_size=n, keep=11) for n in (16, 3))
+    whole, parts = (score_dataset(ContinuousPredictor(model, n, trace=True), data, task, keep=11) for n in (16, 3))
     assert whole.score.means() == pytest.approx(parts.score.means())
-    assert whole.by_measure.keys() == parts.by_measure.keys()
+    assert whole.by_measure == parts.by_measure
+    assert (whole.by_step, whole.halted) == (parts.by_step, parts.halted)
     for one, other in zip(whole.examples, parts.examples, strict=True):
         np.testing.assert_array_equal(one.puzzle, other.puzzle)
         np.testing.assert_array_equal(one.answer, other.answer)
 
 
 def test_the_tally_by_clues_adds_up_to_the_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
-    result = score_dataset(model, open_dataset(dataset, "test"), get_task(dataset), batch_size=4)
+    predictor = ContinuousPredictor(model, 4, trace=True)
+    result = score_dataset(predictor, open_dataset(dataset, "test"), get_task(dataset))
     assert sum(tally.puzzles for tally in result.by_measure.values()) == result.score.count
     assert sum(tally.exact for tally in result.by_measure.values()) == result.score.exact_accuracy
     assert sum(tally.accuracy for tally in result.by_measure.values()) == pytest.approx(result.score.accuracy)

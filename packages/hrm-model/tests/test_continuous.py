@@ -35,7 +35,7 @@ def alone(model: HRM, batch: dict[str, mx.array], **options: Any) -> list[Answer
 def agree(answers: list[Answer], expected: list[Answer]) -> None:
     assert [a.tokens for a in answers] == [a.tokens for a in expected]
     assert [a.steps for a in answers] == [a.steps for a in expected]
-    assert [a.trace for a in answers] == [a.trace for a in expected]
+    assert [[t.tokens for t in a.trace] for a in answers] == [[t.tokens for t in a.trace] for a in expected]
     for ours, theirs in zip(answers, expected, strict=True):
         assert (ours.q_halt, ours.q_continue) == pytest.approx((theirs.q_halt, theirs.q_continue), rel=1e-2, abs=1e-2)
 
@@ -85,10 +85,11 @@ def test_the_models_own_halting_step_is_the_one_that_the_fixed_predictor_names(m
 def test_a_stable_answer_has_not_changed_in_the_last_steps_and_had_before(model: HRM) -> None:
     for answer in ContinuousPredictor(model, 4, HaltingRule("stable", patience=2), trace=True)([puzzles(model, 20)]):
         assert len(answer.trace) == answer.steps
-        assert answer.trace[-1] == answer.tokens
+        tokens = [thought.tokens for thought in answer.trace]
+        assert answer.trace[-1] == (answer.tokens, answer.q_halt, answer.q_continue)
         if answer.steps < 6:
-            assert answer.trace[-1] == answer.trace[-2] == answer.trace[-3]
-            assert answer.steps == 3 or answer.trace[-3] != answer.trace[-4]
+            assert tokens[-1] == tokens[-2] == tokens[-3]
+            assert answer.steps == 3 or tokens[-3] != tokens[-4]
 
 
 @pytest.mark.parametrize("max_steps", [1, 3, 20])
@@ -98,7 +99,7 @@ def test_the_most_steps_can_be_fewer_or_more_than_in_training(max_steps: int, mo
     answers = list(ContinuousPredictor(model, 2, rule, max_steps)([batch]))
     assert {answer.steps for answer in answers} == {max_steps}
     traced = ContinuousPredictor(model, 2, rule, 20, trace=True)([batch])
-    assert [answer.tokens for answer in answers] == [answer.trace[max_steps - 1] for answer in traced]
+    assert [answer.tokens for answer in answers] == [answer.trace[max_steps - 1].tokens for answer in traced]
 
 
 def test_puzzles_are_drawn_when_slots_are_free_and_answered_while_others_wait(model: HRM) -> None:

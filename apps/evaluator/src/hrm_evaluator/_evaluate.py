@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hrm_data import IGNORE, Dataset, Task
+from hrm_model import ContinuousPredictor
 from rich.console import Console
 from rich.table import Table
 
 from hrm_evaluator import _boards
-from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_task, open_test_split
+from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_predictor, open_task, open_test_split
 from hrm_evaluator._progress import progress
 from hrm_evaluator._score import Evaluation, Example, Tally, score_dataset
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hrm_evaluator.cli import Evaluate
 
 _MOST_ROWS = 8
+_MOST_STEPS = 16  # lines of the table of steps
+_BAR = 30  # characters for all puzzles
 
 
 def evaluate(settings: "Evaluate") -> int:
@@ -26,24 +29,25 @@ def evaluate(settings: "Evaluate") -> int:
     model = open_model(checkpoint)
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task)
+    predictor = open_predictor(model, settings, trace=True)
     total = min(dataset.examples, settings.limit or dataset.examples)
     with progress(total) as advance:
         result = score_dataset(
-            model,
+            predictor,
             dataset,
             task,
-            batch_size=settings.batch_size,
             limit=settings.limit,
             keep=settings.show,
             advance=advance,
         )
-    summary = _summary(checkpoint, dataset, result, model.config.halt_max_steps)
+    summary = _summary(checkpoint, dataset, result, predictor)
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
         print(json.dumps({**summary, **_measured(result), "boards": boards}))
         return 0
     console = Console(highlight=False)
     _print_summary(console, summary)
+    _print_by_step(console, result)
     if result.measure is not None and len(result.by_measure) > 1:
         _print_by_measure(console, result.measure, result.by_measure)
     if task is not None:
@@ -53,7 +57,9 @@ def evaluate(settings: "Evaluate") -> int:
     return 0
 
 
-def _summary(checkpoint: Checkpoint, dataset: Dataset, result: Evaluation, halt_max_steps: int) -> dict[str, Any]:
+def _summary(
+    checkpoint: Checkpoint, dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
+) -> dict[str, Any]:
     means = result.score.means()
     return {
         "checkpoint": str(checkpoint.weights),
@@ -62,9 +68,15 @@ def _summary(checkpoint: Checkpoint, dataset: Dataset, result: Evaluation, halt_
         "accuracy": means["accuracy"],
         "exact_accuracy": means["exact_accuracy"],
         "mean_steps": means["steps"],
-        "halt_max_steps": halt_max_steps,
+        "halting": predictor.halting.kind,
+        "max_steps": predictor.max_steps,
+        "halt_max_steps": predictor.model.config.halt_max_steps,
         "halting_accuracy": means["q_halt_accuracy"],
         "puzzles_per_second": result.puzzles_per_second,
+        "by_step": [
+            {"steps": steps, "halted": result.halted[steps], **tally.means()}
+            for steps, tally in enumerate(result.by_step, start=1)
+        ],
     }
 
 
@@ -75,8 +87,7 @@ def _measured(result: Evaluation) -> dict[str, list[dict[str, Any]]]:
         {
             result.measure: value,
             "puzzles": tally.puzzles,
-            "accuracy": tally.accuracy / tally.puzzles,
-            "exact_accuracy": tally.exact / tally.puzzles,
+            **tally.means(),
         }
         for value, tally in sorted(result.by_measure.items())
     ]
@@ -107,12 +118,28 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     table.add_row("accuracy", f"{summary['accuracy']:.2%}", "cells that are right")
     table.add_row("exact accuracy", f"{summary['exact_accuracy']:.2%}", "puzzles without a wrong cell", style="bold")
     table.add_row(
-        "mean steps", f"{summary['mean_steps']:.2f}", f"until the model would halt, of {summary['halt_max_steps']}"
+        "mean steps", f"{summary['mean_steps']:.2f}", f"of at most {summary['max_steps']}, halting {summary['halting']}"
     )
     table.add_row(
         "halting accuracy", f"{summary['halting_accuracy']:.2%}", "puzzles of which the model knows if it is right"
     )
-    table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "after the first batch")
+    table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "without the compiler's time")
+    console.print(table)
+
+
+def _print_by_step(console: Console, result: Evaluation) -> None:
+    """Show how many puzzles halted after each step, and the score if none had got more steps."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("steps", "halted", "accuracy", "exact accuracy"):
+        table.add_column(title, justify="right")
+    width = math.ceil(len(result.by_step) / _MOST_STEPS)
+    for start in range(1, len(result.by_step) + 1, width):
+        steps = range(start, min(start + width, len(result.by_step) + 1))
+        halted = sum(result.halted[step] for step in steps)
+        shares = (f"{share:.2%}" for share in result.by_step[steps[-1] - 1].means().values())
+        name = f"{start}" if len(steps) == 1 else f"{start} to {steps[-1]}"
+        table.add_row(name, f"{halted}", *shares, "#" * round(_BAR * halted / max(1, result.score.count)))
+    console.print()
     console.print(table)
 
 
@@ -124,11 +151,12 @@ def _print_by_measure(console: Console, measure: str, tallies: dict[int, Tally])
         table.add_column(title, justify="right")
     for start in range(least, most + 1, width):
         stop = min(start + width - 1, most)
-        tally = sum((tallies.get(value, Tally()) for value in range(start, stop + 1)), Tally())
+        tally = Tally()
+        for value in range(start, stop + 1):
+            tally += tallies.get(value, Tally())
         if tally.puzzles:
             values = f"{start}" if start == stop else f"{start} to {stop}"
-            shares = (tally.accuracy / tally.puzzles, tally.exact / tally.puzzles)
-            table.add_row(values, f"{tally.puzzles}", *(f"{share:.2%}" for share in shares))
+            table.add_row(values, f"{tally.puzzles}", *(f"{share:.2%}" for share in tally.means().values()))
     console.print()
     console.print(table)
 

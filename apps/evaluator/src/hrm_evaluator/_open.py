@@ -2,14 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlx.core as mx
 from hrm_data import Dataset, HRMDataError, Task, get_task, open_dataset
-from hrm_model import HRM, load_model
+from hrm_model import HRM, ContinuousPredictor, HaltingRule, load_model
 from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
+
+if TYPE_CHECKING:
+    from hrm_evaluator.cli import Thinking
 
 WEIGHTS, STATE = "model.safetensors", "state.json"
 _MUST_AGREE = ("seq_len", "vocab_size", "num_puzzle_identifiers")
@@ -78,6 +81,23 @@ def open_model(checkpoint: Checkpoint) -> HRM:
     except RuntimeError as error:
         raise UserError(f"{checkpoint.weights}: is damaged ({error}); choose another checkpoint") from error
     return model
+
+
+def open_predictor(model: HRM, settings: "Thinking", trace: bool = False) -> ContinuousPredictor:
+    """Make what answers puzzles as the options say.
+
+    Raises:
+        UserError: If an option belongs to another halting rule.
+    """
+    for option, kind in (("threshold", "confidence"), ("patience", "stable")):
+        if getattr(settings, option) is not None and settings.halting != kind:
+            raise UserError(
+                f"--{option} is for --halting {kind}, but halting is {settings.halting}; leave it out or "
+                f"say --halting {kind}"
+            )
+    chosen = {name: value for name in ("threshold", "patience") if (value := getattr(settings, name)) is not None}
+    rule = HaltingRule(settings.halting, **chosen)
+    return ContinuousPredictor(model, settings.batch_size, rule, settings.max_steps, trace)
 
 
 def open_test_split(checkpoint: Checkpoint, model: HRM, data_path: Path | None) -> Dataset:

@@ -1,18 +1,16 @@
 """Runs a model over a dataset and adds up how well it does."""
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
-from hrm_data import IGNORE, Batch, Dataset, Task, TestLoader
-from hrm_model import HRM, Prediction, Predictor, Score, score
-from hrm_train import as_arrays
+from hrm_data import IGNORE, Dataset, Task
+from hrm_model import ContinuousPredictor, Score
 
-_LANES = 8  # a batch size that this divides can be spread over the cores
+from hrm_evaluator._answers import Record, answer_dataset
 
 
 class Example(NamedTuple):
@@ -31,23 +29,36 @@ class Tally:
     accuracy: float = 0.0
     exact: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.puzzles + other.puzzles, self.accuracy + other.accuracy, self.exact + other.exact)
+    def __iadd__(self, other: "Tally") -> Self:
+        self.puzzles += other.puzzles
+        self.accuracy += other.accuracy
+        self.exact += other.exact
+        return self
+
+    def means(self) -> dict[str, float]:
+        """Shares of the puzzles; all 0 when there were none."""
+        of = max(1, self.puzzles)
+        return {"accuracy": self.accuracy / of, "exact_accuracy": self.exact / of}
 
 
 @dataclass
 class Evaluation:
-    """How a model does on a dataset.
+    """How a model does on a dataset; a puzzle without any label counts nowhere.
 
     Attributes:
         score: Sums over all puzzles.
+        by_step: Sums for the answers that there were after the first step, the second, ... A puzzle that has halted
+            keeps its answer, so that entry ``k - 1`` is the score with at most ``k`` steps.
+        halted: How many puzzles halted after each number of steps.
         measure: What the task counts puzzles by, such as ``clues``; None where it does not.
         by_measure: Sums over the puzzles of one such number.
         examples: The first few puzzles.
-        puzzles_per_second: Without the first batch, which waits for the compiler.
+        puzzles_per_second: Without the compiler's time.
     """
 
     score: Score = field(default_factory=Score)
+    by_step: list[Tally] = field(default_factory=list)
+    halted: Counter[int] = field(default_factory=Counter)
     measure: str | None = None
     by_measure: dict[int, Tally] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
@@ -55,11 +66,10 @@ class Evaluation:
 
 
 def score_dataset(
-    model: HRM,
+    predictor: ContinuousPredictor,
     dataset: Dataset,
     task: Task | None,
     *,
-    batch_size: int,
     limit: int | None = None,
     keep: int = 0,
     advance: Callable[[int], None] = lambda _: None,
@@ -67,65 +77,55 @@ def score_dataset(
     """Answer the first ``limit`` puzzles of a dataset and score the answers.
 
     Args:
-        model: The model.
+        predictor: Answers; it has to trace.
         dataset: What it is scored on.
         task: Says what puzzles are counted by.
-        batch_size: Most puzzles that are answered at once.
         limit: How many puzzles; None for all.
         keep: How many of them the result lists as examples.
         advance: Told how many puzzles were answered since the last call.
     """
-    predictor = Predictor(model)
     total = min(dataset.examples, limit or dataset.examples)
-    result = Evaluation()
-    timed, seconds = 0, 0.0
-    for batch, count in _batches(dataset, batch_size, total):
-        prediction, elapsed = _answer(predictor, batch)
-        if count == total:
-            prediction, elapsed = _answer(predictor, batch)  # no other batch could be timed
-        if count == total or result.score.count:
-            timed, seconds = timed + count, seconds + elapsed
-        result.score += score(prediction, as_arrays(batch))
-        _look_closer(result, task, batch, np.array(prediction.tokens), count, keep)
-        advance(count)
-    result.puzzles_per_second = timed / seconds if seconds else 0.0
+    predictor.prepare(total)
+    start = time.perf_counter()
+    result = score_records(answer_dataset(predictor, dataset, total), task, predictor.max_steps, keep, advance)
+    result.puzzles_per_second = total / (time.perf_counter() - start)
     return result
 
 
-def _batches(dataset: Dataset, batch_size: int, total: int) -> Iterator[tuple[Batch, int]]:
-    """Yield batches of one shape with as little padding as can be, and how many puzzles of each count."""
-    even = math.ceil(total / math.ceil(total / batch_size))
-    batch_size = min(batch_size, math.ceil(even / _LANES) * _LANES)
-    left = total
-    for _, batch, real in TestLoader(dataset, batch_size).by_set():
-        count = min(real, left)
-        batch["labels"][count:] = IGNORE
-        yield batch, count
-        left -= count
-        if not left:
-            return
+def score_records(
+    records: Iterable[Record],
+    task: Task | None,
+    max_steps: int,
+    keep: int = 0,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Score answers with a trace, of at most ``max_steps`` steps."""
+    result = Evaluation(by_step=[Tally() for _ in range(max_steps)])
+    for record in records:
+        advance(1)
+        if record.labels is None:
+            continue
+        if len(result.examples) < keep:
+            result.examples.append(Example(record.inputs, record.tokens, record.labels))
+        asked = record.labels != IGNORE
+        if asked.any():
+            _count(result, record, record.labels, asked, task)
+    return result
 
 
-def _answer(predictor: Predictor, batch: Batch) -> tuple[Prediction, float]:
-    start = time.perf_counter()
-    prediction = predictor(as_arrays(batch))
-    return prediction, time.perf_counter() - start
-
-
-def _look_closer(
-    result: Evaluation, task: Task | None, batch: Batch, answers: np.ndarray, count: int, keep: int
-) -> None:
-    """Add what is known puzzle by puzzle: accuracy by the task's measure, and examples."""
-    inputs, labels = batch["inputs"][:count], batch["labels"][:count]
-    asked = labels != IGNORE
-    right = (asked & (answers[:count] == labels)).sum(axis=-1)
-    of = asked.sum(axis=-1)
-    if task is not None:
-        for puzzle, r, o in zip(inputs[of > 0], right[of > 0].tolist(), of[of > 0].tolist(), strict=True):
-            measured = task.measure(task.decode(puzzle))
-            if measured is None:
-                break
-            result.measure, value = measured
-            result.by_measure[value] = result.by_measure.get(value, Tally()) + Tally(1, r / o, int(r == o))
-    for example in islice(zip(inputs, answers, labels, strict=False), max(0, keep - len(result.examples))):
-        result.examples.append(Example(*example))
+def _count(result: Evaluation, record: Record, labels: np.ndarray, asked: np.ndarray, task: Task | None) -> None:
+    answer = record.answer
+    thoughts = np.array([thought.tokens for thought in answer.trace])  # [steps, L]
+    right = (thoughts == labels)[:, asked]
+    accuracy, exact = right.mean(axis=1), right.all(axis=1)
+    for k, tally in enumerate(result.by_step):
+        at = min(k, answer.steps - 1)
+        tally += Tally(1, float(accuracy[at]), int(exact[at]))
+    is_right = bool(exact[-1])
+    result.score += Score(1, float(accuracy[-1]), is_right, (answer.q_halt >= 0) == is_right, answer.steps)
+    result.halted[answer.steps] += 1
+    measured = None if task is None else task.measure(task.decode(record.inputs))
+    if measured is not None:
+        result.measure, value = measured
+        tally = result.by_measure.setdefault(value, Tally())
+        tally += Tally(1, float(accuracy[-1]), int(is_right))

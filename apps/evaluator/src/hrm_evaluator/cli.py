@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from pydantic_settings import CliPositionalArg, CliSubCommand
@@ -32,6 +32,26 @@ class Source(BaseModel):
     data_path: Path | None = _option(None, "model", "dataset directory (default: the run's own)", "DIR")
 
 
+class Thinking(BaseModel):
+    """How long the model thinks about a puzzle."""
+
+    halting: Literal["q", "max", "confidence", "stable"] = _option(
+        "q",
+        "thinking",
+        "a puzzle is done when halting is worth more than going on (q), never early (max), when the model is sure of "
+        "its answer (confidence), or when the answer no longer changes (stable)",
+        "RULE",
+    )
+    threshold: float | None = _option(
+        None, "thinking", "for confidence: how sure, from 0 to 1 (default: 0.5)", "P", ge=0, le=1
+    )
+    patience: int | None = _option(None, "thinking", "for stable: steps without a change (default: 2)", "N", ge=1)
+    max_steps: int | None = _option(
+        None, "thinking", "steps after which every puzzle is done (default: as in training)", "N", ge=1
+    )
+    batch_size: int = _option(256, "thinking", "most puzzles that are thought about at once", "N", ge=1)
+
+
 class Solve(Source):
     """Solve one puzzle; exit with 1 if the answer breaks the rules."""
 
@@ -39,11 +59,10 @@ class Solve(Source):
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
 
 
-class Evaluate(Source, CommandLine):
+class Evaluate(Source, Thinking, CommandLine):
     """Score a trained Hierarchical Reasoning Model on the test split of its dataset."""
 
     limit: int | None = _option(None, "scoring", "score the first N puzzles only (default: all)", "N", ge=1)
-    batch_size: int = _option(256, "scoring", "most puzzles that are answered at once", "N", ge=1)
     show: int = _option(3, "report", "boards to show", "N", ge=0)
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
     solve: CliSubCommand[Solve] = Field(description="solve one puzzle of your own")

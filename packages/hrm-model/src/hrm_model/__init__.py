@@ -12,7 +12,7 @@ from hrm_model._act import (
     slots,
 )
 from hrm_model._config import ArchConfig, HRMConfig
-from hrm_model._continuous import Answer, ContinuousPredictor
+from hrm_model._continuous import Answer, ContinuousPredictor, Thought
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._hub import download_checkpoint, is_hub_id
@@ -46,6 +46,7 @@ __all__ = [
     "Predictor",
     "ReasoningModule",
     "Score",
+    "Thought",
     "act_step",
     "download_checkpoint",
     "fill_halted_slots",

@@ -16,6 +16,20 @@ from hrm_model._model import HRM
 Tokens = list[int]
 
 
+class Thought(NamedTuple):
+    """What the model would answer after one ACT step.
+
+    Attributes:
+        tokens: Most likely token of every position, length ``L``.
+        q_halt: Value of halting, a logit; its sigmoid is the confidence.
+        q_continue: Value of continuing, a logit.
+    """
+
+    tokens: Tokens
+    q_halt: float
+    q_continue: float
+
+
 class Answer(NamedTuple):
     """What the model answers to one puzzle.
 
@@ -24,14 +38,14 @@ class Answer(NamedTuple):
         steps: ACT steps that it took.
         q_halt: Value of halting at the last step, a logit; its sigmoid is the confidence.
         q_continue: Value of continuing, a logit.
-        trace: Tokens after every step, where they were asked for.
+        trace: The answer after every step, the last one included, where it was asked for; else empty.
     """
 
     tokens: Tokens
     steps: int
     q_halt: float
     q_continue: float
-    trace: tuple[Tokens, ...] = ()
+    trace: tuple[Thought, ...] = ()
 
 
 class _Puzzle(NamedTuple):
@@ -68,7 +82,7 @@ class ContinuousPredictor:
         halting: When a puzzle leaves its slot.
         max_steps: Steps after which it leaves in any case; ``halt_max_steps`` of the model when left out. More than
             that is allowed.
-        trace: Whether answers hold the tokens after every step.
+        trace: Whether answers hold what was thought after every step.
 
     Raises:
         HRMModelError: If a number is out of range.
@@ -114,10 +128,15 @@ class ContinuousPredictor:
                 yield done.pop(following)
                 following += 1
 
+    def prepare(self, puzzles: int) -> None:
+        """Compile the step as a stream of so many puzzles needs it at first, so that no answer waits for that."""
+        if puzzles:
+            self._advance([], [None] * _fewer(self.batch_size, puzzles))
+
     def _answers(self, waiting: Iterator[_Puzzle]) -> Iterator[tuple[int, Answer]]:
         """Yield answers with their puzzle's number as slots become free."""
         owners: list[_Puzzle | None] = []
-        traces: dict[int, list[Tokens]] = {}
+        traces: dict[int, list[Thought]] = {}
         state: list[_Slots] = []
         while True:
             owners = owners or [None] * self.batch_size
@@ -136,10 +155,15 @@ class ContinuousPredictor:
             halted = [wants for part in state for wants in _lists(part.carry["halted"])]
             leaving = [i for i, owner in enumerate(owners) if owner is not None and halted[i]]
             if self.trace:
-                rows = _lists(_joined(state, lambda part: part.tokens))
-                for owner, row in zip(owners, rows, strict=True):
+                thoughts = zip(
+                    owners,
+                    _lists(_joined(state, lambda part: part.tokens)),
+                    _lists(_joined(state, lambda part: part.q)),
+                    strict=True,
+                )
+                for owner, tokens, q in thoughts:
                     if owner is not None:
-                        traces.setdefault(owner.number, []).append(row)
+                        traces.setdefault(owner.number, []).append(Thought(tokens, *q))
             if not leaving:
                 continue
             index = mx.array(leaving)
