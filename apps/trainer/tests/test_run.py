@@ -192,6 +192,9 @@ def test_the_live_region_fits_the_terminal(width: int):
         "steps": 16.0,
         "lr": 1e-4,
         "memory_gib": 123.45,
+        "data_wait": 0.123,
+        "model_flops_utilisation": 0.456,
+        "halting_steps": [0, 800, 0, 100, *12 * [0]],
     }
     with display.progress(26041):
         display.started(0)
@@ -200,5 +203,18 @@ def test_the_live_region_fits_the_terminal(width: int):
     assert "…" not in text
     frames = ["training" + frame for frame in text.split("training")[1:]]
     assert all(len(line) <= width for frame in frames for line in frame.splitlines())
-    for shown in ("1234.56", "98765", "12.3456", "10.123", "100.0%", "16.00", "1.00e-04", "123.45 GiB", "left"):
+    for shown in (
+        "1234.56",
+        "98765",
+        "12.3456",
+        "10.123",
+        "100.0%",
+        "16.00",
+        "1.00e-04",
+        "123.45 GiB",
+        "left",
+        "12.3%",
+        "45.6%",
+        "·█·▁····",
+    ):
         assert shown in text

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,9 @@ class Example(NamedTuple):
     puzzle: np.ndarray
     answer: np.ndarray
     solution: np.ndarray
+
+
+_BARS = "·▁▂▃▄▅▆▇█"  # from none to the most
 
 
 class Display(Callback):
@@ -142,6 +145,9 @@ def _cells(report: Report) -> dict[str, str]:
         "halting steps": f"{report['steps']:.2f}",
         "learning rate": f"{report['lr']:.2e}",
         "memory": f"{report['memory_gib']:.2f} GiB",
+        "data wait": f"{report['data_wait']:.1%}",
+        "utilisation": f"{report['model_flops_utilisation']:.1%}",
+        "halted at": _histogram(report["halting_steps"]),
     }
 
 
@@ -153,9 +159,17 @@ def _grid(cells: dict[str, str]) -> RenderableType:
         table.add_column(justify="right", no_wrap=True, min_width=9)
         table.add_column()
     pairs = list(cells.items())
-    for row in zip(pairs[:3], pairs[3:6], pairs[6:], strict=True):
+    for row in zip(pairs[:4], pairs[4:8], pairs[8:], strict=True):
         table.add_row(*(text for name, value in row for text in (name, value, "")))
     return table
+
+
+def _histogram(counts: Sequence[int]) -> str:
+    """Draw how many puzzles halted after 1, 2, ... steps, at most 16 columns of several steps each."""
+    width = -(-len(counts) // 16)
+    columns = [sum(counts[i : i + width]) for i in range(0, len(counts), width)]
+    most = max(1, *columns)
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in columns)
 
 
 def _board(example: Example) -> RenderableType:

@@ -54,7 +54,7 @@ def parse(argv: Sequence[str]) -> TrainerSettings:
         raise UserError(str(error)) from error
 
     if settings.resume is not None:
-        odd = [flag for flag in flags if flag not in ("--resume", "--runs")]
+        odd = [flag for flag in flags if flag not in ("--resume", "--runs", "--ranks", "--wandb")]
         if odd:
             raise UserError(f"{odd[0]}: does not go with --resume, a run keeps the settings that it started with")
     return settings

@@ -1,15 +1,35 @@
 """What ``trainer`` does, from settings to a finished run, as one straight line."""
 
+import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import astuple
+from functools import reduce
+from importlib.metadata import version
+from operator import add
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from hrm_data import PrefetchLoader, TestLoader, TrainLoader, fingerprint
 from hrm_model import HRM, HRMConfig, Predictor, Score, score
-from hrm_train import HRMTrainError, Report, RunDirectory, as_arrays, checkpoints, step_of, train
+from hrm_train import (
+    Callback,
+    HRMTrainError,
+    Ranks,
+    Report,
+    RunDirectory,
+    TrainConfig,
+    as_arrays,
+    checkpoints,
+    step_of,
+    train,
+    wandb_callbacks,
+)
 from pydantic import ValidationError
+from rich.console import Console
 
 from hrm_trainer._data import find_or_build, open_data
 from hrm_trainer._display import Display, Example
@@ -21,29 +41,35 @@ from hrm_trainer._settings import TrainerSettings, settings_type
 from hrm_trainer._stopping import StopNotice
 
 EVAL_BATCH = 128
+_OF_A_RANK = {"config", "resume", "ranks", "runs", "wandb", "data_path"}  # which need not be the same everywhere
 
 
 def run(settings: TrainerSettings) -> None:
     """Train as asked, showing progress; the run directory holds the result."""
-    display = Display()
+    ranks = Ranks.join()
+    display = Display(Console(quiet=not ranks.leads))
 
-    # A resumed run keeps its own settings.
-    resumed = _find_run(settings) if settings.resume is not None else None
-    checkpoint = None
-    if resumed is not None:
-        settings = _settings_of(resumed)
-        checkpoint = _checkpoint_of(resumed, display)
-        if _is_finished(resumed, checkpoint, settings.train.steps):
-            display.say(f"{resumed.path}: is finished, all {settings.train.steps} steps are done")
+    # A resumed run keeps its own settings; rank 0 finds them.
+    resumed = checkpoint = None
+    if settings.resume is not None:
+        resumed = _find_run(settings) if ranks.leads else None
+        settings = _settings_of(settings, ranks.ask_lead(lambda: _config_of(resumed)))
+        checkpoint = _checkpoint_of(resumed, display) if resumed else None
+        finished = ranks.ask_lead(lambda: _finished(resumed, checkpoint, settings.train))
+        if finished:
+            display.say(finished)
             return
     else:
         _check_runs(settings.runs)
     _choose_device(settings)
+    common = {"settings": settings.model_dump(mode="json", exclude=_OF_A_RANK), "versions": _versions()}
+    ranks.check_same(_leaves(common))
 
     # Data first: it fixes the model's vocabulary and length.
     with display.building() as progress:
-        path = find_or_build(settings, display.say, progress)
+        path = ranks.in_turn(lambda: find_or_build(settings, display.say, progress))
     data_fingerprint = fingerprint(path)
+    ranks.check_same({"data_fingerprint": data_fingerprint})
     if resumed is not None:
         _refuse_other_data(resumed, path, data_fingerprint)
     data = open_data(path, settings.dataset)
@@ -60,6 +86,8 @@ def run(settings: TrainerSettings) -> None:
             data.train,
             settings.train.global_batch_size,
             seed=settings.train.seed,
+            rank=ranks.rank,
+            world_size=ranks.size,
             augment=task.augment(**variation) if task else None,
         )
     )
@@ -67,11 +95,10 @@ def run(settings: TrainerSettings) -> None:
     mx.random.seed(settings.train.seed)
     model = HRM(config)
     mx.eval(model.parameters())
-    directory = resumed or RunDirectory.create(
-        settings.runs,
-        task.name if task else "puzzles",
-        {
-            **settings.model_dump(mode="json", exclude={"config", "resume"}),
+    directory = resumed
+    if ranks.leads and directory is None:
+        kept = {
+            **settings.model_dump(mode="json", exclude={"config", "resume", "ranks"}),
             "data": settings.model_dump(mode="json")["data"] if settings.data_path is None else variation,
             "format": FORMAT,
             "data_path": str(path.absolute()),
@@ -79,21 +106,24 @@ def run(settings: TrainerSettings) -> None:
             "generated": settings.data_path is None,
             "task": task.to_json() if task else None,
             "arch": config.model_dump(),
-        },
-    )
-    display.introduce(settings, model, data, directory.path)
+        }
+        directory = RunDirectory.create(settings.runs, task.name if task else "puzzles", kept)
+    callbacks: list[Callback] = [display, StopNotice(display.stopping)]
+    if directory is not None:
+        display.introduce(settings, model, data, directory.path)
+        callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
     predictor = Predictor(model)
 
     def evaluate(_: HRM) -> Report:
-        total = Score()
-        for batch in TestLoader(data.test, EVAL_BATCH):
+        total, batch_size = Score(), -(-EVAL_BATCH // ranks.size) * ranks.size
+        for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size):
             arrays = as_arrays(batch)
             prediction = predictor(arrays)
             total += score(prediction, arrays)
             if task and total.count <= EVAL_BATCH:
                 display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
-        return total.means()
+        return reduce(add, (Score(*json.loads(text)) for text in ranks.texts(json.dumps(astuple(total))))).means()
 
     with display.progress(settings.train.steps), batches:
         train(
@@ -102,10 +132,12 @@ def run(settings: TrainerSettings) -> None:
             batches,
             evaluate,
             directory,
-            [display, StopNotice(display.stopping)],
+            callbacks,
             resume=checkpoint,
+            ranks=ranks,
         )
-    display.conclude(directory.path, draw_curves(directory))
+    if directory is not None:
+        display.conclude(directory.path, draw_curves(directory))
 
 
 def _find_run(settings: TrainerSettings) -> RunDirectory:
@@ -117,12 +149,21 @@ def _find_run(settings: TrainerSettings) -> RunDirectory:
         raise UserError(f"--resume: {error}") from error
 
 
-def _settings_of(run: RunDirectory) -> TrainerSettings:
-    content = read_run_settings(run.path / "config.json")
+def _config_of(run: RunDirectory | None) -> str:
+    if run is None:
+        return ""
+    return json.dumps([str(run.path / "config.json"), read_run_settings(run.path / "config.json")], default=str)
+
+
+def _settings_of(asked: TrainerSettings, config: str) -> TrainerSettings:
+    """Return the settings of a run, and those that may be asked for anew."""
+    path, content = json.loads(config)
+    if "wandb" in asked.model_fields_set:
+        content["wandb"] = asked.wandb
     try:
         return settings_type(find_family(content.get("dataset"), content.get("data_path")))(**content)
     except ValidationError as error:
-        raise UserError(f"{run.path / 'config.json'}: {describe(error)}") from error
+        raise UserError(f"{path}: {describe(error)}") from error
 
 
 def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
@@ -137,9 +178,27 @@ def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
         raise HRMTrainError(f"--resume: {error} with {again}") from error
 
 
-def _is_finished(run: RunDirectory, checkpoint: Path | None, steps: int) -> bool:
-    """Whether all steps are done, and the evaluation at the end as well."""
-    return checkpoint is not None and step_of(checkpoint) >= steps and run.was_evaluated(steps)
+def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainConfig) -> str:
+    """Say that a run is finished, the evaluation at the end as well, or nothing when it is not."""
+    if run is None or checkpoint is None or not run.was_evaluated(done := step_of(checkpoint)):
+        return ""
+    if done >= train.steps:
+        return f"{run.path}: is finished, all {train.steps} steps are done"
+    if train.early_stop_accuracy > 0 and run.reached(train.early_stop_accuracy, done):
+        return f"{run.path}: is finished, it reached early_stop_accuracy {train.early_stop_accuracy} at step {done}"
+    return ""
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("mlx", "hrm-ops", "hrm-data", "hrm-model", "hrm-train", "hrm-trainer")}
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by their full names, such as ``settings.train.lr``."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return leaves
 
 
 def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> None:

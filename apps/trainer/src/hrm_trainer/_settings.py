@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from hrm_data import NoOptions, TaskFamily, task_names
 from hrm_model import ArchConfig
-from hrm_train import TrainConfig
+from hrm_train import TrainConfig, WandbMode
 from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -26,6 +26,8 @@ class TrainerSettings(BaseSettings):
     runs: Path = Field(Path("runs"), description="Where run directories are made.")
     config: Path | None = Field(None, description="JSON or YAML file with settings, a run's config.json for one.")
     resume: str | None = Field(None, description="Go on with a run: its directory, or nothing for the newest.")
+    ranks: int = Field(1, ge=1, le=1024, description="Processes on this machine that train together.")
+    wandb: WandbMode = Field("disabled", description="Whether reports go to Weights & Biases, at once or later.")
     data: BaseModel = NoOptions()
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()

@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         if not str(error).startswith("["):  # how MLX begins what it could not write or allocate
             raise
+        if "peer was lost" in str(error):
+            return _fail("another rank has ended; the last checkpoint is intact, trainer --resume goes on", FAILURE)
         kept = "; is the disk full? what was saved before is as it was" if "write" in str(error) else ""
         return _fail(f"{error}{kept}", FAILURE)
 
@@ -46,6 +48,7 @@ def _run(argv: list[str]) -> int:
     from hrm_model import HRMModelError
     from hrm_train import HRMTrainError, InterruptedRunError, RunInUseError
 
+    code = 0
     try:
         if argv[:1] == ["plot"]:
             from hrm_trainer._plot import plot_command
@@ -60,7 +63,7 @@ def _run(argv: list[str]) -> int:
 
             export_command(argv[1:])
         else:
-            _train(argv)
+            code = _train(argv)
     except HRMDataIOError as error:
         return _fail(str(error), FAILURE)
     except (UserError, HRMDataError, HRMModelError, RunInUseError) as error:
@@ -70,20 +73,27 @@ def _run(argv: list[str]) -> int:
     except HRMTrainError as error:
         return _fail(str(error), FAILURE)
     sys.stdout.flush()
-    return 0
+    return code
 
 
-def _train(argv: list[str]) -> None:
+def _train(argv: list[str]) -> int:
+    from hrm_trainer._launch import LAUNCHER, follow_launcher, launch
     from hrm_trainer._parse import parse
 
     settings = parse(argv)  # before the rest is loaded, so that --help answers at once
+    if LAUNCHER in os.environ:
+        follow_launcher()
+    elif settings.ranks > 1:
+        return launch(argv, settings.ranks)
     from hrm_trainer._run import run
 
     run(settings)
+    return 0
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"trainer: {message}", file=sys.stderr)
+    rank = f", rank {os.environ['MLX_RANK']}" if "MLX_RANK" in os.environ else ""
+    print(f"trainer{rank}: {message}", file=sys.stderr)
     return code
 
 

@@ -130,6 +130,25 @@ class Ranks:
                 raise HRMTrainError(f"rank {rank}: {problem}")
         return result[0]
 
+    def ask_lead(self, question: Callable[[], str]) -> str:
+        """Return what rank 0 answers, on every rank.
+
+        Raises:
+            HRMTrainError: Where rank 0 has no answer; there the question's own error is raised.
+        """
+        answer, error = "", None
+        if self.leads:
+            try:
+                answer = question()
+            except Exception as caught:
+                error = caught
+        answer, problem = json.loads(self.texts(json.dumps([answer, str(error or "")]))[0])
+        if error is not None:
+            raise error
+        if problem:
+            raise HRMTrainError(f"rank 0: {problem}")
+        return str(answer)
+
     def check_same(self, facts: Mapping[str, Any]) -> None:
         """Refuse to go on when ranks differ in what has to be equal.
 

@@ -1,0 +1,161 @@
+"""Several processes through the command line."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+TOLERANCE = 1e-4  # of weights: sums over slots are rounded in another order
+
+
+def only(directory: str) -> Path:
+    (run,) = Path(directory).iterdir()
+    return run
+
+
+def weights(run: Path, step: int = 12) -> dict[str, np.ndarray]:
+    loaded = mx.load(str(run / f"checkpoints/step-{step:08}/model.safetensors"))
+    return {name: np.array(array) for name, array in loaded.items()}
+
+
+def metrics(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def children_of(process: subprocess.Popen) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def wait_for_checkpoint(process: subprocess.Popen, runs: str) -> None:
+    deadline = time.monotonic() + 300
+    while not list(Path(runs).glob("*/checkpoints/step-*/state.json")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return min(free.getsockname()[1], 65000)
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    for name, array in ours.items():
+        np.testing.assert_allclose(array, theirs[name], rtol=TOLERANCE, atol=TOLERANCE, err_msg=name)
+    for line, reference in zip(metrics(one), metrics(other), strict=True):
+        assert (line["kind"], line["step"]) == (reference["kind"], reference["step"])
+        if line["kind"] == "eval":
+            assert line["count"] == reference["count"]
+        else:
+            assert line["halting_steps"] == reference["halting_steps"]
+
+
+def test_two_ranks_leave_one_run_with_the_weights_of_one_process_and_resume(start, trainer, small):
+    config = small(eval_interval=6)
+    assert trainer("--config", config, "--runs", "one").code == 0
+    process = start("--config", config, "--runs", "two", "--ranks", 2)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert out.count("Finished") == 1
+    assert_same_run(only("two"), only("one"))
+
+    # What is gone since the checkpoint in the middle is done again, by two processes and by one.
+    for ranks in (2, 1):
+        for path in only("two").glob("checkpoints/step-00000012/*"):
+            path.unlink()
+        process = start("--resume", only("two"), "--ranks", ranks)
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        assert_same_run(only("two"), only("one"))
+
+
+def test_mlx_launch_starts_the_ranks_too(trainer, small, port):
+    config = small()
+    assert trainer("--config", config, "--runs", "one").code == 0
+    launch, command = (str(Path(sys.executable).with_name(name)) for name in ("mlx.launch", "trainer"))
+    words = [launch, "-n", "2", "--hosts", "127.0.0.1", "-p", str(port), "--env", f"PATH={os.environ['PATH']}"]
+    words += ["--env", f"XDG_CACHE_HOME={os.environ['XDG_CACHE_HOME']}"]
+    words += [sys.executable, command, "--config", str(config), "--runs", "two"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+    assert "Finished" in done.stdout, done.stderr
+    assert_same_run(only("two"), only("one"))
+
+
+def test_ctrl_c_stops_all_ranks_at_one_step_and_the_run_goes_on_as_if_it_had_not(start, small):
+    config = small(steps=150, log_interval=10, eval_interval=200, checkpoint_interval=10)
+    process = start("--config", config, "--runs", "stopped", "--ranks", 2)
+    wait_for_checkpoint(process, "stopped")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 130, err
+    assert "saved in" in err
+    for argv in (["--resume", only("stopped")], ["--config", config, "--runs", "whole"]):
+        process = start(*argv, "--ranks", 2)
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    for name in ("model", "training"):
+        files = [only(runs) / f"checkpoints/step-00000150/{name}.safetensors" for runs in ("stopped", "whole")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_when_a_rank_is_killed_the_others_end_with_a_message(start, small):
+    config = small(steps=100_000, log_interval=10, eval_interval=100_000, checkpoint_interval=10)
+    process = start("--config", config, "--runs", "killed", "--ranks", 2)
+    wait_for_checkpoint(process, "killed")
+    os.kill(children_of(process)[1], signal.SIGKILL)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "trainer, rank 0: another rank has ended; the last checkpoint is intact" in err
+    assert "Traceback" not in err
+
+
+def test_ranks_of_different_settings_are_refused_with_both_values(small):
+    with socket.socket() as one, socket.socket() as two:
+        for item in (one, two):
+            item.bind(("127.0.0.1", 0))
+        hosts = [[f"127.0.0.1:{item.getsockname()[1]}"] for item in (one, two)]
+    Path("hosts.json").write_text(json.dumps(hosts))
+    command = [sys.executable, "-m", "hrm_trainer", "--config", str(small())]
+    processes = [
+        subprocess.Popen(
+            [*command, "--train.lr", lr],
+            env=os.environ | {"MLX_HOSTFILE": "hosts.json", "MLX_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank, lr in enumerate(("0.001", "0.002"))
+    ]
+    for rank, process in enumerate(processes):
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 1
+        assert f"trainer, rank {rank}: the ranks differ: settings.train.lr is 0.001 on rank 0" in err
+        assert "0.002 on rank 1" in err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--ranks", "3"], "multiple of world_size 3"),
+        (["--ranks", "0"], "--ranks 0: input should be greater than or equal to 1"),
+        (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3"),
+    ],
+)
+def test_a_batch_that_cannot_be_divided_is_refused(argv, said, start, small):
+    process = start("--config", small(), *argv)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert said in err
+    assert not Path("runs").exists()
