@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 STEPS = 60
-WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "memory_gib")
+WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
 
 
 class Disk:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 STEPS, KILLS, SEED = 200, 20, 7
-WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "memory_gib")
+WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
 PATIENCE = 300  # seconds; a machine may be busy
 Process = subprocess.Popen[str]
 

@@ -94,7 +94,7 @@ def test_mlx_launch_starts_the_ranks_too(trainer, small, port):
 
 
 def test_ctrl_c_stops_all_ranks_at_one_step_and_the_run_goes_on_as_if_it_had_not(start, small):
-    config = small(steps=150, log_interval=10, eval_interval=200, checkpoint_interval=10)
+    config = small(steps=60, log_interval=10, eval_interval=100, checkpoint_interval=10)
     process = start("--config", config, "--runs", "stopped", "--ranks", 2)
     wait_for_checkpoint(process, "stopped")
     process.send_signal(signal.SIGINT)
@@ -106,7 +106,7 @@ def test_ctrl_c_stops_all_ranks_at_one_step_and_the_run_goes_on_as_if_it_had_not
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
     for name in ("model", "training"):
-        files = [only(runs) / f"checkpoints/step-00000150/{name}.safetensors" for runs in ("stopped", "whole")]
+        files = [only(runs) / f"checkpoints/step-00000060/{name}.safetensors" for runs in ("stopped", "whole")]
         assert files[0].read_bytes() == files[1].read_bytes()
 
 
@@ -148,9 +148,10 @@ def test_ranks_of_different_settings_are_refused_with_both_values(small):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--ranks", "3"], "multiple of world_size 3"),
+        (["--ranks", "3"], "global_batch_size is 8, but must be a multiple of 3 ranks"),
         (["--ranks", "0"], "--ranks 0: input should be greater than or equal to 1"),
-        (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3"),
+        (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3 must divide global_batch_size 8"),
+        (["--ranks", "2", "--train.micro_batch_size", "8"], "must divide the 4 slots of each of 2 ranks"),
     ],
 )
 def test_a_batch_that_cannot_be_divided_is_refused(argv, said, start, small):

@@ -62,6 +62,10 @@ def run(settings: TrainerSettings) -> None:
     else:
         _check_runs(settings.runs)
     _choose_device(settings)
+    try:
+        settings.train.slots_per_rank(ranks.size)
+    except HRMTrainError as error:
+        raise UserError(f"--train: {error}") from error
     common = {"settings": settings.model_dump(mode="json", exclude=_OF_A_RANK), "versions": _versions()}
     ranks.check_same(_leaves(common))
 

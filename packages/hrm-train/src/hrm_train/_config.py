@@ -1,12 +1,14 @@
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hrm_train._errors import HRMTrainError
 from hrm_train._losses import LossType
 from hrm_train._step import Checkpointing, Halting
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0)]
+Limit = Annotated[float, Field(ge=0, lt=2**20)]
 
 
 class TrainConfig(BaseModel):
@@ -49,6 +51,9 @@ class TrainConfig(BaseModel):
         lt=1,
         description="Decay of an average of the weights, which evaluation and weight files then use; 0 keeps none.",
     )
+    memory_limit_gib: Limit = Field(0.0, description="Memory above which MLX waits for work to end; 0: MLX's default.")
+    cache_limit_gib: Limit = Field(0.0, description="Freed memory that MLX keeps for reuse; 0: MLX's default.")
+    wired_limit_gib: Limit = Field(0.0, description="Memory that macOS keeps resident for the GPU; 0: the system's.")
     early_stop_accuracy: float = Field(
         0.0, ge=0, le=1, description="Share of exact answers in a training report at which the run ends; 0 for never."
     )
@@ -62,3 +67,29 @@ class TrainConfig(BaseModel):
     keep_best: Literal["exact_accuracy", "accuracy", "q_halt_accuracy", "none"] = Field(
         "exact_accuracy", description="Held-out score whose best checkpoint is kept as well; none keeps no other."
     )
+
+    @model_validator(mode="after")
+    def _micro_batches_fit(self) -> Self:
+        if self.micro_batch_size and self.global_batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"micro_batch_size {self.micro_batch_size} must divide global_batch_size {self.global_batch_size}"
+            )
+        return self
+
+    def slots_per_rank(self, ranks: int) -> int:
+        """Return how many slots each of several processes trains.
+
+        Raises:
+            HRMTrainError: If the batch cannot be divided among them, or their shares into micro-batches.
+        """
+        slots, rest = divmod(self.global_batch_size, ranks)
+        if rest:
+            raise HRMTrainError(
+                f"global_batch_size is {self.global_batch_size}, but must be a multiple of {ranks} ranks"
+            )
+        if slots % (self.micro_batch_size or slots):
+            raise HRMTrainError(
+                f"micro_batch_size is {self.micro_batch_size}, but must divide the {slots} slots "
+                f"of each of {ranks} ranks"
+            )
+        return slots

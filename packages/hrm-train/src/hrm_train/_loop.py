@@ -10,6 +10,7 @@ from hrm_ops import lane_threads
 from hrm_train._checkpoint import Progress
 from hrm_train._config import TrainConfig
 from hrm_train._errors import HRMTrainError
+from hrm_train._memory import memory_limits
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train._protocols import BatchSource, Callback, Report
 from hrm_train._ranks import Ranks
@@ -57,6 +58,7 @@ def train(
     """
     ranks = ranks or Ranks()
     mx.random.seed(config.seed + 1)  # the weights took the seed itself
+    config.slots_per_rank(ranks.size)
     step, meter = make_train_step(model, config, ranks), new_meter(model.config, config.global_batch_size, ranks)
     watchdog = Watchdog(config.rank_timeout, ranks)
     done, stopped_early = 0, False
@@ -88,7 +90,13 @@ def train(
         with meter.paused():
             records.save(Progress(done, batches.position))
 
-    with stop_requests() as stop, lane_threads(step.lane_slots), Records(run, step, config) as records, watchdog:
+    with (
+        stop_requests() as stop,
+        memory_limits(config),
+        lane_threads(step.lane_slots),
+        Records(run, step, config) as records,
+        watchdog,
+    ):
         done, batches.position = records.start(batches.position, resume)
         stopped_early = config.early_stop_accuracy > 0 and records.reached(config.early_stop_accuracy, done)
         unscored = due(config.eval_interval) and not records.was_evaluated(done)

@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 class Ranks:
     """A group of processes that train one model together, each on its share of the slots.
 
-    What it returns is not evaluated, except texts. Every rank has to make the same calls in the same order.
+    What is averaged, summed and gathered is not evaluated. Every rank has to make the same calls in the same order.
 
     Args:
         group: The processes; left out, this one alone.
@@ -89,12 +89,17 @@ class Ranks:
         return self._each(tree, lambda array: mx.distributed.all_gather(array, group=self._group))
 
     def from_lead(self, tree: Any) -> Any:
-        """Return the arrays of rank 0 on every rank, bit for bit; shapes and dtypes are the same everywhere."""
+        """Return the arrays of rank 0 on every rank, bit for bit; shapes and dtypes are the same everywhere.
+
+        They are sent at once, one by one: ranks whose graphs differ would not send in the same order.
+        """
 
         def sent(array: mx.array) -> mx.array:
             bits = array.reshape(-1).view(mx.uint8)
             total = mx.distributed.all_sum(bits if self.leads else mx.zeros_like(bits), group=self._group)
-            return total.view(array.dtype).reshape(array.shape)
+            received = total.view(array.dtype).reshape(array.shape)
+            mx.eval(received)
+            return received
 
         return self._each(tree, sent)
 

@@ -114,7 +114,10 @@ class TrainStep:
 
     def whole_state(self) -> Tree:
         """Return :attr:`state` with the slots of all ranks; every rank has to ask for it."""
-        return {**self.state, "carry": self.ranks.gather(self.carry)}
+        mx.eval(self.state)  # so that the graphs of all ranks are alike
+        carry = self.ranks.gather(self.carry)
+        mx.eval(carry)
+        return {**self.state, "carry": carry}
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
