@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -11,7 +10,7 @@ from hrm_model import HRM, HRMModelError, load_model
 from mlx.utils import tree_flatten, tree_map, tree_map_with_path
 
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError
-from hrm_train._files import new_directory, write_json
+from hrm_train._files import new_directory, remove_directory, write_json
 from hrm_train._manifest import check_manifest, write_manifest
 from hrm_train._step import TrainStep
 
@@ -173,7 +172,7 @@ def remove_old_checkpoints(directory: Path, keep: int, best: int | None = None) 
     """Remove all but the newest ``keep`` checkpoints and that of step ``best``."""
     for path in checkpoints(directory)[:-keep]:
         if step_of(path) != best:
-            shutil.rmtree(path)
+            remove_directory(path)
 
 
 def set_aside_after(directory: Path, step: int) -> None:

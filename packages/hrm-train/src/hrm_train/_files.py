@@ -64,9 +64,17 @@ def new_directory(path: Path) -> Iterator[Path]:
         raise
 
 
+def remove_directory(path: Path) -> None:
+    """Remove a directory, of which nothing is left under its name if this is interrupted."""
+    doomed = path.with_name(f".{path.name}.old")
+    shutil.rmtree(doomed, ignore_errors=True)
+    path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
 def remove_leftovers(directory: Path) -> None:
-    """Remove what a process that was killed had begun to write; no other process may be writing here."""
-    for path in directory.glob(_temporary(Path("*")).name):
+    """Remove what a killed process had begun to write or to remove; no other process may be writing here."""
+    for path in [*directory.glob(".*.tmp"), *directory.glob(".*.old")]:
         if path.is_dir():
             shutil.rmtree(path)
         else:
