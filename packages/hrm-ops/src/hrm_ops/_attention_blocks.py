@@ -2,8 +2,8 @@
 
 A block is a few batch elements, or a few heads of one, or a few queries of one head, with all the keys that
 these see. The gradient computes each block anew from the maximum and the sum that the forward pass kept for every
-query (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135). Where the scores are no more than one
-block, or about as many as the elements of the output, there is nothing to save: they are kept for the gradient.
+query (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135). Where the scores are no more than a few
+blocks, or about as many as the elements of the output, there is nothing to save: they are kept for the gradient.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,13 +36,13 @@ class Kernel:
     block: int  # scores that are held at a time
 
 
-PLAIN = Kernel(lambda x, _: mx.exp(x), lambda x: x.max(axis=-1, keepdims=True), unit=1.0, block=1 << 22)
+PLAIN = Kernel(lambda x, _: mx.exp(x), lambda x: x.max(axis=-1, keepdims=True), unit=1.0, block=1 << 21)
 
 
 def is_few(inputs: Inputs, block: int = PLAIN.block) -> bool:
-    """Whether the scores are at most a block, or about as many as elements of the output."""
+    """Whether the scores are at most a few blocks, or about as many as elements of the output."""
     B, H, L, _ = inputs.q.shape
-    return inputs.scores <= max(block, 2 * B * H * L * inputs.v.shape[-1])
+    return inputs.scores <= max(4 * block, 2 * B * H * L * inputs.v.shape[-1])
 
 
 def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
@@ -94,16 +94,19 @@ class _Scores:
         scores = _rows_times(q, k.swapaxes(-1, -2))
         if mask is not None:
             return scores + self._bias(mask)
-        if self.causal:
+        if self.causal:  # only the last keys are not seen by all of these queries
             r, seen = scores.shape[-2:]
-            return scores + mx.where(mx.arange(seen - r, seen)[:, None] >= mx.arange(seen), 0.0, -mx.inf)
+            last = (..., slice(seen - r, seen))
+            scores[last] = scores[last] + mx.where(mx.tri(r, dtype=mx.bool_), 0.0, -mx.inf)
         return scores
 
     def _bias(self, mask: mx.array) -> mx.array:
+        """What is added to the scores, in operations that are vectorised on a CPU, where ``mx.where`` is not."""
         if mask.dtype == mx.bool_:
-            return mx.where(mask, 0.0, -mx.inf)
+            return 1 - 1 / mask.astype(mx.float32)  # 0 or minus infinity
         bias = mask.astype(mx.float32)
-        return mx.where(bias == -mx.inf, bias, mx.maximum(bias * self.kernel.unit, _LOWEST))
+        # Finite numbers stay finite in the kernel's unit; the last term is lost in rounding unless it is infinite.
+        return mx.maximum(bias, _LOWEST / self.kernel.unit) * self.kernel.unit + bias * _SMALLEST
 
     def exponentials(self, scores: mx.array) -> tuple[mx.array, mx.array, mx.array]:
         """Return ``exp(scores - highest)``, their sum (1 for a query that sees nothing), and ``highest``."""

@@ -32,8 +32,8 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
         raise HRMOpsError(f"[swiglu] up must have the shape of gate, {gate.shape}, but is {up.shape}.")
     if up.dtype != gate.dtype:
         raise HRMOpsError(f"[swiglu] up must have the dtype of gate, {gate.dtype}, but is {up.dtype}.")
-    if _cpu.is_active(gate, up):
-        return _cpu.swiglu(gate, up)
+    if _cpu.serves_units(gate):
+        return _cpu.swiglu(gate.astype(mx.float32), up.astype(mx.float32)).astype(gate.dtype)
     return nn.silu(gate) * up
 
 
