@@ -168,6 +168,22 @@ def test_the_test_loader_gives_every_example_once_in_order(sudoku: Path, world_s
 ranks_keys = ("inputs", "labels", "puzzle_identifiers")
 
 
+@pytest.mark.parametrize("limit", [1, 2, 7, 1000])
+def test_a_limit_takes_examples_that_are_evenly_spread_over_all_sets(ragged: Dataset, limit: int) -> None:
+    def real(loader: TestLoader) -> list[tuple[int, int]]:
+        return [number for _, batch, count in loader.by_set() for number in numbers(batch)[:count]]
+
+    everything, some = real(TestLoader(ragged, 6)), real(TestLoader(ragged, 6, limit=limit))
+    assert len(some) == min(limit, len(everything))
+    places = [everything.index(number) for number in some]
+    assert places[0] == 0
+    gaps = np.diff([*places, len(everything)])
+    assert gaps.max() - gaps.min() <= 1
+    assert len(TestLoader(ragged, 6, limit=limit)) == len(list(TestLoader(ragged, 6, limit=limit)))
+    with pytest.raises(HRMDataError, match="limit is 0"):
+        TestLoader(ragged, 6, limit=0)
+
+
 def test_sets_are_tested_one_after_the_other(ragged: Dataset) -> None:
     triples = list(TestLoader(ragged, 6).by_set())
     assert [name for name, _, _ in triples] == sorted(name for name, _, _ in triples)

@@ -124,7 +124,8 @@ def run(settings: TrainerSettings) -> None:
 
     def evaluate(_: HRM) -> Report:
         total, batch_size = Score(), -(-EVAL_BATCH // ranks.size) * ranks.size
-        for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size):
+        limit = settings.train.eval_limit or None
+        for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size, limit=limit):
             arrays = as_arrays(batch)
             prediction = predictor(arrays)
             total += score(prediction, arrays)

@@ -98,7 +98,7 @@ class TrainLoader:
 
 
 class TestLoader:
-    """Every example of a split once, set by set and in order.
+    """Every example of a split once, or some that are evenly spread over it, set by set and in order.
 
     The last batch of a set is filled up with `pad_id`, label -100 and the blank identifier, so that all
     batches have one shape. With several ranks each gets its slice of every batch. Iterating again starts
@@ -109,6 +109,7 @@ class TestLoader:
         batch_size: Examples in the batch of all ranks together.
         rank: This process.
         world_size: Number of processes.
+        limit: Most examples; None for all.
 
     Raises:
         HRMDataError: A number is out of range.
@@ -116,15 +117,28 @@ class TestLoader:
 
     __test__ = False  # pytest: not a test class
 
-    def __init__(self, dataset: Dataset, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, dataset: Dataset, batch_size: int, *, rank: int = 0, world_size: int = 1, limit: int | None = None
+    ) -> None:
         _check_sizes(batch_size, rank, world_size)
+        if limit is not None and limit < 1:
+            raise HRMDataError(f"limit is {limit}; it must be at least 1")
         self._dataset = dataset
+        total = sum(item.examples for item in dataset.sets.values())
+        count = total if limit is None else min(limit, total)
+        chosen = np.arange(count) * total // max(count, 1)
+        self._chosen: dict[str, np.ndarray] = {}
+        first = 0
+        for name, item in dataset.sets.items():
+            inside = (chosen >= first) & (chosen < first + item.examples)
+            self._chosen[name] = chosen[inside] - first
+            first += item.examples
         self._batch_size = batch_size
         self._slice = _rank_slice(batch_size, rank, world_size)
 
     def __len__(self) -> int:
         """Number of batches."""
-        return sum(-(-item.examples // self._batch_size) for item in self._dataset.sets.values())
+        return sum(-(-len(chosen) // self._batch_size) for chosen in self._chosen.values())
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches, from the first."""
@@ -135,9 +149,10 @@ class TestLoader:
         """Triples of set name, batch, and how many examples of the global batch are real."""
         for name, item in self._dataset.sets.items():
             owner = np.repeat(np.arange(item.puzzles), np.diff(item.puzzle_indices))
-            for start in range(0, item.examples, self._batch_size):
-                stop = min(start + self._batch_size, item.examples)
-                mine = np.arange(start, stop)[self._slice]
+            chosen = self._chosen[name]
+            for start in range(0, len(chosen), self._batch_size):
+                stop = min(start + self._batch_size, len(chosen))
+                mine = chosen[start:stop][self._slice]
                 batch = _collate(item, self._dataset.metadata, mine, owner[mine])
                 size = self._slice.stop - self._slice.start
                 yield name, _pad(batch, self._dataset.metadata, size), stop - start

@@ -62,6 +62,9 @@ class TrainConfig(BaseModel):
     )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
+    eval_limit: int = Field(
+        4096, ge=0, lt=2**31, description="Held-out puzzles of an evaluation, evenly spread; 0 for all."
+    )
     checkpoint_interval: Count = Field(1000, description="Steps between two checkpoints.")
     keep_checkpoints: Count = Field(2, description="Newest checkpoints that are kept.")
     keep_best: Literal["exact_accuracy", "accuracy", "q_halt_accuracy", "none"] = Field(
