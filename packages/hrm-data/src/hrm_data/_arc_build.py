@@ -116,7 +116,7 @@ def build_arc(
             for field, array in arrays.items():
                 write_array(scratch / FOLDER / f"{field}.npy", array)
         else:
-            write_json(scratch / "identifiers.json", list(corpus.identifiers))
+            write_json(scratch / "identifiers.json", list(corpus.identifiers), indent=None)
     return root
 
 

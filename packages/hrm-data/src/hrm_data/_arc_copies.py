@@ -28,13 +28,13 @@ def transforms_of(codes: np.ndarray) -> np.ndarray:
 
 def colours_of(codes: np.ndarray) -> np.ndarray:
     """What each colour becomes, `[N, 10]` uint8, of codes `[N]`; 0 stays."""
-    rank = codes.astype(np.int64) % _PERMUTATIONS
+    rank = codes.astype(np.uint32) % np.uint32(_PERMUTATIONS)
     colours = np.zeros((len(rank), COLOURS), np.uint8)
     for place in range(COLOURS - 1, 0, -1):  # digits in the factorial number system, the last first
-        rank, digit = np.divmod(rank, COLOURS - place)
-        later = colours[:, place + 1 :]
-        later += later >= digit[:, None]
+        rank, digit = np.divmod(rank, np.uint32(COLOURS - place))
         colours[:, place] = digit
+        later = colours[:, place + 1 :]
+        later += later >= colours[:, place, None]
     colours[:, 1:] += 1
     return colours
 

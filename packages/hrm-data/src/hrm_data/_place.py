@@ -83,12 +83,10 @@ def write_array(path: Path, array: np.ndarray, dtype: type[np.integer[Any]] | No
             file.write(np.ascontiguousarray(array[start : start + rows], kind).data)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file."""
+def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
+    """Write a JSON file; a list of a million names is written much faster on one line, with `indent` None."""
     with synced(path) as file:
-        for piece in json.JSONEncoder(indent=1).iterencode(value):
-            file.write(piece.encode())
-        file.write(b"\n")
+        file.write(json.dumps(value, indent=indent).encode() + b"\n")
 
 
 def _sync(folder: Path) -> None:
