@@ -10,7 +10,7 @@ from hrm_train._protocols import Callback, Report
 
 WandbMode = Literal["disabled", "offline", "online"]
 
-_INSTALLED = RequirementCache("wandb>=0.19", "wandb")
+_INSTALLED = RequirementCache("wandb>=0.31", "wandb")
 
 
 def wandb_callbacks(
@@ -40,7 +40,9 @@ class _WandbReports(Callback):
     def __init__(self, mode: Literal["offline", "online"], directory: Path, config: Mapping[str, Any]) -> None:
         import wandb
 
-        if mode == "online" and not wandb.api.api_key:  # else it would ask on the terminal
+        settings = wandb.Settings(silent=True, console="off")
+        wandb.setup(settings=settings)
+        if mode == "online" and not wandb.login(prompt=False):  # else it would ask on the terminal
             raise PermissionError("not logged in; run wandb login, or ask for --wandb offline")
         self._histogram = wandb.Histogram
         self._run = wandb.init(
@@ -51,7 +53,7 @@ class _WandbReports(Callback):
             mode=mode,
             dir=directory,
             config=dict(config),
-            settings=wandb.Settings(silent=True, console="off"),
+            settings=settings,
         )
 
     def reported(self, report: Report) -> None:
