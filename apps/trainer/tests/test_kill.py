@@ -1,5 +1,6 @@
 """A trainer that is killed at random moments, again and again, ends as one that was left alone."""
 
+import os
 import random
 import signal
 import subprocess
@@ -10,18 +11,57 @@ from typing import Any
 
 import pytest
 
-STEPS, KILLS, SEED = 200, 20, 7
+STEPS, KILLS, SEED = 240, 20, 7
 PATIENCE = 300  # seconds; a machine may be busy
 Process = subprocess.Popen[str]
 
 
-def steps_reported(run: Path) -> int:
-    file = run / "metrics.jsonl"
-    return file.read_bytes().count(b'"train"') if file.exists() else 0
+class Life:
+    """One process of a run, from its start to its end."""
+
+    def __init__(self, process: Process, run: Path) -> None:
+        self.process, self.run, self.began = process, run, time.time_ns()
+
+    def steps(self) -> int:
+        """Steps reported since this process has taken up the run; 0 until then."""
+        file = self.run / "metrics.jsonl"
+        taken_up = file.exists() and file.stat().st_mtime_ns > self.began
+        return file.read_bytes().count(b'"train"') if taken_up else 0
+
+    def is_writing(self) -> bool:
+        """Whether this process has begun, but not ended, to write a checkpoint."""
+        return any(modified(path) > self.began for path in (self.run / "checkpoints").glob(".*.tmp"))
+
+    def kill_after(self, step: int, delay: float) -> None:
+        for _ in moments(self.process):
+            if self.steps() >= step:
+                time.sleep(delay)
+                self.process.kill()
+                break
+        self.assert_killed()
+
+    def kill_while_writing(self, step: int) -> None:
+        for _ in moments(self.process):
+            if self.is_writing() and self.steps() >= step:
+                self.process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+                if self.is_writing():
+                    self.process.kill()
+                    break
+                self.process.send_signal(signal.SIGCONT)  # it had just ended
+        self.assert_killed()
+        assert self.is_writing()
+
+    def assert_killed(self) -> None:
+        self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL
 
 
-def temporary_checkpoints(run: Path) -> list[Path]:
-    return list((run / "checkpoints").glob(".*.tmp"))
+def modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def moments(process: Process) -> Iterator[None]:
@@ -31,30 +71,6 @@ def moments(process: Process) -> Iterator[None]:
         assert time.monotonic() < deadline
         yield
         time.sleep(0.001)
-
-
-def kill_after_step(process: Process, run: Path, step: int, delay: float) -> bool:
-    """Kill a process that has done ``step`` steps; return whether it lived until then."""
-    for _ in moments(process):
-        if steps_reported(run) >= step:
-            time.sleep(delay)
-            process.kill()
-            break
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
-
-
-def kill_while_it_writes_a_checkpoint(process: Process, run: Path, step: int) -> bool:
-    """Kill a process that has begun, but not ended, to write a checkpoint; return whether it lived until then."""
-    for _ in moments(process):
-        if temporary_checkpoints(run) and steps_reported(run) >= step:
-            process.send_signal(signal.SIGSTOP)
-            if temporary_checkpoints(run):
-                process.kill()
-                break
-            process.send_signal(signal.SIGCONT)  # it had just ended
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
 
 
 def end_of(run: Path) -> dict[str, bytes]:
@@ -68,7 +84,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_every_bit_of_one_that_w
     small: Callable[..., Path],
     metrics_of: Callable[[Path], list[dict[str, Any]]],
 ) -> None:
-    config = small(steps=STEPS, log_interval=1, eval_interval=50, checkpoint_interval=3)
+    config = small(steps=STEPS, log_interval=1, eval_interval=100, checkpoint_interval=2)
     assert trainer("--config", config, "--runs", "whole").code == 0
     (whole,) = Path("whole").iterdir()
 
@@ -78,18 +94,16 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_every_bit_of_one_that_w
         if list(Path("killed").glob("*/config.json")):
             break
     (killed,) = Path("killed").iterdir()
-    inside_a_write = 0
-    for number, step in enumerate(sorted(rng.randrange(STEPS - 10) for _ in range(KILLS))):
+    for number, step in enumerate(sorted(rng.randrange(STEPS - 20) for _ in range(KILLS))):
+        life = Life(process, killed)
         if number % 2:
-            assert kill_while_it_writes_a_checkpoint(process, killed, step)
-            inside_a_write += len(temporary_checkpoints(killed))
+            life.kill_while_writing(step)
         else:
-            assert kill_after_step(process, killed, step, delay=rng.uniform(0, 0.05))
+            life.kill_after(step, delay=rng.uniform(0, 0.05))
         process = start("--resume", killed)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
 
-    assert inside_a_write == KILLS // 2
     assert metrics_of(killed) == metrics_of(whole)
     assert end_of(killed) == end_of(whole)
     assert not list(killed.rglob("*.tmp"))
