@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, Puzzles, generate_sudoku, read_csv
+from hrm_data import HRMDataError, Puzzles, SudokuOptions, build_sudoku, generate_sudoku, read_csv
 
 HEADER = "source,question,answer,rating"
 
@@ -129,3 +129,33 @@ def test_files_that_are_no_csv_are_named(tmp_path: Path) -> None:
     (tmp_path / "y.csv").write_text(HEADER + '\n"abc')
     with pytest.raises(HRMDataError, match="line 2: not CSV"):
         read_csv(tmp_path / "y.csv")
+
+
+def test_a_puzzle_with_several_solutions_is_named_by_file_and_line(made: Puzzles, tmp_path: Path) -> None:
+    rows = [line(made, row) for row in range(6)]
+    cell = next(i for i, char in enumerate(rows[3][1]) if char != ".")
+    rows[3][1] = _swap(rows[3][1], cell, ".")  # the puzzles are minimal
+    (tmp_path / "x.csv").write_text("\n".join([HEADER, *(",".join(row) for row in rows)]))
+    for use in (read_csv, lambda path: build_sudoku(tmp_path / "out", SudokuOptions(train_csv=path, prove=True))):
+        with pytest.raises(
+            HRMDataError, match=r"x\.csv, line 5, column question: the puzzle has more than one solution"
+        ):
+            use(tmp_path / "x.csv")
+    assert not (tmp_path / "out").exists()
+    assert len(read_csv(tmp_path / "x.csv", prove=False).puzzles) == 6
+
+
+def test_a_puzzle_without_a_solution_is_named_by_file_and_line(made: Puzzles, tmp_path: Path) -> None:
+    rows = [line(made, row) for row in range(3)]
+    cell = rows[1][1].index(".")
+    wrong = next(digit for digit in "123456789" if digit != rows[1][2][cell])
+    rows[1][1] = _swap(rows[1][1], cell, wrong)  # a minimal puzzle with a wrong clue has no solution
+    (tmp_path / "x.csv").write_text("\n".join([HEADER, *(",".join(row) for row in rows)]))
+    with pytest.raises(HRMDataError, match=rf"x\.csv, line 3, column answer: cell {cell + 1} is .*, but the question"):
+        read_csv(tmp_path / "x.csv")
+
+
+def test_a_column_that_stands_there_twice_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("source,question,answer,rating,answer\n")
+    with pytest.raises(HRMDataError, match="column answer stands there twice"):
+        read_csv(tmp_path / "x.csv")

@@ -63,6 +63,23 @@ def test_the_rating_is_as_asked() -> None:
     assert (solve(made.puzzles).steps == made.ratings).all()
 
 
+def test_hard_puzzles_take_long_searches_and_are_minimal() -> None:
+    options = {"kind": "hard", "mean_rating": 6.0, "seed": 3, "split": "test"}
+    told: list[str] = []
+    made = generate_sudoku(30, **options, progress=lambda done, total, what: told.append(what))
+    found = solve(made.puzzles)
+    assert (found.solutions == 1).all()
+    assert (found.solution == made.solutions).all()
+    assert (found.steps == made.ratings).all()
+    assert made.ratings.mean() > 2 * generate_sudoku(500).ratings.mean()
+    without = [np.where(np.arange(81) == cell, 0, p) for p in made.puzzles[:5] for cell in np.flatnonzero(p)]
+    assert (solve(np.array(without)).solutions == 2).all()
+    assert len(np.unique(made.puzzles, axis=0)) == 30
+    assert split_of(made.puzzles, made.solutions).all()
+    assert "mean rating" in told[0]
+    assert (generate_sudoku(30, **options).puzzles == made.puzzles).all()
+
+
 def test_a_full_board_is_a_puzzle_without_blanks() -> None:
     made = generate_sudoku(5, kind="any", clues=81)
     assert (made.puzzles == made.solutions).all()
@@ -122,6 +139,12 @@ def test_no_puzzle_with_clues_given_back_changes_sides() -> None:
         ({"box": (2, 2), "count": 300, "kind": "any", "clues": 16}, "only 288 of 300"),
         ({"box": (2, 2), "kind": "search"}, "only 0 of 5"),
         ({"test_share": 2.0, "split": "test"}, "test_share is 2.0"),
+        ({"box": (2, 3), "kind": "hard"}, "kind is 'hard' with boxes of 2x3"),
+        ({"kind": "hard", "mean_rating": 0.0}, r"mean_rating is 0\.0"),
+        (
+            {"kind": "hard", "mean_rating": 3.0, "clues": 70},
+            "only 0 of 5 different puzzles of kind 'hard' with 70 to 70",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_refused(options: dict, message: str) -> None:

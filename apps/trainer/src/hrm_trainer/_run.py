@@ -24,7 +24,6 @@ from hrm_train import (
     TrainConfig,
     as_arrays,
     checkpoints,
-    compile_problem,
     step_of,
     train,
     wandb_callbacks,
@@ -113,8 +112,6 @@ def run(settings: TrainerSettings) -> None:
             "arch": config.model_dump(),
         }
         directory = RunDirectory.create(settings.runs, task.name if task else "puzzles", kept)
-    if problem := compile_problem():
-        display.say(f"The step is not compiled, which is slower: {problem}")
     callbacks: list[Callback] = [display, StopNotice(display.stopping)]
     if directory is not None:
         display.introduce(settings, model, data, directory.path)

@@ -13,7 +13,7 @@ from hrm_data._board import Board, as_board
 from hrm_data._csv import PROVE_AT_MOST
 from hrm_data._errors import HRMDataError
 from hrm_data._format import PuzzleSet
-from hrm_data._generate import Kind, Puzzles, Split, generate_sudoku
+from hrm_data._generate import HARD_RATING, Kind, Puzzles, Split, generate_sudoku
 from hrm_data._hub import hub_file
 from hrm_data._place import disk_errors
 from hrm_data._progress import Progress, no_progress
@@ -65,6 +65,9 @@ class SudokuOptions(BaseModel):
     )
     test_clues: Clues = Field(
         None, description="Clues of generated test puzzles, or the least and the most; goes with test_kind."
+    )
+    mean_rating: float = Field(
+        HARD_RATING, gt=0, description="Mean rating of generated puzzles of kind hard; higher ones take longer to make."
     )
     min_rating: int = Field(0, ge=0, description="Least rating.")
     max_rating: int | None = Field(None, ge=0, description="Greatest rating.")
@@ -147,6 +150,7 @@ def _generated(options: SudokuOptions, split: Split, progress: Progress) -> Puzz
         kind=kind,
         clues=clues,
         rating=(options.min_rating, 2**31 if options.max_rating is None else options.max_rating),
+        mean_rating=options.mean_rating,
         seed=options.seed,
         split=split,
         test_share=options.test_share,

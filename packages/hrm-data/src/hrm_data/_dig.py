@@ -9,7 +9,15 @@ from hrm_data._search import BatchSearch
 from hrm_data._solver import solved_by_singles
 
 
-def dig(grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, *, singles: bool) -> np.ndarray:
+def dig(
+    grids: np.ndarray,
+    order: np.ndarray,
+    target: np.ndarray,
+    board: Board,
+    *,
+    singles: bool,
+    kept: np.ndarray | None = None,
+) -> np.ndarray:
     """Try to take out every clue once, in the order given, until `target` clues are left.
 
     Args:
@@ -18,14 +26,16 @@ def dig(grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, 
         target: Number of clues at which to stop, `[N]`; 0 digs until no clue can go.
         board: Geometry.
         singles: Keep the puzzle solvable by naked and hidden singles; otherwise keep its solution unique.
+        kept: Cells that have a clue at first, `[N, n * n]` bool, by default all; they come first in `order`.
 
     Returns:
         Which cells keep their clue, `[N, n * n]` bool.
     """
     total, full = len(grids), np.uint16(board.full)
     bits = (np.uint16(1) << (grids.T - np.uint8(1)).astype(np.uint16)).astype(np.uint16)
-    kept = np.ones((board.cells, total), bool)
-    left = np.full(total, board.cells)
+    kept = np.ones((board.cells, total), bool) if kept is None else np.ascontiguousarray(kept.T)
+    trials = kept.sum(axis=0)
+    left = trials.copy()
     trial = np.zeros(total, np.int64)
     search = BatchSearch(board, total, guess=not singles)
 
@@ -41,7 +51,7 @@ def dig(grids: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board, 
         kept[order[gone, trial[gone]], gone] = False
         left[gone] -= 1
         trial[items] += 1
-        done = (trial[items] == board.cells) | (left[items] <= target[items])
+        done = (trial[items] == trials[items]) | (left[items] <= target[items])
         return slots[~done], slots[done]
 
     search.run(np.flatnonzero(left > target), state, settle)

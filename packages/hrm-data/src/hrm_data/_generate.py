@@ -10,17 +10,21 @@ from hrm_data._board import Board, Box, as_board
 from hrm_data._dig import dig, restore
 from hrm_data._errors import HRMDataError
 from hrm_data._fill import random_grids
+from hrm_data._hard import PARENTS, SEEDS, breed
 from hrm_data._orbit import orbit_invariant
 from hrm_data._progress import Progress, no_progress
 from hrm_data._random import draw, item_keys, mix, permutations
 from hrm_data._solver import solve
 from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_of
 
-Kind = Literal["any", "minimal", "singles", "search"]
+Kind = Literal["any", "minimal", "singles", "search", "hard"]
 Split = Literal["train", "test"]
 Range = int | tuple[int, int] | None
 
-KINDS = ("any", "minimal", "singles", "search")
+KINDS = ("any", "minimal", "singles", "search", "hard")
+HARD_RATING = 22.0
+"""Mean number of backtracks that the HRM paper states for Sudoku-Extreme (section 3.1)."""
+_HARD_PATIENCE = 3  # batches without a new puzzle
 _PATIENCE = 1 << 14  # candidates without a new puzzle before a request is called impossible
 _MOST = 8192  # candidates made at a time
 _FEWEST_CLUES = {(2, 2): 4, (2, 3): 8, (3, 2): 8, (2, 4): 14, (4, 2): 14, (3, 3): 17}  # known minima
@@ -44,6 +48,7 @@ def generate_sudoku(
     kind: Kind = "minimal",
     clues: Range = None,
     rating: Range = None,
+    mean_rating: float = HARD_RATING,
     seed: int = 0,
     split: Split | None = None,
     test_share: float = TEST_SHARE,
@@ -52,8 +57,9 @@ def generate_sudoku(
     """Generate `count` different puzzles with one solution each; the result depends on the arguments alone.
 
     A random completed grid is dug out in random order. Kinds: `minimal`, no clue can be spared; `singles`,
-    naked and hidden singles alone solve it; `search`, they do not; `any`, neither asked for nor excluded.
-    Without `clues` digging goes as far as the kind allows.
+    naked and hidden singles alone solve it; `search`, they do not; `any`, neither asked for nor excluded;
+    `hard`, bred from minimal puzzles, up to 512 at a time, until their mean rating is `mean_rating`. Without
+    `clues` digging goes as far as the kind allows.
 
     Args:
         count: Number of puzzles.
@@ -61,6 +67,7 @@ def generate_sudoku(
         kind: Difficulty, see above.
         clues: Number of clues, or (least, most).
         rating: Search steps that `solve` takes, or (least, most).
+        mean_rating: Mean rating of puzzles of kind `hard`, before `clues` and `rating` choose among them.
         seed: Any non-negative integer.
         split: Only puzzles whose orbit falls to this split, see `split_of`.
         test_share: Share of the orbits that falls to `test`.
@@ -83,6 +90,9 @@ def generate_sudoku(
             f"clues is {clues}, but no Sudoku with boxes of {board.rows}x{board.cols} and fewer than {least} "
             f"clues has one solution; ask for {least} or more"
         )
+    if kind == "hard":
+        limits = (low, high), _range(rating, "rating", 0, 2**31)
+        return _hard(count, board, limits, mean_rating, seed, split, test_share, progress)
     wish = _Wish(board, kind, clues is not None, low, high, *_range(rating, "rating", 0, 2**31), split, test_share)
     blank = np.zeros((0, board.cells), np.uint8)
     kept = Puzzles(blank, blank, np.zeros(0, np.int64))
@@ -102,6 +112,58 @@ def generate_sudoku(
         kept = Puzzles(*(field[first] for field in merged))
         rate = max(len(kept.puzzles), 0.5) / done
         progress(min(len(kept.puzzles), count), count, f"{split} puzzles" if split else "puzzles")
+    return Puzzles(*(field[:count] for field in kept))
+
+
+def _hard(
+    count: int,
+    board: Board,
+    limits: tuple[tuple[int, int], tuple[int, int]],
+    mean_rating: float,
+    seed: int,
+    split: Split | None,
+    test_share: float,
+    progress: Progress,
+) -> Puzzles:
+    """As `generate_sudoku` for the kind `hard`: batches of minimal puzzles are bred one after another."""
+    clues, rating = limits
+    if not mean_rating > 0:
+        raise HRMDataError(f"mean_rating is {mean_rating}; it must be above 0")
+    if board.n != 9:
+        raise HRMDataError(
+            f"kind is 'hard' with boxes of {board.rows}x{board.cols}; singles solve nearly all puzzles that small, "
+            "choose boxes of 3x3 or another kind"
+        )
+    blank = np.zeros((0, board.cells), np.uint8)
+    kept = Puzzles(blank, blank, np.zeros(0, np.int64))
+    batch = fruitless = 0
+    while len(kept.puzzles) < count:
+        if fruitless >= _HARD_PATIENCE:
+            raise HRMDataError(
+                f"only {len(kept.puzzles)} of {count} different puzzles of kind 'hard' with {clues[0]} to {clues[1]} "
+                f"clues, rating {rating[0]} to {rating[1]}, were bred; ask for fewer, or admit more clues or ratings"
+            )
+        parents = generate_sudoku(
+            SEEDS * min(PARENTS, max(64, count - len(kept.puzzles))),
+            board,
+            seed=int(np.random.SeedSequence([seed, 5, batch]).generate_state(1, np.uint64)[0]),
+            split=split,
+            test_share=test_share,
+        )
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 6, batch])))
+
+        def tell(mean: float, done: int = len(kept.puzzles)) -> None:
+            progress(done, count, f"hard puzzles, mean rating {mean:.1f} of {mean_rating:g}")
+
+        puzzles, solutions = breed(parents.puzzles, parents.solutions, board, mean_rating, rng, tell)
+        steps = solve(puzzles, board).steps
+        clue_counts = np.count_nonzero(puzzles, axis=1)
+        ok = (clue_counts >= clues[0]) & (clue_counts <= clues[1]) & (steps >= rating[0]) & (steps <= rating[1])
+        new = Puzzles(puzzles[ok], solutions[ok], steps[ok])
+        merged = Puzzles(*(np.concatenate(pair) for pair in zip(kept, new, strict=True)))
+        first = first_of_each(merged.puzzles)
+        fruitless = 0 if len(first) > len(kept.puzzles) else fruitless + 1
+        kept, batch = Puzzles(*(field[first] for field in merged)), batch + 1
     return Puzzles(*(field[:count] for field in kept))
 
 

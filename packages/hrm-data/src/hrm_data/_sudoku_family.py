@@ -25,7 +25,7 @@ def _task(description: Mapping[str, Any]) -> SudokuTask:
 
 
 # A difficulty is that of its own board: it does not go with other puzzles.
-_OTHER_PUZZLES = frozenset({"box", "train_csv", "kind", "clues", "test_kind", "test_clues"})
+_OTHER_PUZZLES = frozenset({"box", "train_csv", "hub", "kind", "clues", "test_kind", "test_clues"})
 
 # How these were found: docs/recipe.md.
 _PRESETS = {
@@ -59,7 +59,7 @@ _PRESETS = {
 
 SUDOKU = TaskFamily(
     name="sudoku",
-    summary="Sudoku with boxes from 2x2 to 3x3, generated or from CSV files.",
+    summary="Sudoku with boxes from 2x2 to 3x3, generated, from CSV files or from the hub.",
     options=SudokuOptions,
     build=build_sudoku,
     task=_task,
