@@ -132,6 +132,15 @@ def test_hrm_data_alone_needs_no_mlx(wheels: Path, tmp_path: Path) -> None:
     execute(install("hrm_data", wheels, tmp_path), DATA, tmp_path)
 
 
+def test_a_task_of_another_package_is_known_once_that_is_installed(wheels: Path, tmp_path: Path) -> None:
+    python = install("hrm_data", wheels, tmp_path)
+    words = ["build", "hitori", "--output", tmp_path / "made", "--size", "4", "--train", "5", "--test", "2"]
+    assert "'hitori' is unknown" in run(python.with_name("hrm-data"), *words, cwd=tmp_path).stderr
+    uv("pip", "install", "--quiet", "--python", python, "--no-deps", ROOT / "docs" / "examples" / "hitori")
+    done = run(python.with_name("hrm-data"), *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_hrm_model_alone_answers(wheels: Path, tmp_path: Path) -> None:
     execute(install("hrm_model", wheels, tmp_path, *BACKEND), MODEL, tmp_path)
 
