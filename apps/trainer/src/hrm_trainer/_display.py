@@ -67,7 +67,9 @@ class Display(Callback):
         halting = f"at most {config.halt_max_steps} steps"
         length = f"{settings.train.steps:,} steps of {settings.train.global_batch_size} puzzles"
         changed, duration = settings.changed(), preset.duration
-        if changed:
+        if duration == "not measured":
+            duration = "how long that takes was not measured"
+        elif changed:
             duration = f"unchanged, the preset takes {duration}"
         rows = {
             "device": _device(),

@@ -21,6 +21,7 @@ _METAVARS = {
     "str": "TEXT",
     "tuple[int,int]": "ROWS,COLUMNS",
     "{int,tuple[int,int]}": "N or N,N",
+    "tuple[Path,...]": "PATH,...",
 }
 
 
@@ -50,7 +51,7 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action.metavar, str):
                 action.metavar = "RUN" if action.dest == "resume" else _METAVARS.get(action.metavar, action.metavar)
             if action.help:
-                action.help = action.help.replace(" (default: None)", "")
+                action.help = action.help.replace(" (default: None)", "").replace(" (default: ())", "")
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:

@@ -20,6 +20,7 @@ _METAVARS = {
     "str": "TEXT",
     "tuple[int,int]": "N,N",
     "{int,tuple[int,int]}": "N or N,N",
+    "tuple[Path,...]": "PATH,...",
 }
 
 
@@ -98,7 +99,9 @@ class _Parser(argparse.ArgumentParser):
                 name = action.metavar if action.option_strings else action.dest.upper()
                 action.metavar = _METAVARS.get(name, name)
             if action.help:
-                action.help = action.help.replace(" (default: None)", "").replace(" (required)", "")
+                action.help = (
+                    action.help.replace(" (default: None)", "").replace(" (default: ())", "").replace(" (required)", "")
+                )
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
