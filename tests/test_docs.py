@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 installed = runpy.run_path(str(ROOT / "tests" / "own_puzzle.py"))["installed"]  # what docs/own-puzzle.md installs
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("apps/*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("ops/*.md")),
+    *sorted(ROOT.glob("apps/*/README.md")),
+]
 NOT_TRAINING = {"--help", "--resume", "plot", "doctor", "import-checkpoint", "export-checkpoint"}
 SHORT_DATA = ["--data.train", "200", "--data.test", "32"]
 SHORT = [

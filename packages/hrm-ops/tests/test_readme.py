@@ -13,11 +13,14 @@ import pytest
 MODULES = [name for _, name, _ in pkgutil.iter_modules(hrm_ops.__path__, "hrm_ops.") if not name.endswith("__main__")]
 
 
-def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    text = (Path(__file__).parents[1] / "README.md").read_text()
-    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert examples
+PACKAGE = Path(__file__).parents[1]
+PAGES = [PACKAGE / "README.md", *sorted((PACKAGE.parents[1] / "docs" / "ops").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(page: Path) -> None:
+    examples = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert examples or page.name in ("device.md", "performance.md")  # which hold commands
     for example in examples:
         exec(example, {})
 

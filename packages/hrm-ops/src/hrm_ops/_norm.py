@@ -32,7 +32,7 @@ def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> 
         raise HRMOpsError(f"[rms_norm] eps must be at least 0, but is {eps}.")
     if weight is not None and weight.shape != x.shape[-1:]:
         raise HRMOpsError(f"[rms_norm] weight must be {x.shape[-1:]} for x {x.shape}, but is {weight.shape}.")
-    if _cpu.is_active(x):
+    if _cpu.is_active(x) and x.size >= _cpu.FEW:
         y = _cpu.rms_norm(x, eps)
         return y if weight is None else y * weight.astype(x.dtype)
     return mx.fast.rms_norm(x, None if weight is None else weight.astype(x.dtype), eps)
