@@ -44,7 +44,8 @@ def documented() -> list[str]:
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with one short run in it, as after the first command of the README."""
     path = tmp_path_factory.mktemp("docs")
-    (path / "tests").symlink_to(ROOT / "tests")
+    for name in ("tests", "docs"):
+        (path / name).symlink_to(ROOT / name)
     finished = run("trainer --dataset sudoku", path)
     assert finished.returncode == 0, finished.stderr
     return path

@@ -22,6 +22,9 @@ SMALL = {
 }
 
 
+WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_works() -> None:
     """Undo what a shell does to jobs in the background, whose children would ignore SIGINT too."""
@@ -78,3 +81,14 @@ def start() -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return popen
+
+
+@pytest.fixture
+def metrics_of() -> Callable[[Path], list[dict[str, Any]]]:
+    """Read the metrics of a run, without what the clock and the machine's load decide."""
+
+    def read(run: Path) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return [{k: v for k, v in line.items() if k not in WALL_CLOCK} for line in lines]
+
+    return read

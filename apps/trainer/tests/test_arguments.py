@@ -84,6 +84,13 @@ def test_values_are_accepted_as_people_write_them(argv, trainer, small):
     assert trainer("--config", small(steps=1), "--data.kind", "any", *argv.split()).code == 0
 
 
+def test_keep_and_on_nan_are_flags_of_their_own(small):
+    from hrm_trainer._parse import parse
+
+    train = parse(["--config", str(small()), "--keep", "7", "--on-nan=skip"]).train
+    assert (train.keep_checkpoints, train.on_nan) == (7, "skip")
+
+
 def test_resume_refuses_other_settings_and_runs_that_are_none(trainer, small, tmp_path: Path):
     assert "--train.steps: does not go with --resume" in trainer("--resume", "--train.steps", 5).err
     assert "holds no run" in trainer("--resume").err

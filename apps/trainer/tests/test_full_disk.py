@@ -1,6 +1,5 @@
 """A disk that fills up ends a run with one message, loses nothing, and the run goes on when there is room."""
 
-import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 STEPS = 60
-WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
 
 
 class Disk:
@@ -40,11 +38,6 @@ def end_of(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run / f"checkpoints/step-{STEPS:08}").iterdir()}
 
 
-def metrics_of(run: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in WALL_CLOCK} for line in lines]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "checkpoint_interval", "victim"),
@@ -59,6 +52,7 @@ def test_a_full_disk_ends_the_run_and_with_room_it_goes_on_to_the_same_end(
     start: Callable[..., subprocess.Popen[str]],
     trainer: Callable[..., Any],
     small: Callable[..., Path],
+    metrics_of: Callable[[Path], list[dict[str, Any]]],
 ) -> None:
     config = small(
         steps=STEPS, log_interval=1, eval_interval=1000, checkpoint_interval=checkpoint_interval, keep_checkpoints=1000

@@ -1,10 +1,6 @@
 """A trainer that is killed at random moments, again and again, ends as one that was left alone."""
 
-<<<<<<< HEAD
 import os
-=======
-import json
->>>>>>> d68bd88 (Breed Sudokus as hard as the published ones, and tell of mazes and files)
 import random
 import signal
 import subprocess
@@ -15,12 +11,7 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
 STEPS, KILLS, SEED = 240, 20, 7
-=======
-STEPS, KILLS, SEED = 200, 20, 7
-WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
->>>>>>> d68bd88 (Breed Sudokus as hard as the published ones, and tell of mazes and files)
 PATIENCE = 300  # seconds; a machine may be busy
 Process = subprocess.Popen[str]
 
@@ -86,14 +77,12 @@ def end_of(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run / f"checkpoints/step-{STEPS:08}").iterdir()}
 
 
-def metrics_of(run: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in WALL_CLOCK} for line in lines]
-
-
 @pytest.mark.slow
 def test_a_run_killed_at_twenty_random_moments_ends_with_every_bit_of_one_that_was_not(
-    start: Callable[..., Process], trainer: Callable[..., Any], small: Callable[..., Path]
+    start: Callable[..., Process],
+    trainer: Callable[..., Any],
+    small: Callable[..., Path],
+    metrics_of: Callable[[Path], list[dict[str, Any]]],
 ) -> None:
     config = small(steps=STEPS, log_interval=1, eval_interval=100, checkpoint_interval=2)
     assert trainer("--config", config, "--runs", "whole").code == 0

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import hrm_trainer._run
 import pytest
@@ -12,7 +11,6 @@ from hrm_train import RunDirectory
 from hrm_trainer._display import Display
 from rich.console import Console
 
-WALL_CLOCK = ("steps_per_second", "puzzles_per_second", "model_flops_utilisation", "data_wait", "memory_gib")
 SHORT = ("--train.steps", 1, "--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
 
 
@@ -90,7 +88,6 @@ def test_a_run_without_a_whole_checkpoint_is_not_started_over_by_itself(trainer,
     assert before == {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
 
 
-<<<<<<< HEAD
 def test_a_run_that_diverges_says_at_which_step_where_the_last_good_checkpoint_is_and_what_to_try(trainer, small):
     config = small(lr=1e30, weight_decay=0, lr_warmup_steps=0, steps=200, log_interval=1, checkpoint_interval=1)
     code, _, err = trainer("--config", config, "--train.keep-best", "none")
@@ -103,9 +100,6 @@ def test_a_run_that_diverges_says_at_which_step_where_the_last_good_checkpoint_i
 
 
 def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, small, metrics_of):
-=======
-def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, small):
->>>>>>> d68bd88 (Breed Sudokus as hard as the published ones, and tell of mazes and files)
     """Each is a process of its own."""
     ends = {}
     for name, seed in (("first", 5), ("again", 5), ("other", 6)):
@@ -113,27 +107,22 @@ def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start
         _, err = process.communicate(timeout=300)
         assert (process.returncode, err) == (0, "")
         (run,) = Path(name).iterdir()
-        ends[name] = final_files(run), timeless(run)
+        ends[name] = final_files(run), metrics_of(run)
     assert ends["first"] == ends["again"]
     assert ends["first"][0] != ends["other"][0]
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, small):
+def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, small, metrics_of):
     trainer("--config", small())
     run = only_run()
-    end, metrics = final_files(run), timeless(run)
+    end, metrics = final_files(run), metrics_of(run)
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints/.step-00000005.tmp").mkdir(parents=True)
     code, out, _ = trainer("--resume")
     assert code == 0
     assert "has no checkpoint yet, so it starts at step 0 again" in out
-    assert (final_files(run), timeless(run)) == (end, metrics)
+    assert (final_files(run), metrics_of(run)) == (end, metrics)
     assert not list((run / "checkpoints").glob(".*"))
-
-
-def timeless(run: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in WALL_CLOCK} for line in lines]
 
 
 @pytest.mark.parametrize("change", ["a puzzle", "a missing file", "another dataset"])
@@ -199,6 +188,7 @@ def test_the_live_region_fits_the_terminal(width: int):
     display = Display(console)
     report = {
         "step": 26041,
+        "skipped": 0,
         "steps_per_second": 1234.56,
         "puzzles_per_second": 98765.4,
         "lm_loss": 12.3456,

@@ -36,20 +36,12 @@ class Thinking(BaseModel):
     """How long the model thinks about a puzzle."""
 
     halting: Literal["q", "max", "confidence", "stable"] = _option(
-        "q",
-        "thinking",
-        "a puzzle is done when halting is worth more than going on (q), never early (max), when the model is sure of "
-        "its answer (confidence), or when the answer no longer changes (stable)",
-        "RULE",
+        "q", "thinking", "q, confidence, stable, or max: never early", "RULE"
     )
-    threshold: float | None = _option(
-        None, "thinking", "for confidence: how sure, from 0 to 1 (default: 0.5)", "P", ge=0, le=1
-    )
-    patience: int | None = _option(None, "thinking", "for stable: steps without a change (default: 2)", "N", ge=1)
-    max_steps: int | None = _option(
-        None, "thinking", "steps after which every puzzle is done (default: as in training)", "N", ge=1
-    )
-    batch_size: int = _option(256, "thinking", "most puzzles that are thought about at once", "N", ge=1)
+    threshold: float | None = _option(None, "thinking", "how sure for confidence (default: 0.5)", "P", ge=0, le=1)
+    patience: int | None = _option(None, "thinking", "unchanged steps for stable (default: 2)", "N", ge=1)
+    max_steps: int | None = _option(None, "thinking", "most steps of a puzzle (default: as in training)", "N", ge=1)
+    batch_size: int = _option(256, "thinking", "most puzzles at once", "N", ge=1)
 
 
 class Solve(Source):
@@ -59,7 +51,7 @@ class Solve(Source):
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
 
 
-class Evaluate(Source, Thinking, CommandLine):
+class Evaluate(Thinking, Source, CommandLine):
     """Score a trained Hierarchical Reasoning Model on the test split of its dataset."""
 
     limit: int | None = _option(None, "scoring", "score the first N puzzles only (default: all)", "N", ge=1)

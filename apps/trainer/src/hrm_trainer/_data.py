@@ -50,7 +50,7 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
     family = settings.family
     assert family is not None, "settings without data_path have a family"
     options = family.options(**settings.options(family.options))
-    path = user_cache_path("hrm") / "datasets" / f"{family.name}-{_key(family, options)}"
+    path = user_cache_path("hrm") / "datasets" / f"{family.name}-{dataset_key(family, options)}"
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def open_data(path: Path, dataset: str | None) -> Data:
     return Data(train, test, task)
 
 
-def _key(family: TaskFamily, options: BaseModel) -> str:
+def dataset_key(family: TaskFamily, options: BaseModel) -> str:
     """A name for what the builder would make: its version, its options, and the state of the files that they name."""
     values = [item for _, value in options for item in (value if isinstance(value, tuple) else (value,))]
     files = [value for value in values if isinstance(value, Path)]

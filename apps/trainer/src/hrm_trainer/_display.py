@@ -108,6 +108,10 @@ class Display(Callback):
         done, total = int(report["step"]), int(self._progress.tasks[0].total or 0)
         per_step = (time.perf_counter() - self._since) / max(1, done - self._first)
         left = _duration(per_step * (total - done))
+        if report["skipped"]:
+            self.say(
+                f"step {done}: {report['skipped']} steps since the last report were not finite and changed nothing"
+            )
         if self._live is None:
             cells = "  ".join(f"{name} {value}" for name, value in _cells(report).items())
             self.say(f"step {done}/{total}  {cells}  left {left}")

@@ -11,9 +11,11 @@ Other commands: trainer plot [RUN] draws a run's curves; trainer doctor [--json]
 trainer import-checkpoint and export-checkpoint translate from and to the reference's files.
 
 A setting comes from the command line, else from the --config file, else from the preset, else it is the
-default shown above. In flags - may stand for _. Ctrl-C saves a checkpoint, and --resume goes on from it.
+default shown above. In flags - may stand for _; --keep is short for --train.keep_checkpoints, and
+--on-nan for --train.on_nan. Ctrl-C saves a checkpoint, and --resume goes on from it.
 Exit codes: 0 finished, 1 failure, 2 a mistake in what was asked, 130 interrupted.
 """
+SHORT = {"keep": "train.keep_checkpoints", "on_nan": "train.on_nan"}  # flags of their own for two of train's
 _METAVARS = {
     "int": "N",
     "float": "X",

@@ -9,7 +9,7 @@ from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
 from hrm_trainer._errors import UserError
 from hrm_trainer._file import read_settings_file
-from hrm_trainer._flags import Parser, formatter, nearest
+from hrm_trainer._flags import SHORT, Parser, formatter, nearest
 from hrm_trainer._settings import DEFAULT_DATASET, TrainerSettings, settings_type
 
 NEWEST = "newest"
@@ -129,7 +129,8 @@ def _underscored(word: str) -> str:
         return word
     flag, equals, value = word[2:].partition("=")
     off = "no-" if flag.startswith("no-") else ""
-    return f"--{off}{flag.removeprefix('no-').replace('-', '_')}{equals}{value}"
+    name = flag.removeprefix("no-").replace("-", "_")
+    return f"--{off}{SHORT.get(name, name)}{equals}{value}"
 
 
 def _complete_resume(argv: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from hrm_train import (
     TrainConfig,
     as_arrays,
     checkpoints,
+    compile_problem,
     step_of,
     train,
     wandb_callbacks,
@@ -112,6 +113,8 @@ def run(settings: TrainerSettings) -> None:
             "arch": config.model_dump(),
         }
         directory = RunDirectory.create(settings.runs, task.name if task else "puzzles", kept)
+    if problem := compile_problem():
+        display.say(f"The step is not compiled, which is slower: {problem}")
     callbacks: list[Callback] = [display, StopNotice(display.stopping)]
     if directory is not None:
         display.introduce(settings, model, data, directory.path)

@@ -9,6 +9,7 @@ from hrm_train._checkpoint import (
     save_checkpoint,
     step_of,
 )
+from hrm_train._compiler import compile_problem
 from hrm_train._config import TrainConfig
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
 from hrm_train._files import new_directory
@@ -45,6 +46,7 @@ __all__ = [
     "act_loss",
     "as_arrays",
     "checkpoints",
+    "compile_problem",
     "cosine_with_warmup",
     "cross_entropy",
     "load_checkpoint",

@@ -17,17 +17,26 @@ def train_flops(config: HRMConfig) -> int:
     """Return the floating point operations that one ACT training step of one slot takes.
 
     Counted are the products of the modules, of attention and of the language head, two operations a
-    multiply-add: every call of a module forward, the last call of each twice more for its gradients, and the
-    bootstrap pass. What is computed again to save memory is not counted.
+    multiply-add: every call of a module forward, those that carry gradient twice more, and the bootstrap pass.
+    What is computed again to save memory is not counted.
     """
     D, length = config.hidden_size, config.total_len
-    block = 2 * (4 * D * D + 3 * D * swiglu_width(D, config.expansion)) + 4 * length * D  # a token's
+    mixing = (
+        4 * D * D + 2 * length * D if config.mixer == "attention" else 3 * D * swiglu_width(length, config.expansion)
+    )
+    block = 2 * (mixing + 3 * D * swiglu_width(D, config.expansion))  # a token's
     L_module, H_module = config.L_layers * block, config.H_layers * block
-    forward = config.H_cycles * (config.L_cycles * L_module + H_module)
+    if config.variant == "transformer":
+        forward = with_gradient = H_module
+    elif config.variant == "trm":
+        with_gradient = (config.L_cycles + 1) * L_module
+        forward = config.H_cycles * with_gradient
+    else:
+        with_gradient = L_module + H_module
+        forward = config.H_cycles * (config.L_cycles * L_module + H_module)
     passes = 2 if config.bootstraps else 1
-    per_token = passes * forward + 2 * (L_module + H_module)
     head = 3 * 2 * D * config.vocab_size
-    return length * per_token + config.seq_len * head
+    return length * (passes * forward + 2 * with_gradient) + config.seq_len * head
 
 
 def matmul_rate(dtype: mx.Dtype) -> float:

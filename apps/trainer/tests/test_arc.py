@@ -1,0 +1,46 @@
+"""ARC through the registry: any family with a source of its own works like Sudoku."""
+
+import json
+from pathlib import Path
+
+from hrm_data import get_family
+from hrm_trainer._data import dataset_key
+
+TINY = ["--arch.hidden_size", "16", "--arch.num_heads", "2", "--arch.H_layers", "1", "--arch.L_layers", "1"]
+TINY += ["--arch.halt_max_steps", "1", "--arch.puzzle_emb_ndim", "16", "--train.steps", "2"]
+TINY += ["--train.global_batch_size", "2", "--train.eval_interval", "2"]
+
+
+def save(root: Path, colour: int) -> Path:
+    """A directory of one training and one evaluation task."""
+    task = {part: [{"input": [[1, 2]], "output": [[colour]]}] for part in ("train", "test")}
+    for name in ("training/one.json", "evaluation/two.json"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(json.dumps(task))
+    return root
+
+
+def test_arc_is_trained_from_a_given_source(trainer, cache: Path, tmp_path: Path):
+    source = save(tmp_path / "tasks", 3)
+    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 3, *TINY)
+    assert result.code == 0, result.err
+    assert "12 puzzles to train on, 4 held out" in " ".join(result.out.split())
+    assert list((cache / "hrm" / "datasets").glob("arc1-*"))
+
+
+def test_arc_without_a_source_says_what_to_give(trainer):
+    result = trainer("--dataset", "arc2", "--preset", "cpu")
+    assert result.code == 2
+    assert "arc2 cannot be generated: give its task files as source" in result.err
+    assert "download" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_changed_task_file_makes_another_dataset(tmp_path: Path):
+    source = save(tmp_path / "tasks", 4) / "training" / "one.json"
+    family = get_family("arc1")
+    options = family.options(source=f"{source},{tmp_path / 'tasks' / 'evaluation'}")
+    before = dataset_key(family, options)
+    assert dataset_key(family, options) == before
+    source.write_text(source.read_text() + "\n")
+    assert dataset_key(family, options) != before
