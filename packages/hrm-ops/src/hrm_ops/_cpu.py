@@ -99,20 +99,19 @@ def _swiglu_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.a
 def rms_norm(x: mx.array, eps: float) -> mx.array:
     """Return ``x / sqrt(mean(x**2) + eps)`` over the last axis."""
 
-    def inverse_rms(x: mx.array) -> mx.array:
-        mean = x.square().sum(axis=-1).reshape(-1) / x.shape[-1]
-        return _rows(x, mx.rsqrt(mean + eps))
-
     @_custom_function
-    def norm(x: mx.array) -> mx.array:
-        return x * inverse_rms(x)
+    def norm(x: mx.array) -> tuple[mx.array, mx.array]:
+        mean = x.square().sum(axis=-1).reshape(-1) / x.shape[-1]
+        inverse_rms = _rows(x, mx.rsqrt(mean + eps))
+        return x * inverse_rms, inverse_rms
 
     @norm.vjp
-    def norm_vjp(x: mx.array, cotangent: mx.array, y: mx.array) -> mx.array:
-        inner = (cotangent * y).sum(axis=-1).reshape(-1) / x.shape[-1]
-        return (cotangent - y * _rows(x, inner)) * inverse_rms(x)
+    def norm_vjp(_: mx.array, cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]) -> mx.array:
+        cotangent, (y, inverse_rms) = cotangents[0], outputs
+        inner = (cotangent * y).sum(axis=-1).reshape(-1) / y.shape[-1]
+        return (cotangent - y * _rows(y, inner)) * inverse_rms
 
-    return norm(x)
+    return norm(x)[0]
 
 
 FEW_SCORES = 1 << 15  # up to which one call of mx.fast takes less time than the calls that these kernels consist of
