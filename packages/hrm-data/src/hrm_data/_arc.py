@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hrm_data._arc_grid import PAD, SEQ_LEN, SIDE, VOCAB_SIZE, as_grid, crop, encode_grid
 from hrm_data._errors import HRMDataError
+from hrm_data._lines import grids
 from hrm_data._picture import Picture, draw_grid
 from hrm_data._task import Task
+
+# The colours in which the tasks are shown at arcprize.org.
+_PALETTE = (
+    *("#000000", "#0074d9", "#ff4136", "#2ecc40", "#ffdc00"),
+    *("#aaaaaa", "#f012be", "#ff851b", "#7fdbff", "#870c25"),
+)
 
 
 class ArcTask(Task):
@@ -24,6 +32,7 @@ class ArcTask(Task):
 
     seq_len = SEQ_LEN
     vocab_size = VOCAB_SIZE
+    colours: ClassVar[Mapping[str, str]] = dict(zip(".123456789", _PALETTE, strict=True))
 
     def __init__(self, name: str = "arc1") -> None:
         self.name = name
@@ -58,6 +67,10 @@ class ArcTask(Task):
                         "write colours as digits 0 to 9, and / between rows"
                     )
         return as_grid([[int(char) for char in row] for row in rows], "the puzzle")
+
+    def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Grids in one line each, or in a line for each row with a blank line behind the last."""
+        return grids(lines)
 
     def text(self, board: np.ndarray) -> str:
         """Rows of digits with `/` between them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hrm_data._dihedral import DihedralAugment
 from hrm_data._errors import HRMDataError
+from hrm_data._lines import mazes
 from hrm_data._loader import Augment
 from hrm_data._maze_rules import CHARS, GOAL, PATH, SPACE, START, changed_cells, faults, route_lengths
 from hrm_data._maze_search import distances
@@ -26,6 +28,14 @@ class MazeTask(Task):
     """
 
     vocab_size = len(CHARS) + 1
+    colours: ClassVar[Mapping[str, str]] = {
+        "#": "#2e3440",
+        ".": "#f2f2ee",
+        "S": "#2e8b57",
+        "G": "#c0392b",
+        "o": "#f0b429",
+        "?": "#b48ead",
+    }
 
     def __init__(self, size: int = 30) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or size not in SIZES:
@@ -72,6 +82,10 @@ class MazeTask(Task):
                     )
                 board[row, col] = SPACE if char == "." else CHARS.index(char) + 1
         return board
+
+    def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Mazes in `size` lines or in one; a line that begins with `#` is a comment if it cannot be part of a maze."""
+        return mazes(lines, self.size, CHARS + ".")
 
     def text(self, board: np.ndarray) -> str:
         """A board as one line of `size * size` characters; `?` where a model answered pad."""

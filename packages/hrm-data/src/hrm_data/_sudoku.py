@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from hrm_data._augment import SudokuAugment
 from hrm_data._board import Board, Box, as_board, as_grids
 from hrm_data._errors import HRMDataError
+from hrm_data._lines import square_boards
 from hrm_data._loader import Augment
 from hrm_data._picture import Picture, draw_grid
 from hrm_data._rules import violations
@@ -62,6 +63,10 @@ class SudokuTask(Task):
                     f"is not allowed; use the digits 1..{n} and one of {' '.join(BLANKS)} for a blank"
                 )
         return np.array([value[char] for _, char in chars], np.uint8).reshape(n, n)
+
+    def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Boards in one line, with whatever other fields behind them, or in `n` lines, framed or not."""
+        return square_boards(lines, self.board.n)
 
     def encode(self, board: np.ndarray) -> np.ndarray:
         """Tokens `[n * n]` int32 of a board `[n, n]` or `[n * n]`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from hrm_data._lines import one_a_line
 from hrm_data._loader import Augment
 from hrm_data._picture import Picture
 
@@ -25,6 +27,8 @@ class Task(Protocol):
     """Tokens in an example."""
     vocab_size: int
     """Number of tokens."""
+    colours: ClassVar[Mapping[str, str]] = {}
+    """Colours, `#rrggbb`, in which a screen fills the cells of `render`'s symbols; a symbol without one is written."""
 
     def parse(self, text: str) -> np.ndarray:
         """A board from text that a user wrote; raises `HRMDataError`, naming what is wrong and where."""
@@ -57,6 +61,14 @@ class Task(Protocol):
     def augment(self, *args: Any, **options: Any) -> Augment | None:
         """What `TrainLoader` does to every batch; `options` are the fields of the family's `augmentation`."""
         return None
+
+    def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """The puzzles in the lines of a text: the number of its first line, from 1, and what `parse` shall read.
+
+        Lines are drawn one by one, so that a text may be endless. Comments and blank lines are left out; what is no
+        puzzle is not, so that `parse` can say why. Here every line is a puzzle; override it where it may take several.
+        """
+        return one_a_line(lines)
 
     def check_puzzle(self, puzzle: np.ndarray) -> None:
         """Raise `HRMDataError` if a board that a user wrote cannot be solved for a reason that can be named."""
