@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,11 @@ def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
     words = [COMMAND, "solve", "-", "--runs", str(run.path.parent)]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as running:
-        time.sleep(3)  # until it waits for the puzzle
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write("1..............2\n")
+        running.stdin.flush()
+        assert "stdin, line 1" in running.stdout.readline()  # now it waits for the next puzzle
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=60)
     assert running.returncode == 130

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 import numpy as np
 import pytest
 from hrm_data import SudokuTask
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._open import Checkpoint
-from hrm_evaluator._solve import read_puzzle
+from hrm_evaluator._read import Written, read_board
 from hrm_evaluator.cli import main
-from hrm_model import Batch, Prediction
+from hrm_model import Answer, ContinuousPredictor, Thought
 from hrm_train import RunDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,7 +20,6 @@ Call = Callable[..., tuple[int, str, str]]
 PUZZLE = "12..34..2.4..3.1"
 SOLUTION = "1234341221434321"
 TASK = SudokuTask((2, 2))
-WEIGHTS = Checkpoint(Path("model.safetensors"), None)
 
 
 @pytest.fixture
@@ -31,13 +27,13 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Make the model answer with a given line, after 2 steps."""
 
     def use(line: str) -> None:
-        tokens = TASK.encode(TASK.parse(line))
+        tokens = TASK.encode(TASK.parse(line)).tolist()
 
-        def predict(_: Batch) -> Prediction:
-            one = mx.ones((1,))
-            return Prediction(mx.array(np.eye(6, dtype=np.float32)[tokens])[None], one, -one, mx.array([2]))
+        def answers(self: ContinuousPredictor, batches: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+            for _ in batches:
+                yield Answer(tokens, 2, 1.0, -1.0, (Thought(tokens, 0.0, 0.0), Thought(tokens, 1.0, -1.0)))
 
-        monkeypatch.setattr("hrm_evaluator._solve.Predictor", lambda _: predict)
+        monkeypatch.setattr(ContinuousPredictor, "__call__", answers)
 
     return use
 
@@ -83,7 +79,7 @@ def test_json_is_all_that_is_printed(run: RunDirectory, answer_with: Callable[[s
     assert (code, err) == (0, "")
     assert (found["puzzle"], found["answer"]) == (PUZZLE, SOLUTION)
     assert found["valid"]
-    assert (found["steps"], found["halt_max_steps"]) == (2, 3)
+    assert (found["steps"], found["max_steps"]) == (2, 3)
 
 
 def test_the_model_itself_answers_with_a_whole_line(run: RunDirectory, evaluator: Call) -> None:
@@ -93,21 +89,6 @@ def test_the_model_itself_answers_with_a_whole_line(run: RunDirectory, evaluator
     assert code == (0 if TASK.check(board, answer) else 1)
     assert found["valid"] == TASK.check(board, answer)
     assert 1 <= found["steps"] <= 3
-
-
-def test_a_dash_reads_the_puzzle_from_stdin(
-    run: RunDirectory, answer_with: Callable[[str], None], evaluator: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer_with(SOLUTION)
-    monkeypatch.setattr("sys.stdin", io.StringIO("12..\n34..\n2.4.\n.3.1\n"))
-    assert evaluator("solve", "-", "--checkpoint", run.path)[0] == 0
-
-
-def test_stdin_that_is_not_text_is_refused(run: RunDirectory, evaluator: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
-    code, _, err = evaluator("solve", "-", "--checkpoint", run.path)
-    assert code == 2
-    assert "stdin is not text" in err
 
 
 def test_a_data_path_without_a_task_is_named(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
@@ -167,8 +148,8 @@ def test_a_puzzle_is_read_as_it_is_written_or_its_clues_contradict(cells: list[s
     text = "".join(map("".join, zip(cells, spaces, strict=True)))
     if TASK.violations(TASK.parse(line)).any():
         with pytest.raises(UserError, match="contradict"):
-            read_puzzle(TASK, text, WEIGHTS)
+            read_board(TASK, Written("here", text))
         return
-    board = read_puzzle(TASK, text, WEIGHTS)
+    board = read_board(TASK, Written("here", text))
     assert TASK.text(TASK.decode(TASK.encode(board))) == line
-    np.testing.assert_array_equal(read_puzzle(TASK, line, WEIGHTS), board)
+    np.testing.assert_array_equal(read_board(TASK, Written("here", line)), board)

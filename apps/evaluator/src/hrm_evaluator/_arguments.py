@@ -6,9 +6,10 @@ from argparse import ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import takewhile
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
+from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, CliApp, CliSettingsSource, SettingsConfigDict
 
@@ -17,6 +18,19 @@ from hrm_evaluator._errors import UserError
 Settings = TypeVar("Settings", bound="CommandLine")
 _NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+$")
 _NONE = "\0"  # no argument of a process can be this, so no text of a user's is taken for None
+
+
+def _shielded(word: str) -> str:
+    """Return a word without commas, brackets and quotes, at which pydantic-settings would take it apart."""
+    return "=" + quote(word, safe="", errors="surrogateescape")
+
+
+def _unshielded(word: str) -> str:
+    return unquote(word.removeprefix("="), errors="surrogateescape")
+
+
+Words = list[Annotated[str, BeforeValidator(_unshielded)]]
+"""Any number of words, each as it was written."""
 
 
 class CommandLine(BaseSettings):
@@ -95,7 +109,14 @@ def _adder(settings: type[BaseModel]) -> Any:
 
     def add(parser: ArgumentParser, *names: str, **options: Any) -> Any:
         extra = _extra(_field(settings, options.get("dest", names[0]).split(".")))
-        options["help"] = options["help"].replace(f" (default: {_NONE})", "").replace(" (default: False)", "")
+        options["help"] = (
+            options["help"]
+            .replace(f" (default: {_NONE})", "")
+            .replace(" (default: False)", "")
+            .replace(" (default: [])", "")
+        )
+        if options.get("nargs") and not names[0].startswith("-"):
+            options["type"] = _shielded
         if "metavar" in extra and "metavar" in options:
             options["metavar"] = extra["metavar"]
         if "group" not in extra:

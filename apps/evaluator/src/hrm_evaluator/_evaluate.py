@@ -11,7 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from hrm_evaluator import _boards
-from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_predictor, open_task, open_test_split
+from hrm_evaluator._open import (
+    Checkpoint,
+    find_checkpoint,
+    open_model,
+    open_predictor,
+    open_task,
+    open_test_split,
+)
 from hrm_evaluator._progress import progress
 from hrm_evaluator._score import Evaluation, Example, Tally, score_dataset
 
@@ -26,9 +33,9 @@ _BAR = 30  # characters for all puzzles
 def evaluate(settings: "Evaluate") -> int:
     """Score the model and print the report; return the exit code."""
     checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
-    model = open_model(checkpoint)
+    model = open_model(checkpoint, settings.data_path, settings.task)
     dataset = open_test_split(checkpoint, model, settings.data_path)
-    task = open_task(checkpoint, model, dataset.task)
+    task = open_task(checkpoint, model, dataset.task or settings.task)
     predictor = open_predictor(model, settings, trace=True)
     total = min(dataset.examples, settings.limit or dataset.examples)
     with progress(total) as advance:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlx.core as mx
 from hrm_data import Dataset, HRMDataError, Task, get_task, open_dataset
-from hrm_model import HRM, ContinuousPredictor, HaltingRule, load_model
+from hrm_model import (
+    HRM,
+    ContinuousPredictor,
+    HaltingRule,
+    download_checkpoint,
+    find_reference,
+    is_hub_id,
+    load_model,
+    load_reference,
+)
 from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from hrm_evaluator.cli import Thinking
 
 WEIGHTS, STATE = "model.safetensors", "state.json"
+REFERENCE_CONFIG = "all_config.yaml"
 _MUST_AGREE = ("seq_len", "vocab_size", "num_puzzle_identifiers")
 
 
@@ -40,12 +50,16 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
     """Return the newest checkpoint of the newest run under ``runs``, or what ``path`` stands for.
 
     Args:
-        path: A run directory, a directory with one checkpoint, a file of weights, or None.
+        path: A run directory, a directory with one checkpoint, a file of weights, a checkpoint of the reference, the
+            id of one on the hub, or None.
         runs: Root of the run directories.
 
     Raises:
         UserError: If there is none.
+        HRMModelError: If it cannot be downloaded.
     """
+    if path is not None and is_hub_id(path.as_posix()) and not path.parent.exists():
+        path = download_checkpoint(path.as_posix())
     if path is None or (path / "config.json").is_file():
         try:
             run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
@@ -54,6 +68,8 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
             raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
         raise UserError(f"--checkpoint {path}: does not exist")
+    if path.is_dir() and (path / REFERENCE_CONFIG).is_file() and not (path / WEIGHTS).is_file():
+        return Checkpoint(find_reference(path), None)
     weights = path / WEIGHTS if path.is_dir() else path
     if not weights.is_file():
         raise UserError(f"--checkpoint {path}: has neither {WEIGHTS}, like a checkpoint, nor config.json, like a run")
@@ -65,8 +81,13 @@ def _warn(problem: str) -> None:
     print(f"evaluator: {problem}", file=sys.stderr)
 
 
-def open_model(checkpoint: Checkpoint) -> HRM:
+def open_model(checkpoint: Checkpoint, data_path: Path | None = None, task: str | None = None) -> HRM:
     """Read the model; from a checkpoint only if its sums are right.
+
+    Args:
+        checkpoint: What was found.
+        data_path: Dataset that tells how many tokens a puzzle has, which a checkpoint of the reference does not.
+        task: Name of a task that tells it.
 
     Raises:
         UserError: If the file is cut short.
@@ -74,6 +95,8 @@ def open_model(checkpoint: Checkpoint) -> HRM:
         HRMModelError: If it is damaged otherwise or holds something else.
     """
     directory = checkpoint.weights.parent
+    if checkpoint.weights.name != WEIGHTS and (directory / REFERENCE_CONFIG).is_file():
+        return load_reference(checkpoint.weights, _seq_len(data_path, task))
     in_checkpoint = checkpoint.weights.name == WEIGHTS and (directory / STATE).is_file()
     model = load_checkpoint_model(directory) if in_checkpoint else load_model(checkpoint.weights)
     try:
@@ -136,7 +159,7 @@ def _data_path_of_run(checkpoint: Checkpoint) -> Path:
 
 
 def open_task(checkpoint: Checkpoint, model: HRM, given: Any = None) -> Task | None:
-    """Return the task of a ``task.json``'s content, or else the run's; None where neither says.
+    """Return the task of a name, a ``task.json`` or its content, or else the run's; None where neither says.
 
     Raises:
         UserError: If the task's boards are not those of the model.
@@ -151,3 +174,27 @@ def open_task(checkpoint: Checkpoint, model: HRM, given: Any = None) -> Task | N
         if theirs != ours:
             raise UserError(f"{name} is {theirs} for the task {task.name}, but {ours} in {checkpoint.weights}")
     return task
+
+
+def require_task(checkpoint: Checkpoint, model: HRM, data_path: Path | None, name: str | None) -> Task:
+    """Return the task that a dataset, a name or the run says; see :func:`open_task`.
+
+    Raises:
+        UserError: If none of them says it.
+    """
+    if data_path is not None and not (data_path / "task.json").is_file():
+        raise UserError(f"--data-path {data_path}: has no task.json, which says what its puzzles are")
+    task = open_task(checkpoint, model, data_path or name)
+    if task is None:
+        raise UserError(
+            f"{checkpoint.weights}: no run says which task it was trained on; "
+            "name a dataset directory with a task.json with --data-path, or the task with --task"
+        )
+    return task
+
+
+def _seq_len(data_path: Path | None, task: str | None) -> int | None:
+    """Return the tokens of a dataset's or a task's puzzles; None where neither is given."""
+    if data_path is not None:
+        return open_dataset(data_path, "test").metadata.seq_len
+    return None if task is None else get_task(task).seq_len

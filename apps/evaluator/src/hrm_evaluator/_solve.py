@@ -1,99 +1,167 @@
-"""The command ``evaluator solve``: answer one puzzle of the user's own."""
+"""The command ``evaluator solve``: answer puzzles of the user's own."""
 
 import json
 import sys
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import mlx.core as mx
 import numpy as np
-from hrm_data import HRMDataError, Task
-from hrm_model import HRM, Batch, Predictor
+from hrm_data import Task
 from rich.console import Console
 
 from hrm_evaluator import _boards
+from hrm_evaluator._ahead import Ahead
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_task
+from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_predictor, require_task
+from hrm_evaluator._read import Written, find_written, lines_of, read_board, read_file
+from hrm_evaluator._solver import Solution, Solver, data_path_of
 
 if TYPE_CHECKING:
     from hrm_evaluator.cli import Solve
 
+Asked = tuple[Written, np.ndarray]
+
 
 def solve(settings: "Solve") -> int:
-    """Print the model's answer to a puzzle; return 0 if it is valid and 1 if it breaks the rules."""
-    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
-    model = open_model(checkpoint)
-    task = _task(checkpoint, model, settings)
-    puzzle = read_puzzle(task, _stdin() if settings.puzzle == "-" else settings.puzzle, checkpoint)
-    tokens, steps = _answer(model, task.encode(puzzle))
-    answer = task.decode(tokens)
-    result: dict[str, Any] = {
-        "checkpoint": str(checkpoint.weights),
-        "puzzle": task.text(puzzle),
-        "answer": task.text(answer),
-        "valid": task.check(puzzle, answer),
-        "faults": list(task.explain(puzzle, answer)),
-        "steps": steps,
-        "halt_max_steps": model.config.halt_max_steps,
-    }
-    if settings.as_json:
-        print(json.dumps(result))
-    else:
-        _print(task, task.encode(puzzle), tokens, result)
-    return 0 if result["valid"] else 1
-
-
-def read_puzzle(task: Task, text: str, checkpoint: Checkpoint) -> np.ndarray:
-    """Return the board that a user wrote.
+    """Print the model's answers; return 0 if all are valid, else 1.
 
     Raises:
-        UserError: If it is not a puzzle of this task.
+        UserError: If there is no puzzle at all.
     """
+    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
+    model = open_model(checkpoint, settings.data_path, settings.task)
+    task = require_task(checkpoint, model, settings.data_path, settings.task)
+    predictor = open_predictor(model, settings)
+    data_path = data_path_of(checkpoint, settings.data_path)
+    solver = Solver(
+        model, task, checkpoint.weights, predictor.halting, predictor.max_steps, settings.batch_size, data_path
+    )
+    if len(settings.puzzle) == 1 and settings.puzzle[0] != "-" and settings.file is None:
+        return _solve_one(solver, checkpoint, settings)
+    return _Many(solver, checkpoint, settings).run()
+
+
+def _solve_one(solver: Solver, checkpoint: Checkpoint, settings: "Solve") -> int:
+    written = Written("the puzzle", settings.puzzle[0])
     try:
-        puzzle = task.parse(text)
-        task.check_puzzle(puzzle)
-    except HRMDataError as error:
-        trained = f"the model in {checkpoint.weights} was trained on {task.name}"
-        raise UserError(f"the puzzle is wrong: {error} ({trained})") from error
-    return puzzle
+        board = read_board(solver.task, written)
+    except UserError as error:
+        raise UserError(f"the puzzle is wrong: {error} ({_trained_on(solver, checkpoint)})") from error
+    solution = solver.solve(board)
+    if settings.as_json:
+        print(json.dumps({"checkpoint": str(checkpoint.weights), **_row(solver, solution)}))
+    else:
+        _print(Console(highlight=False), solver, solution)
+    return 0 if solution.valid else 1
 
 
-def _stdin() -> str:
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        raise UserError(f"stdin is not text: {error}") from error
+class _Many:
+    """Puzzles from arguments, a file or stdin: answers come in order, while more may still be on their way."""
+
+    def __init__(self, solver: Solver, checkpoint: Checkpoint, settings: "Solve") -> None:
+        self.solver = solver
+        self.checkpoint = checkpoint
+        self.settings = settings
+        self.console = Console(highlight=False)
+        self.tally: Counter[str] = Counter()
+
+    def run(self) -> int:
+        asked: deque[Written] = deque()
+
+        def boards(burst: Iterable[Written]) -> Iterator[tuple[np.ndarray, str | None]]:
+            for written, board in self._readable(burst):
+                asked.append(written)
+                name = written.name if written.name and self.solver.knows(written.name) else None
+                yield board, name
+
+        for burst in Ahead(_sources(self.settings, self.solver.task)).bursts():
+            for solution in self.solver.solve_many(boards(burst)):
+                self._show(asked.popleft(), solution)
+        return self._verdict()
+
+    def _readable(self, burst: Iterable[Written]) -> Iterator[Asked]:
+        for written in burst:
+            try:
+                yield written, read_board(self.solver.task, written)
+            except UserError as error:
+                self.tally["malformed"] += 1
+                print(f"evaluator: {written.source}: {error}", file=sys.stderr)
+
+    def _show(self, written: Written, solution: Solution) -> None:
+        self.tally["valid" if solution.valid else "not valid"] += 1
+        if self.settings.as_json:
+            print(json.dumps({"source": written.source, **_row(self.solver, solution)}))
+        elif self.settings.boards or set(self.settings.puzzle) - {"-"}:
+            self.console.print(f"{written.source}:", soft_wrap=True, markup=False)
+            _print(self.console, self.solver, solution)
+            print()
+        else:
+            print(f"{solution.text}  {written.source}: {_verdict(solution)} after {solution.steps} steps")
+        sys.stdout.flush()
+
+    def _verdict(self) -> int:
+        answered = self.tally["valid"] + self.tally["not valid"]
+        if not answered:
+            count = self.tally["malformed"]
+            problem = f"none of {count} puzzles can be read" if count else "there is no puzzle in what was given"
+            raise UserError(f"{problem} ({_trained_on(self.solver, self.checkpoint)})")
+        counts = ", ".join(f"{self.tally[key]} {key}" for key in ("valid", "not valid", "malformed") if self.tally[key])
+        print(f"evaluator: {answered} puzzles answered: {counts}", file=sys.stderr)
+        return 0 if set(self.tally) == {"valid"} else 1
 
 
-def _task(checkpoint: Checkpoint, model: HRM, settings: "Solve") -> Task:
-    if settings.data_path is not None and not (settings.data_path / "task.json").is_file():
-        raise UserError(f"--data-path {settings.data_path}: has no task.json, which says what its puzzles are")
-    task = open_task(checkpoint, model, settings.data_path)
-    if task is None:
-        raise UserError(
-            f"{checkpoint.weights}: no run says which task it was trained on; "
-            "name a dataset directory with a task.json with --data-path"
-        )
-    return task
+def _sources(settings: "Solve", task: Task) -> Iterator[Written]:
+    """Find all puzzles that are asked for: those of arguments, then those of the file, or of stdin."""
+    if settings.file is not None:
+        yield from read_file(settings.file, task)
+    for number, text in enumerate(settings.puzzle, start=1):
+        if text == "-":
+            yield from _stdin(task)
+        else:
+            yield Written(f"puzzle {number}", text)
+    if settings.file is None and not settings.puzzle:
+        yield from _stdin(task)
 
 
-def _answer(model: HRM, tokens: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the model's answer to tokens ``[L]``, and the steps after which it would halt."""
-    inputs = mx.array(tokens)[None]
-    unnamed = mx.zeros((1,), mx.int32)  # the blank identifier
-    prediction = Predictor(model)(Batch(inputs=inputs, labels=inputs, puzzle_identifiers=unnamed))
-    return np.array(prediction.tokens[0]), int(np.array(prediction.steps)[0])
+def _stdin(task: Task) -> Iterator[Written]:
+    if sys.stdin.isatty():
+        print("evaluator: type puzzles, one a line; Ctrl-D ends", file=sys.stderr)
+    return find_written(lines_of(sys.stdin.fileno(), close=False), task, "stdin")
 
 
-def _print(task: Task, puzzle: np.ndarray, answer: np.ndarray, result: dict[str, Any]) -> None:
-    console = Console(highlight=False)
-    console.print(_boards.solved(task, puzzle, answer), soft_wrap=True)
-    console.print(f"\n{result['answer']}\n", soft_wrap=True)
-    if result["valid"]:
+def _trained_on(solver: Solver, checkpoint: Checkpoint) -> str:
+    return f"the model in {checkpoint.weights} was trained on {solver.task.name}"
+
+
+def _row(solver: Solver, solution: Solution) -> dict[str, Any]:
+    return {
+        "puzzle": solver.task.text(solution.puzzle),
+        "answer": solution.text,
+        "valid": solution.valid,
+        "faults": list(solution.faults),
+        "steps": solution.steps,
+        "max_steps": solver.max_steps,
+        "confidence": round(solution.confidence, 6),
+    }
+
+
+def _verdict(solution: Solution) -> str:
+    return "valid" if solution.valid else f"not valid, {' and '.join(solution.faults)},"
+
+
+def _print(console: Console, solver: Solver, solution: Solution) -> None:
+    console.print(
+        _boards.solved(solver.task, solver.task.encode(solution.puzzle), solution.record.tokens), soft_wrap=True
+    )
+    console.print(f"\n{solution.text}\n", soft_wrap=True, markup=False)
+    if solution.valid:
         console.print("valid: the answer solves the puzzle", style="green")
     else:
-        broken = " and ".join(result["faults"])
+        broken = " and ".join(solution.faults)
         console.print(f"not valid: the answer {broken} (cells marked !)", style="red")
-    if result["steps"] < result["halt_max_steps"]:
-        console.print(f"the model would halt after {result['steps']} of {result['halt_max_steps']} steps")
+    sure = f"{solution.confidence:.1%} sure of its answer"
+    if solution.steps < solver.max_steps:
+        console.print(f"the model halted after {solution.steps} of {solver.max_steps} steps, {sure}")
     else:
-        console.print(f"the model took all of its {result['halt_max_steps']} steps")
+        console.print(f"the model took all of its {solver.max_steps} steps, {sure}")

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from pydantic_settings import CliPositionalArg, CliSubCommand
 
-from hrm_evaluator._arguments import CommandLine, parse
+from hrm_evaluator._arguments import CommandLine, Words, parse
 from hrm_evaluator._errors import UserError
 
 # MLX, NumPy and rich are imported by the functions that need them, so that --help answers at once.
 
-_USAGE = "evaluator [options]\n       evaluator solve PUZZLE [options]"
+_USAGE = "evaluator [options]\n       evaluator solve [PUZZLE ...] [options]"
 
 
 def _option(default: Any, group: str, description: str, metavar: str = "", **bounds: Any) -> Any:
@@ -30,6 +30,7 @@ class Source(BaseModel):
     )
     runs: Path = _option(Path("runs"), "model", "where the newest run is looked for", "DIR")
     data_path: Path | None = _option(None, "model", "dataset directory (default: the run's own)", "DIR")
+    task: str | None = _option(None, "model", "kind of puzzle, where neither run nor dataset says it", "NAME")
 
 
 class Thinking(BaseModel):
@@ -44,11 +45,15 @@ class Thinking(BaseModel):
     batch_size: int = _option(256, "thinking", "most puzzles at once", "N", ge=1)
 
 
-class Solve(Source):
-    """Solve one puzzle; exit with 1 if the answer breaks the rules."""
+class Solve(Source, Thinking):
+    """Solve puzzles of your own; exit with 1 if an answer breaks the rules or a line could not be read."""
 
-    puzzle: CliPositionalArg[str] = Field(description="the cells in reading order, . for a blank; - reads stdin")
-    as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
+    puzzle: CliPositionalArg[Words] = Field(
+        [], description="cells in reading order, . for a blank; stdin is read if there is none, or for -"
+    )
+    file: Path | None = _option(None, "puzzles", "text with a puzzle a line, CSV, or JSON of ARC tasks", "FILE")
+    boards: bool = _option(False, "report", "draw boards of a file's puzzles too, not one line for each")
+    as_json: bool = _option(False, "report", "print one JSON object for each puzzle and nothing else", alias="json")
 
 
 class Evaluate(Thinking, Source, CommandLine):
@@ -57,7 +62,7 @@ class Evaluate(Thinking, Source, CommandLine):
     limit: int | None = _option(None, "scoring", "score the first N puzzles only (default: all)", "N", ge=1)
     show: int = _option(3, "report", "boards to show", "N", ge=0)
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
-    solve: CliSubCommand[Solve] = Field(description="solve one puzzle of your own")
+    solve: CliSubCommand[Solve] = Field(description="solve puzzles of your own")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
