@@ -6,10 +6,8 @@ from hrm_data._arc_grid import (
     ArcAugmentation,
     crop,
     crop_sizes,
-    dihedral,
     encode_grid,
     parse_identifier,
-    undo_dihedral,
 )
 from hrm_data._arc_read import ArcItem, read_arc
 from hrm_data._archive import read_archive
@@ -17,7 +15,7 @@ from hrm_data._augment import SudokuAugment
 from hrm_data._bar import progress_bar
 from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._csv import read_csv
-from hrm_data._dihedral import DihedralAugment
+from hrm_data._dihedral import DihedralAugment, dihedral, undo_dihedral
 from hrm_data._download import download
 from hrm_data._errors import HRMDataError, HRMDataIOError
 from hrm_data._family import NoOptions, Preset, TaskFamily

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrm_data._arc_grid import COLOURS, END, FIRST_COLOUR, TRANSFORMS
+from hrm_data._arc_grid import COLOURS, END, FIRST_COLOUR
 from hrm_data._arc_pixels import Pixels
+from hrm_data._dihedral import TRANSFORMS
 from hrm_data._random import draw, mix
 
 _PERMUTATIONS = 362_880  # of nine colours

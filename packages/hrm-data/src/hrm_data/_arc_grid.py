@@ -1,4 +1,4 @@
-"""ARC grids and their tokens: the canvas, the eight dihedral transforms, permutations of colours, and the ways back."""
+"""ARC grids and their tokens: the canvas, permutations of colours, and the ways back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from hrm_data._dihedral import TRANSFORMS, dihedral, undo_dihedral
 from hrm_data._errors import HRMDataError
 
 SIDE = 30
@@ -18,27 +19,8 @@ VOCAB_SIZE = 12
 PAD, END, FIRST_COLOUR = 0, 1, 2
 """Tokens: nothing, the end marker to the right of a grid and below it, and the first of ten colours."""
 COLOURS = 10
-TRANSFORMS = 8
 
 _NAME = re.compile(r"(?P<task>.+)_t(?P<transform>[0-7])_(?P<colours>0[1-9]{9})", re.DOTALL)
-
-
-def dihedral(grid: np.ndarray, transform: int) -> np.ndarray:
-    """A grid `[h, w]` rotated or reflected, `[h, w]` or `[w, h]`.
-
-    Transforms 0 to 3 turn counter-clockwise by 0, 90, 180 and 270 degrees, 4 mirrors left and right, 5 top and bottom,
-    6 transposes, 7 transposes along the other diagonal.
-    """
-    if transform not in range(TRANSFORMS):
-        raise HRMDataError(f"the transform is {transform}; the dihedral transforms are 0..{TRANSFORMS - 1}")
-    if transform < 4:
-        return np.rot90(grid, transform)
-    return (np.fliplr(grid), np.flipud(grid), grid.T, np.fliplr(np.rot90(grid)))[transform - 4]
-
-
-def undo_dihedral(grid: np.ndarray, transform: int) -> np.ndarray:
-    """The inverse of `dihedral`: the quarter turns undo each other, the other transforms themselves."""
-    return dihedral(grid, {1: 3, 3: 1}.get(transform, transform))
 
 
 @dataclass(frozen=True)

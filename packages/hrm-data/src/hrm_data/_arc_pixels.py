@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hrm_data._arc_grid import COLOURS, END, FIRST_COLOUR, PAD, SEQ_LEN, SIDE, TRANSFORMS
+from hrm_data._arc_grid import COLOURS, END, FIRST_COLOUR, PAD, SEQ_LEN, SIDE
+from hrm_data._dihedral import TRANSFORMS
 
 _WIDE = SIDE + 1  # the canvas with room for end markers that fall off it
 _TOKENS = 16  # a token takes four bits of a stroke

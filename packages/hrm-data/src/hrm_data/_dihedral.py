@@ -1,4 +1,4 @@
-"""The eight symmetries of a square, for many square grids at once."""
+"""The eight symmetries of a square, for many grids at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
 
 
 def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
-    """Grids `[..., n, n]` moved by one transform, a view.
+    """Grids `[..., h, w]` moved by one transform, a view `[..., h, w]` or `[..., w, h]`.
 
     0 to 3 are that many quarter turns counterclockwise; 4 mirrors left to right, 5 top to bottom, 6 in the main
     diagonal, 7 in the other one.
+
+    Raises:
+        HRMDataError: There is no such transform.
     """
+    if transform not in range(TRANSFORMS):
+        raise HRMDataError(f"the transform is {transform}; the dihedral transforms are 0..{TRANSFORMS - 1}")
     if transform < 4:
         return np.rot90(grids, transform, axes=(-2, -1))
     if transform == 4:
@@ -25,6 +30,11 @@ def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
         return grids[..., ::-1, :]
     flipped = grids.swapaxes(-2, -1)
     return flipped if transform == 6 else flipped[..., ::-1, ::-1]
+
+
+def undo_dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
+    """The inverse of `dihedral`."""
+    return dihedral(grids, INVERSE[transform])
 
 
 def cell_maps(n: int) -> np.ndarray:
