@@ -17,12 +17,14 @@ class Record(NamedTuple):
         labels: What is right ``[L]`` int32, -100 where any answer will do; None where nobody knows.
         puzzle_identifier: Row of the puzzle embedding.
         answer: The model's answer, with the answer after every step if the predictor traces.
+        votes: The answers among which that was chosen, where there was a vote; else empty.
     """
 
     inputs: np.ndarray
     labels: np.ndarray | None
     puzzle_identifier: int
     answer: Answer
+    votes: tuple[Answer, ...] = ()
 
     @property
     def tokens(self) -> np.ndarray:
@@ -35,7 +37,7 @@ def answer_dataset(predictor: ContinuousPredictor, dataset: Dataset, limit: int 
 
     Puzzles are drawn when the predictor has a free slot, and records given out as soon as those before are.
     """
-    return answer_batches(predictor, _batches(dataset, predictor.batch_size, limit))
+    return answer_batches(predictor, dataset_batches(dataset, predictor.batch_size, limit))
 
 
 def answer_batches(predictor: ContinuousPredictor, batches: Iterable[Batch]) -> Iterator[Record]:
@@ -52,7 +54,8 @@ def answer_batches(predictor: ContinuousPredictor, batches: Iterable[Batch]) -> 
         yield Record(*drawn.popleft(), answer)
 
 
-def _batches(dataset: Dataset, batch_size: int, limit: int | None) -> Iterator[Batch]:
+def dataset_batches(dataset: Dataset, batch_size: int, limit: int | None) -> Iterator[Batch]:
+    """Cut the first ``limit`` puzzles of a split into batches; none is padded."""
     left = dataset.examples if limit is None else limit
     for _, batch, real in TestLoader(dataset, batch_size).by_set():
         count = min(real, left)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hrm_data._arc_grid import PAD, SEQ_LEN, SIDE, VOCAB_SIZE, as_grid, crop, encode_grid
+from hrm_data._arc_grid import (
+    COLOURS,
+    PAD,
+    SEQ_LEN,
+    SIDE,
+    TRANSFORMS,
+    VOCAB_SIZE,
+    ArcAugmentation,
+    as_grid,
+    crop,
+    encode_grid,
+)
 from hrm_data._errors import HRMDataError
 from hrm_data._lines import grids
 from hrm_data._picture import Picture, draw_grid
+from hrm_data._symmetry import Symmetry
 from hrm_data._task import Task
 
 # The colours in which the tasks are shown at arcprize.org.
@@ -106,6 +118,23 @@ class ArcTask(Task):
     def measure(self, puzzle: np.ndarray) -> tuple[str, int]:
         """The number of cells."""
         return "cells", int(np.asarray(puzzle).size)
+
+    def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
+        """Turns and reflections with permutations of the colours 1 to 9, without end.
+
+        They move the grid within its canvas. An answer that is no grid turns into the empty canvas.
+        """
+        while True:
+            colours = (0, *(1 + rng.permutation(COLOURS - 1)).tolist())
+            change = ArcAugmentation(int(rng.integers(TRANSFORMS)), colours)
+            yield Symmetry(self._on_canvas(change.apply), self._on_canvas(change.undo))
+
+    def _on_canvas(self, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        def one(canvas: np.ndarray) -> np.ndarray:
+            grid = self.decode(canvas)
+            return encode_grid(change(grid)) if grid.size else np.full(SEQ_LEN, PAD)
+
+        return lambda tokens: np.apply_along_axis(one, -1, tokens).astype(tokens.dtype)
 
     def to_json(self) -> dict[str, Any]:
         """`{"task": "arc1"}`."""

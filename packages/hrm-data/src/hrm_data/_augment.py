@@ -58,7 +58,7 @@ class SudokuAugment:
                 f"example {row} has the clue token {inputs[row, col]} at position {col}, "
                 f"but the label {labels[row, col]}"
             )
-        cells = self._cell_maps(len(inputs), rng)
+        cells = self.cell_maps(len(inputs), rng)
         tokens = np.ones((len(inputs), n + 2), labels.dtype)
         tokens[:, 2:] = rng.random((len(inputs), n)).argsort(axis=1) + 2
         new_labels = np.take_along_axis(tokens, np.take_along_axis(labels, cells, 1).astype(np.intp), 1)
@@ -67,7 +67,7 @@ class SudokuAugment:
             blank &= ~self._hinted(blank, rng)
         return np.where(blank, inputs.dtype.type(BLANK_TOKEN), new_labels.astype(inputs.dtype, copy=False)), new_labels
 
-    def _cell_maps(self, count: int, rng: np.random.Generator) -> np.ndarray:
+    def cell_maps(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """The old cell that comes to each new cell, `[count, n * n]`."""
         rows = _line_maps(count, self.board.cols, self.board.rows, rng)
         cols = _line_maps(count, self.board.rows, self.board.cols, rng)

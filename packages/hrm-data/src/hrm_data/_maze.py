@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hrm_data._dihedral import DihedralAugment
+from hrm_data._dihedral import TRANSFORMS, DihedralAugment, cell_maps
 from hrm_data._errors import HRMDataError
 from hrm_data._lines import mazes
 from hrm_data._loader import Augment
 from hrm_data._maze_rules import CHARS, GOAL, PATH, SPACE, START, changed_cells, faults, route_lengths
 from hrm_data._maze_search import distances
 from hrm_data._picture import Picture, draw_grid
+from hrm_data._symmetry import Symmetry, relabelling
 from hrm_data._task import Task
 
 SIZES = range(4, 65)
@@ -155,6 +156,12 @@ class MazeTask(Task):
     def augment(self, turn: bool = False) -> Augment | None:
         """`DihedralAugment` if mazes shall be turned and mirrored."""
         return DihedralAugment(self.size) if turn else None
+
+    def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
+        """The seven turns and reflections of the square, in random order."""
+        maps = cell_maps(self.size)
+        for transform in (1 + rng.permutation(TRANSFORMS - 1)).tolist():
+            yield relabelling(maps[transform], np.arange(self.vocab_size))
 
     def to_json(self) -> dict[str, Any]:
         """`{"task": "maze", "size": size}`."""

@@ -14,6 +14,7 @@ from hrm_data._lines import square_boards
 from hrm_data._loader import Augment
 from hrm_data._picture import Picture, draw_grid
 from hrm_data._rules import violations
+from hrm_data._symmetry import Symmetry, relabelling
 from hrm_data._task import Task
 
 BLANKS = ".0*_"
@@ -136,6 +137,13 @@ class SudokuTask(Task):
     def augment(self, hints: float = 0.0) -> Augment:
         """`SudokuAugment` for this board."""
         return SudokuAugment(self.board, hints)
+
+    def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
+        """Those of `SudokuAugment`, without end."""
+        augment = SudokuAugment(self.board)
+        while True:
+            digits = 2 + rng.permutation(self.board.n)
+            yield relabelling(augment.cell_maps(1, rng)[0], np.concatenate([[0, 1], digits]))
 
     def to_json(self) -> dict[str, Any]:
         """`{"task": "sudoku", "box": [rows, columns]}`."""

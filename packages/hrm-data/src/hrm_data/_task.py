@@ -10,6 +10,7 @@ import numpy as np
 from hrm_data._lines import one_a_line
 from hrm_data._loader import Augment
 from hrm_data._picture import Picture
+from hrm_data._symmetry import Symmetry
 
 
 @runtime_checkable
@@ -69,6 +70,10 @@ class Task(Protocol):
         puzzle is not, so that `parse` can say why. Here every line is a puzzle; override it where it may take several.
         """
         return one_a_line(lines)
+
+    def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
+        """Symmetries of the task other than the identity, at random, for votes; without end or all there are."""
+        return iter(())
 
     def check_puzzle(self, puzzle: np.ndarray) -> None:
         """Raise `HRMDataError` if a board that a user wrote cannot be solved for a reason that can be named."""

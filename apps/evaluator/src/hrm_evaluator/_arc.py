@@ -1,0 +1,151 @@
+"""Scores ARC as the reference does: every copy of a task votes, and a task may be answered several times."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hrm_data import IGNORE, crop, parse_identifier
+
+from hrm_evaluator._answers import Record
+from hrm_evaluator._errors import UserError
+from hrm_evaluator._vote import VoteBy, confidence
+
+TRIES = (1, 2, 5, 10, 100, 1000)
+_ATTEMPTS = 2
+
+
+@dataclass
+class ArcScore:
+    """Counts over tasks.
+
+    Attributes:
+        by: What ranks the answers to a test: their mean probability of being right, or how many they are.
+        tasks: How many tasks have been counted.
+        solved: By number of tries, the tasks of which every test has its answer among so many first ranks.
+        submission: The two best answers to every test of every task, as the ARC Prize wants them.
+    """
+
+    by: VoteBy = "confidence"
+    tasks: int = 0
+    solved: Counter[int] = field(default_factory=Counter)
+    submission: dict[str, list[dict[str, list[list[int]]]]] = field(default_factory=dict)
+    _name: str | None = None
+    _tests: "dict[tuple[bytes, int], _Test]" = field(default_factory=dict)
+
+    def pass_at(self) -> dict[int, float]:
+        """Shares of tasks by number of tries; 0 where there are none."""
+        return {tries: self.solved[tries] / max(1, self.tasks) for tries in TRIES}
+
+    def add(self, name: str, puzzle: np.ndarray, number: int, label: np.ndarray | None) -> "_Test":
+        """Return the ballot of a test of the task ``name``; the tests of a task must follow each other.
+
+        Args:
+            name: Name of the original task.
+            puzzle: Input grid of the original ``[h, w]``.
+            number: 0, or more for a further test of the same input.
+            label: What is right, a grid, or None where nobody knows.
+
+        Raises:
+            UserError: If the task has been finished before.
+        """
+        if name != self._name:
+            self.finish()
+            if name in self.submission:
+                raise UserError(f"the examples of the ARC task {name} do not follow each other; build the dataset anew")
+            self._name = name
+        key = _key(puzzle), number
+        if key not in self._tests:
+            self._tests[key] = _Test(None if label is None else _key(label))
+        return self._tests[key]
+
+    def finish(self) -> None:
+        """Count the task in hand."""
+        if self._name is None:
+            return
+        ranked = [test.ranked(self.by) for test in self._tests.values()]
+        ranks = [test.rank(grids) for test, grids in zip(self._tests.values(), ranked, strict=True)]
+        self.tasks += 1
+        self.solved.update(tries for tries in TRIES if all(rank < tries for rank in ranks))
+        self.submission[self._name] = [_attempts(grids) for grids in ranked]
+        self._name, self._tests = None, {}
+
+
+class _Test:
+    """The votes for one test of a task: equal grids are one candidate."""
+
+    def __init__(self, label: bytes | None) -> None:
+        self._label = label
+        self._candidates: dict[bytes, list[float]] = {}
+
+    def vote(self, grid: np.ndarray, probability: float) -> None:
+        """Count an answer ``[h, w]`` with the probability that the model gives to its being right."""
+        sums = self._candidates.setdefault(_key(grid), [0, 0.0])
+        sums[0] += 1
+        sums[1] += probability
+
+    def ranked(self, by: VoteBy) -> list[bytes]:
+        """The candidates, best first; of equals, the one that came first."""
+
+        def merit(sums: list[float]) -> tuple[float, float]:
+            count, total = sums
+            return (count, total / count) if by == "majority" else (total / count, count)
+
+        return sorted(self._candidates, key=lambda grid: merit(self._candidates[grid]), reverse=True)
+
+    def rank(self, ranked: Sequence[bytes]) -> float:
+        """Where the right answer stands, from 0; infinite where it does not."""
+        return ranked.index(self._label) if self._label in ranked else float("inf")
+
+
+def score_arc(records: Iterable[Record], identifiers: Sequence[str], score: ArcScore) -> Iterable[Record]:
+    """Count records in ``score`` while they pass by; it is finished when they end.
+
+    Memory is that of the votes for one task. Every answer, and where there was a vote every vote, is cropped at its
+    end markers, turned back to the original task, and counts once.
+    """
+    copy, seen = -1, Counter[bytes]()
+    for record in records:
+        if record.puzzle_identifier != copy:
+            copy = record.puzzle_identifier
+            seen.clear()
+            name, augmentation = parse_identifier(identifiers[copy])
+        undo: Callable[[np.ndarray], np.ndarray] = augmentation.undo if augmentation is not None else np.asarray
+        puzzle = undo(crop(record.inputs))
+        label = None if record.labels is None else undo(crop(np.where(record.labels == IGNORE, 0, record.labels)))
+        key = _key(puzzle)
+        test = score.add(name, puzzle, seen[key], label)
+        seen[key] += 1
+        for vote in record.votes or (record.answer,):
+            test.vote(undo(crop(np.array(vote.tokens))), confidence(vote.q_halt))
+        yield record
+    score.finish()
+
+
+def write_submission(path: Path, submission: dict[str, Any]) -> None:
+    """Write a ``submission.json`` of the ARC Prize.
+
+    Raises:
+        UserError: If the file exists.
+    """
+    try:
+        with path.open("x") as file:
+            json.dump(submission, file)
+    except FileExistsError:
+        raise UserError(f"--submission {path}: exists already; nothing is overwritten, choose another name") from None
+
+
+def _key(grid: np.ndarray) -> bytes:
+    """A grid ``[h, w]`` as bytes, which only equal grids share."""
+    return bytes(grid.shape) + np.ascontiguousarray(grid, np.uint8).tobytes()
+
+
+def _attempts(ranked: Sequence[bytes]) -> dict[str, list[list[int]]]:
+    """The best answers that are grids; the last one again where there are too few, and one black cell without any."""
+    grids = [np.frombuffer(key[2:], np.uint8).reshape(key[0], key[1]).tolist() for key in ranked if len(key) > 2]
+    best = (grids or [[[0]]])[:_ATTEMPTS]
+    best += [best[-1]] * (_ATTEMPTS - len(best))
+    return {f"attempt_{number}": grid for number, grid in enumerate(best, start=1)}

@@ -1,0 +1,41 @@
+"""Changes of a puzzle that can be undone on its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Symmetry(NamedTuple):
+    """A change of a puzzle into another of the same task, whose answers turn into each other.
+
+    Both functions map tokens `[..., seq_len]` to tokens of the same shape and dtype. `undo(apply(x))` is `x` for the
+    tokens of any board.
+    """
+
+    apply: Callable[[np.ndarray], np.ndarray]
+    """What is done to the puzzle."""
+    undo: Callable[[np.ndarray], np.ndarray]
+    """What is done to the model's answer, whatever tokens that has."""
+
+
+def relabelling(cells: np.ndarray, tokens: np.ndarray) -> Symmetry:
+    """The symmetry that moves cells and renames tokens.
+
+    Args:
+        cells: The old cell that comes to each new cell, a permutation `[seq_len]`.
+        tokens: What each token becomes, a permutation `[vocab_size]`.
+    """
+    old_cells, old_tokens = np.argsort(cells), np.argsort(tokens)
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        changed: np.ndarray = tokens.astype(x.dtype)[x[..., cells]]
+        return changed
+
+    def undo(x: np.ndarray) -> np.ndarray:
+        changed: np.ndarray = old_tokens.astype(x.dtype)[x[..., old_cells]]
+        return changed
+
+    return Symmetry(apply, undo)
