@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import IGNORE, ArcAugmentation, encode_grid
+from hrm_data import IGNORE, ArcAugmentation, ArcOptions, build_arc, encode_grid, parse_identifier
 from hrm_evaluator._answers import Record
 from hrm_evaluator._arc import TRIES, ArcScore, score_arc, write_submission
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._vote import VoteBy, confidence
 from hrm_model import Answer
+from hrm_train import RunDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,8 +28,6 @@ def tokens(grid: list[list[int]] | None) -> np.ndarray:
 
 def record(identifier: int, name: str, puzzle: Any, label: Any, answer: Any, q: float) -> Record:
     """What a model that is right up to the augmentation would say."""
-    from hrm_data import parse_identifier
-
     change = parse_identifier(name)[1] or ArcAugmentation()
 
     def moved(grid: Any) -> Any:
@@ -180,3 +180,37 @@ def test_the_probability_is_the_sigmoid_of_q_halt() -> None:
     close = [("t", A, B, C, 1.0), (COPY, A, B, B, 4.0), ("t_t2_0123456789", A, B, B, -1.0)]
     assert confidence(1.0) > (confidence(4.0) + confidence(-1.0)) / 2  # though 1.0 is less than the mean of 4 and -1
     assert scored(close).pass_at()[1] == 0
+
+
+@pytest.fixture(scope="module")
+def arc_run(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., RunDirectory]) -> RunDirectory:
+    """A run on two tasks, one with two tests, that has learnt nothing yet."""
+    root = tmp_path_factory.mktemp("arc")
+    pair = {"input": A, "output": B}
+    tasks = {"training/a": [pair], "evaluation/b": [pair, {"input": B, "output": C}], "evaluation/c": [pair]}
+    for name, tests in tasks.items():
+        path = root / "tasks" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"train": [pair, {"input": C, "output": A}], "test": tests}))
+    dataset = build_arc(root / "arc", ArcOptions(source=(root / "tasks",), augmentations=3))
+    return make_run(root / "runs", dataset, hidden_size=8, puzzle_emb_ndim=8, num_heads=1, halt_max_steps=1)
+
+
+def test_the_command_line_scores_arc_and_writes_a_submission(
+    arc_run: RunDirectory, tmp_path: Path, evaluator: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "submission.json"
+    options = ("--checkpoint", arc_run.path, "--show", 1, "--submission", path)
+    code, out, err = evaluator(*options, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["tasks"] == 2
+    assert list(found["pass_at"]) == ["1", "2", "5", "10", "100", "1000"]
+    submission = json.loads(path.read_text())
+    assert {name: len(tests) for name, tests in submission.items()} == {"b": 2, "c": 1}
+    assert all(sorted(test) == ["attempt_1", "attempt_2"] for tests in submission.values() for test in tests)
+    code, _, err = evaluator(*options)
+    assert (code, "exists already" in err) == (2, True)
+    code, out, err = evaluator(*options[:-2])
+    assert code == 0, err
+    assert "tasks solved" in out

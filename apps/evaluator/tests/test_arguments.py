@@ -18,7 +18,7 @@ Call = Callable[..., tuple[int, str, str]]
         (["--limit"], ["--limit", "expected one argument"]),
         (["--json=yes"], ["--json", "'yes'"]),
         (["--shwo", "3"], ["--shwo", "did you mean --show?"]),
-        (["--colour"], ["--colour", "--batch-size, --checkpoint, --data-path"]),
+        (["--colour"], ["--colour", "--batch-size, --checkpoint, --checkpoints, --data-path"]),
         (["slove", "1234"], ["'slove'", "'solve'"]),
         (["solve", "--file"], ["--file", "expected one argument"]),
         (["solve", "-1.."], ["-1..", "not known"]),

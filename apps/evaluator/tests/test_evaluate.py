@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import Batch, get_task, open_dataset
-from hrm_evaluator._score import score_dataset
+from hrm_data import Batch, Dataset, get_task, open_dataset
+from hrm_evaluator._answers import answer_dataset
+from hrm_evaluator._score import Evaluation, score_records, vote_counts
 from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Thought, load_model
 from hrm_train import RunDirectory
 
@@ -59,6 +60,11 @@ def oracle(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Oracle:
     return made
 
 
+def scored(model: HRM, data: Dataset, batch_size: int) -> Evaluation:
+    predictor = ContinuousPredictor(model, batch_size, trace=True)
+    return score_records(answer_dataset(predictor, data), get_task(data.root), predictor.max_steps, keep=11)
+
+
 def clues_of(dataset: Path) -> list[int]:
     return np.count_nonzero(open_dataset(dataset, "test").sets["all"].inputs > 1, axis=1).tolist()
 
@@ -103,9 +109,8 @@ def test_a_limit_scores_the_first_puzzles_whatever_the_batch_size(
 
 
 def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
-    task = get_task(dataset)
     data = open_dataset(dataset, "test")
-    whole, parts = (score_dataset(ContinuousPredictor(model, n, trace=True), data, task, keep=11) for n in (16, 3))
+    whole, parts = (scored(model, data, n) for n in (16, 3))
     assert whole.score.means() == pytest.approx(parts.score.means())
     assert whole.by_measure == parts.by_measure
     assert (whole.by_step, whole.halted) == (parts.by_step, parts.halted)
@@ -115,8 +120,7 @@ def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model
 
 
 def test_the_tally_by_clues_adds_up_to_the_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
-    predictor = ContinuousPredictor(model, 4, trace=True)
-    result = score_dataset(predictor, open_dataset(dataset, "test"), get_task(dataset))
+    result = scored(model, open_dataset(dataset, "test"), 4)
     assert sum(tally.puzzles for tally in result.by_measure.values()) == result.score.count
     assert sum(tally.exact for tally in result.by_measure.values()) == result.score.exact_accuracy
     assert sum(tally.accuracy for tally in result.by_measure.values()) == pytest.approx(result.score.accuracy)
@@ -157,3 +161,106 @@ def test_without_a_task_there_are_scores_but_no_boards(
     assert "by_clues" not in found
     assert found["boards"] == []
     assert found["puzzles"] == 11
+
+
+def test_the_score_by_step_is_that_of_a_run_with_so_many_steps(run: RunDirectory, evaluator_json: CallJson) -> None:
+    for halting in ("q", "max"):
+        options = ("--checkpoint", run.path, "--halting", halting)
+        whole = evaluator_json(*options, "--max-steps", 5)
+        assert whole["max_steps"] == len(whole["by_step"]) == 5
+        assert sum(row["halted"] for row in whole["by_step"]) == 11
+        assert sum(row["halted"] * row["steps"] for row in whole["by_step"]) == pytest.approx(11 * whole["mean_steps"])
+        for steps in (1, 3):
+            cut = evaluator_json(*options, "--max-steps", steps)
+            row = whole["by_step"][steps - 1]
+            assert (row["accuracy"], row["exact_accuracy"]) == (cut["accuracy"], cut["exact_accuracy"])
+
+
+def test_the_curve_rises_where_the_model_needs_its_second_step(
+    run: RunDirectory, oracle: Oracle, evaluator_json: CallJson
+) -> None:
+    rows = evaluator_json("--checkpoint", run.path)["by_step"]
+    assert [row["exact_accuracy"] for row in rows] == [0, 1, 1]
+    assert [row["halted"] for row in rows] == [0, 11, 0]
+
+
+def test_never_halting_early_takes_every_step(run: RunDirectory, evaluator_json: CallJson) -> None:
+    found = evaluator_json("--checkpoint", run.path, "--halting", "max")
+    assert (found["mean_steps"], found["halting"]) == (3, "max")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--threshold", 0.9), "--threshold is for --halting confidence, but halting is q"),
+        (("--patience", 2, "--halting", "max"), "--patience is for --halting stable, but halting is max"),
+        (("--threshold", 2, "--halting", "confidence"), "--threshold '2': input should be less than or equal to 1"),
+        (("--checkpoints", 9), "ask for fewer"),
+        (("--submission", "s.json"), "its puzzles are sudoku-2x2"),
+        (("--save-predictions", "nowhere/p.npz"), "the directory nowhere does not exist"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    options: tuple[object, ...], says: str, run: RunDirectory, evaluator: Call
+) -> None:
+    code, out, err = evaluator("--checkpoint", run.path, *options)
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+def test_what_is_wrong_with_answers_is_counted(
+    run: RunDirectory, dataset: Path, oracle: Oracle, evaluator: Call, evaluator_json: CallJson
+) -> None:
+    clues = clues_of(dataset)
+    assert evaluator_json("--checkpoint", run.path)["faults"] == {}
+    oracle.wrong_clues = clues[0]
+    found = evaluator_json("--checkpoint", run.path)
+    assert found["valid"] == found["exact_accuracy"] < 1  # a proper puzzle has no other valid answer
+    assert found["equivalent"] == 0
+    assert found["faults"]["breaks the rules"] == clues.count(clues[0])
+    assert "breaks the rules" in evaluator("--checkpoint", run.path)[1]
+
+
+def test_votes_are_reported_for_every_number_of_them(
+    run: RunDirectory, evaluator: Call, evaluator_json: CallJson
+) -> None:
+    options = ("--checkpoint", run.path, "--votes", 3, "--checkpoints", 2)
+    found = evaluator_json(*options)
+    assert [row["votes"] for row in found["by_votes"]] == [1, 2, 5, 6]
+    assert len(found["checkpoints"]) == 2
+    alone = evaluator_json("--checkpoint", run.path)
+    for name in ("accuracy", "exact_accuracy"):
+        assert found["by_votes"][0][name] == alone[name]
+        assert found["by_votes"][-1][name] == found[name]
+    assert "votes  accuracy  exact accuracy" in evaluator(*options)[1]
+
+
+@pytest.mark.parametrize(
+    ("votes", "counts"),
+    [(1, [1]), (2, [1, 2]), (9, [1, 2, 5, 9]), (10, [1, 2, 5, 10]), (90, [1, 2, 5, 10, 20, 50, 90])],
+)
+def test_numbers_of_votes_are_round_ones_and_the_last(votes: int, counts: list[int]) -> None:
+    assert vote_counts(votes) == counts
+
+
+def test_predictions_are_saved_and_never_overwritten(
+    run: RunDirectory, dataset: Path, tmp_path: Path, evaluator: Call, evaluator_json: CallJson
+) -> None:
+    path = tmp_path / "out.npz"
+    found = evaluator_json("--checkpoint", run.path, "--save-predictions", path, "--limit", 7)
+    saved = np.load(path)
+    data = open_dataset(dataset, "test").sets["all"]
+    np.testing.assert_array_equal(saved["inputs"], data.inputs[:7])
+    np.testing.assert_array_equal(saved["labels"], data.labels[:7])
+    right = saved["predictions"] == saved["labels"]
+    assert right.mean() == pytest.approx(found["accuracy"])
+    assert right.all(axis=1).mean() == pytest.approx(found["exact_accuracy"])
+    assert saved["steps"].mean() == pytest.approx(found["mean_steps"])
+    assert ((saved["confidences"] > 0) & (saved["confidences"] < 1)).all()
+    assert saved["puzzle_identifiers"].tolist() == [0] * 7
+    before = path.read_bytes()
+    code, _, err = evaluator("--checkpoint", run.path, "--save-predictions", path)
+    assert code == 2
+    assert f"{path}: exists already" in err
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

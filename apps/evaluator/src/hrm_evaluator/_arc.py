@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ class _Test:
         return ranked.index(self._label) if self._label in ranked else float("inf")
 
 
-def score_arc(records: Iterable[Record], identifiers: Sequence[str], score: ArcScore) -> Iterable[Record]:
+def score_arc(records: Iterable[Record], identifiers: Sequence[str], score: ArcScore) -> Iterator[Record]:
     """Count records in ``score`` while they pass by; it is finished when they end.
 
     Memory is that of the votes for one task. Every answer, and where there was a vote every vote, is cropped at its

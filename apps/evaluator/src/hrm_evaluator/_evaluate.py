@@ -1,75 +1,114 @@
 """The command ``evaluator``: score a model on a test split and report."""
 
 import json
-import math
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hrm_data import IGNORE, Dataset, Task
+from hrm_data import IGNORE, ArcTask, Dataset, Task
 from hrm_model import ContinuousPredictor
-from rich.console import Console
-from rich.table import Table
 
-from hrm_evaluator import _boards
-from hrm_evaluator._open import (
-    Checkpoint,
-    find_checkpoint,
-    open_model,
-    open_predictor,
-    open_task,
-    open_test_split,
-)
+from hrm_evaluator._answers import Record, answer_dataset
+from hrm_evaluator._arc import ArcScore, score_arc, write_submission
+from hrm_evaluator._errors import UserError
+from hrm_evaluator._open import open_predictor, open_task, open_test_split
 from hrm_evaluator._progress import progress
-from hrm_evaluator._score import Evaluation, Example, Tally, score_dataset
+from hrm_evaluator._report import print_report
+from hrm_evaluator._save import check_new, save_predictions
+from hrm_evaluator._score import Evaluation, Example, score_records
+from hrm_evaluator._several import Opened, open_models
+from hrm_evaluator._vote import VoteBy, choose_symmetries, vote_dataset
 
 if TYPE_CHECKING:
     from hrm_evaluator.cli import Evaluate
 
-_MOST_ROWS = 8
-_MOST_STEPS = 16  # lines of the table of steps
-_BAR = 30  # characters for all puzzles
-
 
 def evaluate(settings: "Evaluate") -> int:
     """Score the model and print the report; return the exit code."""
-    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
-    model = open_model(checkpoint, settings.data_path, settings.task)
+    if settings.save_predictions is not None:
+        check_new("--save-predictions", settings.save_predictions)
+    if settings.submission is not None:
+        check_new("--submission", settings.submission)
+    opened = open_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    checkpoint, model = opened[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
-    predictor = open_predictor(model, settings, trace=True)
+    predictors = [open_predictor(one.model, settings, trace=True) for one in opened]
+    arc = _arc_score(settings, dataset, task)
     total = min(dataset.examples, settings.limit or dataset.examples)
+    records = _records(settings, predictors, dataset, task, total)
+    if arc is not None:
+        records = score_arc(records, dataset.identifiers, arc)
+    if settings.save_predictions is not None:
+        records = save_predictions(records, settings.save_predictions, total, dataset.metadata.seq_len)
+    for predictor in predictors:
+        predictor.prepare(total * settings.votes)
+    start = time.perf_counter()
     with progress(total) as advance:
-        result = score_dataset(
-            predictor,
-            dataset,
+        result = score_records(
+            records,
             task,
-            limit=settings.limit,
+            predictors[0].max_steps,
             keep=settings.show,
+            vote_by=_vote_by(settings, task),
             advance=advance,
         )
-    summary = _summary(checkpoint, dataset, result, predictor)
+    seconds = time.perf_counter() - start
+    if arc is not None and settings.submission is not None:
+        write_submission(settings.submission, arc.submission)
+    summary = _summary(opened, dataset, result, predictors[0]) | {"puzzles_per_second": total / seconds}
+    if arc is not None:
+        summary |= {"tasks": arc.tasks, "pass_at": arc.pass_at()}
+    elif task is not None:
+        of = max(1, result.score.count)
+        summary |= {"valid": result.valid / of, "equivalent": result.equivalent / of, "faults": result.faults}
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
         print(json.dumps({**summary, **_measured(result), "boards": boards}))
-        return 0
-    console = Console(highlight=False)
-    _print_summary(console, summary)
-    _print_by_step(console, result)
-    if result.measure is not None and len(result.by_measure) > 1:
-        _print_by_measure(console, result.measure, result.by_measure)
-    if task is not None:
-        _print_boards(console, task, result.examples)
-    elif result.examples:
-        console.print("\nNo boards: neither the dataset nor the run says which task this is.")
+    else:
+        print_report(summary, result, arc, task)
     return 0
 
 
+def _records(
+    settings: "Evaluate", predictors: list[ContinuousPredictor], dataset: Dataset, task: Task | None, total: int
+) -> Iterator[Record]:
+    symmetries = choose_symmetries(task, settings.votes)
+    if not symmetries and len(predictors) == 1:
+        return answer_dataset(predictors[0], dataset, total)
+    return vote_dataset(predictors, dataset, symmetries, _vote_by(settings, task), total)
+
+
+def _vote_by(settings: "Evaluate", task: Task | None) -> VoteBy:
+    return settings.vote_by or ("confidence" if isinstance(task, ArcTask) else "majority")
+
+
+def _arc_score(settings: "Evaluate", dataset: Dataset, task: Task | None) -> ArcScore | None:
+    """Return what ARC tasks are counted in; None for puzzles of another kind.
+
+    Raises:
+        UserError: If a submission is asked for that there cannot be.
+    """
+    if isinstance(task, ArcTask) and dataset.identifiers:
+        return ArcScore(_vote_by(settings, task))
+    if settings.submission is not None:
+        why = (
+            f"its puzzles are {task.name if task else 'of an unknown task'}"
+            if not isinstance(task, ArcTask)
+            else ("it has no identifiers.json, which names the tasks")
+        )
+        raise UserError(f"--submission: {dataset.root} is no ARC dataset to hand in: {why}")
+    return None
+
+
 def _summary(
-    checkpoint: Checkpoint, dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
+    opened: list[Opened], dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
 ) -> dict[str, Any]:
     means = result.score.means()
     return {
-        "checkpoint": str(checkpoint.weights),
+        "checkpoint": str(opened[0].checkpoint.weights),
+        "checkpoints": [str(one.checkpoint.weights) for one in opened],
         "data_path": str(dataset.root),
         "puzzles": result.score.count,
         "accuracy": means["accuracy"],
@@ -79,11 +118,15 @@ def _summary(
         "max_steps": predictor.max_steps,
         "halt_max_steps": predictor.model.config.halt_max_steps,
         "halting_accuracy": means["q_halt_accuracy"],
-        "puzzles_per_second": result.puzzles_per_second,
         "by_step": [
             {"steps": steps, "halted": result.halted[steps], **tally.means()}
             for steps, tally in enumerate(result.by_step, start=1)
         ],
+        **(
+            {"by_votes": [{"votes": votes, **tally.means()} for votes, tally in sorted(result.by_votes.items())]}
+            if result.by_votes
+            else {}
+        ),
     }
 
 
@@ -112,70 +155,3 @@ def _board_rows(task: Task | None, examples: list[Example], pad_id: int) -> list
         }
         for example in examples
     ]
-
-
-def _print_summary(console: Console, summary: dict[str, Any]) -> None:
-    console.print(f"checkpoint  {summary['checkpoint']}", soft_wrap=True)
-    console.print(f"dataset     {summary['data_path']}, test split\n", soft_wrap=True)
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
-    table.add_row("puzzles", f"{summary['puzzles']}")
-    table.add_row("accuracy", f"{summary['accuracy']:.2%}", "cells that are right")
-    table.add_row("exact accuracy", f"{summary['exact_accuracy']:.2%}", "puzzles without a wrong cell", style="bold")
-    table.add_row(
-        "mean steps", f"{summary['mean_steps']:.2f}", f"of at most {summary['max_steps']}, halting {summary['halting']}"
-    )
-    table.add_row(
-        "halting accuracy", f"{summary['halting_accuracy']:.2%}", "puzzles of which the model knows if it is right"
-    )
-    table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "without the compiler's time")
-    console.print(table)
-
-
-def _print_by_step(console: Console, result: Evaluation) -> None:
-    """Show how many puzzles halted after each step, and the score if none had got more steps."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for title in ("steps", "halted", "accuracy", "exact accuracy"):
-        table.add_column(title, justify="right")
-    width = math.ceil(len(result.by_step) / _MOST_STEPS)
-    for start in range(1, len(result.by_step) + 1, width):
-        steps = range(start, min(start + width, len(result.by_step) + 1))
-        halted = sum(result.halted[step] for step in steps)
-        shares = (f"{share:.2%}" for share in result.by_step[steps[-1] - 1].means().values())
-        name = f"{start}" if len(steps) == 1 else f"{start} to {steps[-1]}"
-        table.add_row(name, f"{halted}", *shares, "#" * round(_BAR * halted / max(1, result.score.count)))
-    console.print()
-    console.print(table)
-
-
-def _print_by_measure(console: Console, measure: str, tallies: dict[int, Tally]) -> None:
-    least, most = min(tallies), max(tallies)
-    width = math.ceil((most - least + 1) / _MOST_ROWS)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for title in (measure, "puzzles", "accuracy", "exact accuracy"):
-        table.add_column(title, justify="right")
-    for start in range(least, most + 1, width):
-        stop = min(start + width - 1, most)
-        tally = Tally()
-        for value in range(start, stop + 1):
-            tally += tallies.get(value, Tally())
-        if tally.puzzles:
-            values = f"{start}" if start == stop else f"{start} to {stop}"
-            table.add_row(values, f"{tally.puzzles}", *(f"{share:.2%}" for share in tally.means().values()))
-    console.print()
-    console.print(table)
-
-
-def _print_boards(console: Console, task: Task, examples: list[Example]) -> None:
-    any_marked = False
-    for number, example in enumerate(examples, start=1):
-        asked = example.solution != IGNORE
-        wrong = int(np.count_nonzero(asked & (example.answer != example.solution)))
-        any_marked |= wrong > 0 and task.render(task.decode(example.answer)).width <= _boards.WIDE
-        verdict = f"{wrong} of {np.count_nonzero(asked)} cells wrong" if wrong else "solved"
-        console.print(f"\n{number}: {verdict}")
-        console.print(_boards.scored(task, *example), soft_wrap=True)
-    if any_marked:
-        console.print(f"\n{_boards.LEGEND}", style="dim")

@@ -63,7 +63,7 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
     if path is None or (path / "config.json").is_file():
         try:
             run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
-            return Checkpoint(run.newest_checkpoint(report=_warn) / WEIGHTS, run)
+            return Checkpoint(run.newest_checkpoint(report=warn) / WEIGHTS, run)
         except HRMTrainError as error:
             raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
@@ -77,7 +77,7 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
     return Checkpoint(weights, RunDirectory(root) if (root / "config.json").is_file() else None)
 
 
-def _warn(problem: str) -> None:
+def warn(problem: str) -> None:
     print(f"evaluator: {problem}", file=sys.stderr)
 
 

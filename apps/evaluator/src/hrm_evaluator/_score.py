@@ -1,16 +1,16 @@
 """Runs a model over a dataset and adds up how well it does."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 import numpy as np
-from hrm_data import IGNORE, Dataset, Task
-from hrm_model import ContinuousPredictor, Score
+from hrm_data import IGNORE, Task
+from hrm_model import Score
 
-from hrm_evaluator._answers import Record, answer_dataset
+from hrm_evaluator._answers import Record
+from hrm_evaluator._vote import VoteBy, winner
 
 
 class Example(NamedTuple):
@@ -50,56 +50,46 @@ class Evaluation:
         by_step: Sums for the answers that there were after the first step, the second, ... A puzzle that has halted
             keeps its answer, so that entry ``k - 1`` is the score with at most ``k`` steps.
         halted: How many puzzles halted after each number of steps.
+        by_votes: Sums for the answers that the first so many votes choose; empty where there was no vote.
+        valid: How many answers the task accepts.
+        equivalent: How many of them are other than what the dataset holds for right.
+        faults: How many answers the task finds each fault with.
         measure: What the task counts puzzles by, such as ``clues``; None where it does not.
         by_measure: Sums over the puzzles of one such number.
         examples: The first few puzzles.
-        puzzles_per_second: Without the compiler's time.
     """
 
     score: Score = field(default_factory=Score)
     by_step: list[Tally] = field(default_factory=list)
     halted: Counter[int] = field(default_factory=Counter)
+    by_votes: dict[int, Tally] = field(default_factory=dict)
+    valid: int = 0
+    equivalent: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
     measure: str | None = None
     by_measure: dict[int, Tally] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
-    puzzles_per_second: float = 0.0
-
-
-def score_dataset(
-    predictor: ContinuousPredictor,
-    dataset: Dataset,
-    task: Task | None,
-    *,
-    limit: int | None = None,
-    keep: int = 0,
-    advance: Callable[[int], None] = lambda _: None,
-) -> Evaluation:
-    """Answer the first ``limit`` puzzles of a dataset and score the answers.
-
-    Args:
-        predictor: Answers; it has to trace.
-        dataset: What it is scored on.
-        task: Says what puzzles are counted by.
-        limit: How many puzzles; None for all.
-        keep: How many of them the result lists as examples.
-        advance: Told how many puzzles were answered since the last call.
-    """
-    total = min(dataset.examples, limit or dataset.examples)
-    predictor.prepare(total)
-    start = time.perf_counter()
-    result = score_records(answer_dataset(predictor, dataset, total), task, predictor.max_steps, keep, advance)
-    result.puzzles_per_second = total / (time.perf_counter() - start)
-    return result
 
 
 def score_records(
     records: Iterable[Record],
     task: Task | None,
     max_steps: int,
+    *,
     keep: int = 0,
+    vote_by: VoteBy = "majority",
     advance: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
-    """Score answers with a trace, of at most ``max_steps`` steps."""
+    """Score answers.
+
+    Args:
+        records: Answers with a trace; those without labels are passed over.
+        task: Says what is wrong with answers, and what puzzles are counted by.
+        max_steps: Most steps that a puzzle had.
+        keep: How many of the first puzzles the result lists as examples.
+        vote_by: How votes, if there are any, choose an answer.
+        advance: Told how many puzzles were answered since the last call.
+    """
     result = Evaluation(by_step=[Tally() for _ in range(max_steps)])
     for record in records:
         advance(1)
@@ -109,11 +99,21 @@ def score_records(
             result.examples.append(Example(record.inputs, record.tokens, record.labels))
         asked = record.labels != IGNORE
         if asked.any():
-            _count(result, record, record.labels, asked, task)
+            is_right = _count(result, record, record.labels, asked)
+            _count_votes(result, record, record.labels, asked, vote_by)
+            if task is not None:
+                _ask_task(result, record, is_right, task)
     return result
 
 
-def _count(result: Evaluation, record: Record, labels: np.ndarray, asked: np.ndarray, task: Task | None) -> None:
+def vote_counts(votes: int) -> list[int]:
+    """Numbers of votes that are reported: 1, 2, 5, 10, 20, 50, ... below all, and all."""
+    steps = (digit * 10**power for power in range(len(str(votes))) for digit in (1, 2, 5))
+    return [*(count for count in steps if count < votes), votes]
+
+
+def _count(result: Evaluation, record: Record, labels: np.ndarray, asked: np.ndarray) -> bool:
+    """Add a puzzle to the sums, and say whether it is solved."""
     answer = record.answer
     thoughts = np.array([thought.tokens for thought in answer.trace])  # [steps, L]
     right = (thoughts == labels)[:, asked]
@@ -124,8 +124,25 @@ def _count(result: Evaluation, record: Record, labels: np.ndarray, asked: np.nda
     is_right = bool(exact[-1])
     result.score += Score(1, float(accuracy[-1]), is_right, (answer.q_halt >= 0) == is_right, answer.steps)
     result.halted[answer.steps] += 1
-    measured = None if task is None else task.measure(task.decode(record.inputs))
+    return is_right
+
+
+def _count_votes(result: Evaluation, record: Record, labels: np.ndarray, asked: np.ndarray, by: VoteBy) -> None:
+    for votes in vote_counts(len(record.votes)) if record.votes else ():
+        right = (np.array(winner(record.votes[:votes], by).tokens) == labels)[asked]
+        tally = result.by_votes.setdefault(votes, Tally())
+        tally += Tally(1, float(right.mean()), int(right.all()))
+
+
+def _ask_task(result: Evaluation, record: Record, is_right: bool, task: Task) -> None:
+    puzzle, answer = task.decode(record.inputs), task.decode(record.tokens)
+    faults = {} if task.check(puzzle, answer) else task.explain(puzzle, answer)
+    result.valid += not faults
+    result.equivalent += not faults and not is_right
+    result.faults.update(list(faults))
+    measured = task.measure(puzzle)
     if measured is not None:
         result.measure, value = measured
         tally = result.by_measure.setdefault(value, Tally())
-        tally += Tally(1, float(accuracy[-1]), int(is_right))
+        accuracy = float(np.mean((record.tokens == record.labels)[record.labels != IGNORE]))
+        tally += Tally(1, accuracy, int(is_right))

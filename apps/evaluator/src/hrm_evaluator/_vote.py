@@ -65,11 +65,12 @@ def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
     for vote in votes:
         groups.setdefault(tuple(vote.tokens), []).append(vote)
 
-    def rank(group: list[Answer]) -> tuple[float, float]:
+    def rank(group: Sequence[Answer]) -> tuple[float, float]:
         mean = sum(confidence(vote.q_halt) for vote in group) / len(group)
         return (len(group), mean) if by == "majority" else (mean, len(group))
 
-    return max(max(groups.values(), key=rank), key=lambda vote: vote.q_halt)
+    best = max(groups.values(), key=rank)
+    return max(best, key=lambda vote: vote.q_halt)
 
 
 def confidence(q_halt: float) -> float:

@@ -60,6 +60,13 @@ class Evaluate(Thinking, Source, CommandLine):
     """Score a trained Hierarchical Reasoning Model on the test split of its dataset."""
 
     limit: int | None = _option(None, "scoring", "score the first N puzzles only (default: all)", "N", ge=1)
+    votes: int = _option(1, "scoring", "answer symmetric copies too, and vote", "K", ge=1)
+    checkpoints: int = _option(1, "scoring", "let the run's newest N vote", "N", ge=1)
+    vote_by: Literal["majority", "confidence"] | None = _option(
+        None, "scoring", "majority (default) or confidence (ARC)", "RULE"
+    )
+    save_predictions: Path | None = _option(None, "report", "write every answer to FILE.npz", "FILE")
+    submission: Path | None = _option(None, "report", "write an ARC Prize submission.json", "FILE")
     show: int = _option(3, "report", "boards to show", "N", ge=0)
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
     solve: CliSubCommand[Solve] = Field(description="solve puzzles of your own")
