@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import IGNORE, ArcAugmentation, ArcOptions, build_arc, encode_grid, parse_identifier
+from hrm_data import IGNORE, ArcAugmentation, ArcOptions, ArcTask, build_arc, encode_grid, parse_identifier
 from hrm_evaluator._answers import Record
 from hrm_evaluator._arc import TRIES, ArcScore, score_arc, write_submission
 from hrm_evaluator._errors import UserError
@@ -43,7 +43,7 @@ def scored(predictions: list[Prediction], by: VoteBy = "confidence") -> ArcScore
     names = ["<blank>", *dict.fromkeys(p[0] for p in predictions)]
     score = ArcScore(by)
     records = (record(names.index(p[0]), *p) for p in predictions)
-    assert len(list(score_arc(records, names, score))) == len(predictions)
+    assert len(list(score_arc(records, ArcTask(), names, score))) == len(predictions)
     return score
 
 
@@ -90,7 +90,7 @@ def test_every_vote_of_a_record_counts() -> None:
     one = record(1, "t", A, B, C, 0.0)
     votes = (one.answer, Answer(tokens(B).tolist(), 1, 3.0, 0.0))
     score = ArcScore()
-    list(score_arc([one._replace(votes=votes)], ["<blank>", "t"], score))
+    list(score_arc([one._replace(votes=votes)], ArcTask(), ["<blank>", "t"], score))
     assert score.pass_at()[1] == 1
 
 
@@ -159,7 +159,7 @@ def test_memory_does_not_grow_with_the_number_of_tasks() -> None:
     for tasks in (4, 40):
         score = ArcScore()
         tracemalloc.start()
-        for _ in score_arc(records(tasks), names, score):
+        for _ in score_arc(records(tasks), ArcTask(), names, score):
             pass
         score.submission.clear()  # which has to grow
         peaks.append(tracemalloc.get_traced_memory()[1])

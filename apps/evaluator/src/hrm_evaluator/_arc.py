@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hrm_data import IGNORE, crop, parse_identifier
+from hrm_data import IGNORE, Task
 
 from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
@@ -101,26 +101,26 @@ class _Test:
         return ranked.index(self._label) if self._label in ranked else float("inf")
 
 
-def score_arc(records: Iterable[Record], identifiers: Sequence[str], score: ArcScore) -> Iterator[Record]:
+def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str], score: ArcScore) -> Iterator[Record]:
     """Count records in ``score`` while they pass by; it is finished when they end.
 
-    Memory is that of the votes for one task. Every answer, and where there was a vote every vote, is cropped at its
-    end markers, turned back to the original task, and counts once.
+    Memory is that of the votes for one task. Every answer, and where there was a vote every vote, is turned back to a
+    grid of the original, as ``task`` does it, and counts once.
     """
     copy, seen = -1, Counter[bytes]()
     for record in records:
         if record.puzzle_identifier != copy:
             copy = record.puzzle_identifier
             seen.clear()
-            name, augmentation = parse_identifier(identifiers[copy])
-        undo: Callable[[np.ndarray], np.ndarray] = augmentation.undo if augmentation is not None else np.asarray
-        puzzle = undo(crop(record.inputs))
-        label = None if record.labels is None else undo(crop(np.where(record.labels == IGNORE, 0, record.labels)))
+            original = task.original(identifiers[copy])
+            assert original is not None
+        puzzle = original.board(record.inputs)
+        label = None if record.labels is None else original.board(np.where(record.labels == IGNORE, 0, record.labels))
         key = _key(puzzle)
-        test = score.add(name, puzzle, seen[key], label)
+        test = score.add(original.name, puzzle, seen[key], label)
         seen[key] += 1
         for vote in record.votes or (record.answer,):
-            test.vote(undo(crop(np.array(vote.tokens))), confidence(vote.q_halt))
+            test.vote(original.board(np.array(vote.tokens)), confidence(vote.q_halt))
         yield record
     score.finish()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hrm_data import IGNORE, ArcTask, Dataset, Task
+from hrm_data import IGNORE, Dataset, Task
 from hrm_model import ContinuousPredictor
 
 from hrm_evaluator._answers import Record, answer_dataset
@@ -35,11 +35,13 @@ def evaluate(settings: "Evaluate") -> int:
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
     predictors = [open_predictor(one.model, settings, trace=True) for one in opened]
-    arc = _arc_score(settings, dataset, task)
+    copies_vote = _copies_vote(settings, dataset, task)
+    vote_by: VoteBy = settings.vote_by or ("confidence" if copies_vote else "majority")
+    arc = ArcScore(vote_by) if copies_vote else None
     total = min(dataset.examples, settings.limit or dataset.examples)
-    records = _records(settings, predictors, dataset, task, total)
-    if arc is not None:
-        records = score_arc(records, dataset.identifiers, arc)
+    records = _records(settings, predictors, dataset, task, vote_by)
+    if arc is not None and task is not None:
+        records = score_arc(records, task, dataset.identifiers, arc)
     if settings.save_predictions is not None:
         records = save_predictions(records, settings.save_predictions, total, dataset.metadata.seq_len)
     for predictor in predictors:
@@ -51,7 +53,7 @@ def evaluate(settings: "Evaluate") -> int:
             task,
             predictors[0].max_steps,
             keep=settings.show,
-            vote_by=_vote_by(settings, task),
+            vote_by=vote_by,
             advance=advance,
         )
     seconds = time.perf_counter() - start
@@ -72,34 +74,29 @@ def evaluate(settings: "Evaluate") -> int:
 
 
 def _records(
-    settings: "Evaluate", predictors: list[ContinuousPredictor], dataset: Dataset, task: Task | None, total: int
+    settings: "Evaluate", predictors: list[ContinuousPredictor], dataset: Dataset, task: Task | None, by: VoteBy
 ) -> Iterator[Record]:
     symmetries = choose_symmetries(task, settings.votes)
     if not symmetries and len(predictors) == 1:
-        return answer_dataset(predictors[0], dataset, total)
-    return vote_dataset(predictors, dataset, symmetries, _vote_by(settings, task), total)
+        return answer_dataset(predictors[0], dataset, settings.limit)
+    return vote_dataset(predictors, dataset, symmetries, by, settings.limit)
 
 
-def _vote_by(settings: "Evaluate", task: Task | None) -> VoteBy:
-    return settings.vote_by or ("confidence" if isinstance(task, ArcTask) else "majority")
-
-
-def _arc_score(settings: "Evaluate", dataset: Dataset, task: Task | None) -> ArcScore | None:
-    """Return what ARC tasks are counted in; None for puzzles of another kind.
+def _copies_vote(settings: "Evaluate", dataset: Dataset, task: Task | None) -> bool:
+    """Whether the examples are copies of puzzles that have several tries, as in ARC.
 
     Raises:
         UserError: If a submission is asked for that there cannot be.
     """
-    if isinstance(task, ArcTask) and dataset.identifiers:
-        return ArcScore(_vote_by(settings, task))
+    if task is not None and dataset.identifiers and task.original(dataset.identifiers[0]) is not None:
+        return True
     if settings.submission is not None:
-        why = (
-            f"its puzzles are {task.name if task else 'of an unknown task'}"
-            if not isinstance(task, ArcTask)
-            else ("it has no identifiers.json, which names the tasks")
+        kind = "of an unknown task" if task is None else f"{task.name}"
+        raise UserError(
+            f"--submission: {dataset.root} is nothing to hand in: its puzzles are {kind}, and it names "
+            f"{len(dataset.identifiers)} of them in identifiers.json; choose an ARC dataset with --data-path"
         )
-        raise UserError(f"--submission: {dataset.root} is no ARC dataset to hand in: {why}")
-    return None
+    return False
 
 
 def _summary(
@@ -108,7 +105,6 @@ def _summary(
     means = result.score.means()
     return {
         "checkpoint": str(opened[0].checkpoint.weights),
-        "checkpoints": [str(one.checkpoint.weights) for one in opened],
         "data_path": str(dataset.root),
         "puzzles": result.score.count,
         "accuracy": means["accuracy"],
@@ -122,11 +118,16 @@ def _summary(
             {"steps": steps, "halted": result.halted[steps], **tally.means()}
             for steps, tally in enumerate(result.by_step, start=1)
         ],
-        **(
-            {"by_votes": [{"votes": votes, **tally.means()} for votes, tally in sorted(result.by_votes.items())]}
-            if result.by_votes
-            else {}
-        ),
+        **_voted(opened, result),
+    }
+
+
+def _voted(opened: list[Opened], result: Evaluation) -> dict[str, Any]:
+    if not result.by_votes:
+        return {}
+    return {
+        "checkpoints": [str(one.checkpoint.weights) for one in opened],
+        "by_votes": [{"votes": votes, **tally.means()} for votes, tally in sorted(result.by_votes.items())],
     }
 
 

@@ -37,7 +37,7 @@ from hrm_data._registry import family_version, get_family, get_task, task_names,
 from hrm_data._solver import Solved, solve
 from hrm_data._split import split_of
 from hrm_data._sudoku import SudokuTask
-from hrm_data._symmetry import Symmetry, relabelling
+from hrm_data._symmetry import Original, Symmetry, relabelling
 from hrm_data._task import Task
 from hrm_data._write import one_example_each, write_dataset
 
@@ -58,6 +58,7 @@ __all__ = [
     "MazeTask",
     "Mazes",
     "NoOptions",
+    "Original",
     "Picture",
     "PrefetchLoader",
     "Preset",

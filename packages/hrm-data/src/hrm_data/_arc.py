@@ -19,11 +19,12 @@ from hrm_data._arc_grid import (
     as_grid,
     crop,
     encode_grid,
+    parse_identifier,
 )
 from hrm_data._errors import HRMDataError
 from hrm_data._lines import grids
 from hrm_data._picture import Picture, draw_grid
-from hrm_data._symmetry import Symmetry
+from hrm_data._symmetry import Original, Symmetry
 from hrm_data._task import Task
 
 # The colours in which the tasks are shown at arcprize.org.
@@ -128,6 +129,12 @@ class ArcTask(Task):
             colours = (0, *(1 + rng.permutation(COLOURS - 1)).tolist())
             change = ArcAugmentation(int(rng.integers(TRANSFORMS)), colours)
             yield Symmetry(self._on_canvas(change.apply), self._on_canvas(change.undo))
+
+    def original(self, identifier: str) -> Original:
+        """The task that an identifier `name_t<transform>_<colours>` is a copy of."""
+        name, change = parse_identifier(identifier)
+        undo = (change or ArcAugmentation()).undo
+        return Original(name, lambda tokens: undo(crop(tokens)))
 
     def _on_canvas(self, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
         def one(canvas: np.ndarray) -> np.ndarray:

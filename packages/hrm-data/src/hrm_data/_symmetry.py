@@ -21,6 +21,15 @@ class Symmetry(NamedTuple):
     """What is done to the model's answer, whatever tokens that has."""
 
 
+class Original(NamedTuple):
+    """The puzzle of which an example is an augmented copy."""
+
+    name: str
+    """What all copies of the puzzle share."""
+    board: Callable[[np.ndarray], np.ndarray]
+    """Turns the tokens `[seq_len]` of a copy, its input, label or any answer, into a board of the original."""
+
+
 def relabelling(cells: np.ndarray, tokens: np.ndarray) -> Symmetry:
     """The symmetry that moves cells and renames tokens.
 

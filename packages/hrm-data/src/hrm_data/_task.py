@@ -10,7 +10,7 @@ import numpy as np
 from hrm_data._lines import one_a_line
 from hrm_data._loader import Augment
 from hrm_data._picture import Picture
-from hrm_data._symmetry import Symmetry
+from hrm_data._symmetry import Original, Symmetry
 
 
 @runtime_checkable
@@ -74,6 +74,14 @@ class Task(Protocol):
     def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
         """Symmetries of the task other than the identity, at random, for votes; without end or all there are."""
         return iter(())
+
+    def original(self, identifier: str) -> Original | None:
+        """What the example of a puzzle of this name is a copy of; None for a task whose copies do not vote.
+
+        Where copies vote, the equal boards that their answers turn into are counted together and ranked, and a puzzle
+        has several tries.
+        """
+        return None
 
     def check_puzzle(self, puzzle: np.ndarray) -> None:
         """Raise `HRMDataError` if a board that a user wrote cannot be solved for a reason that can be named."""
