@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hrm_data import IGNORE, Task
+from hrm_data import IGNORE, Original, Task
 
 from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
@@ -112,8 +112,7 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
         if record.puzzle_identifier != copy:
             copy = record.puzzle_identifier
             seen.clear()
-            original = task.original(identifiers[copy])
-            assert original is not None
+            original = _original(task, identifiers[copy])
         puzzle = original.board(record.inputs)
         label = None if record.labels is None else original.board(np.where(record.labels == IGNORE, 0, record.labels))
         key = _key(puzzle)
@@ -123,6 +122,13 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
             test.vote(original.board(np.array(vote.tokens)), confidence(vote.q_halt))
         yield record
     score.finish()
+
+
+def _original(task: Task, identifier: str) -> Original:
+    original = task.original(identifier)
+    if original is None:
+        raise UserError(f"the identifier {identifier} names no copy of a puzzle of {task.name}")
+    return original
 
 
 def write_submission(path: Path, submission: dict[str, Any]) -> None:
