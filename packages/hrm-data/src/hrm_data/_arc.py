@@ -13,7 +13,6 @@ from hrm_data._arc_grid import (
     PAD,
     SEQ_LEN,
     SIDE,
-    TRANSFORMS,
     VOCAB_SIZE,
     ArcAugmentation,
     as_grid,
@@ -21,6 +20,7 @@ from hrm_data._arc_grid import (
     encode_grid,
     parse_identifier,
 )
+from hrm_data._dihedral import TRANSFORMS
 from hrm_data._errors import HRMDataError
 from hrm_data._lines import grids
 from hrm_data._picture import Picture, draw_grid
