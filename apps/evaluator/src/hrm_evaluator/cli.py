@@ -15,7 +15,9 @@ from hrm_evaluator._errors import UserError
 
 # MLX, NumPy and rich are imported by the functions that need them, so that --help answers at once.
 
-_USAGE = "evaluator [options]\n       evaluator solve [PUZZLE ...] [options]"
+_USAGE = """evaluator [options]
+       evaluator solve [PUZZLE ...] [options]
+       evaluator quantize --output FILE [options]"""
 
 
 def _option(default: Any, group: str, description: str, metavar: str = "", **bounds: Any) -> Any:
@@ -56,6 +58,17 @@ class Solve(Source, Thinking):
     as_json: bool = _option(False, "report", "print one JSON object for each puzzle and nothing else", alias="json")
 
 
+class Quantize(Source):
+    """Write a model with weights of 8 or 4 bits, which answers as a checkpoint does."""
+
+    bits: Literal["8", "4"] = _option("8", "quantisation", "bits of a weight", "N")
+    group_size: Literal["32", "64", "128"] = _option("32", "quantisation", "weights that share a scale", "N")
+    output: Path = Field(
+        description="the new .safetensors", json_schema_extra={"group": "quantisation", "metavar": "FILE"}
+    )
+    as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
+
+
 class Evaluate(Thinking, Source, CommandLine):
     """Score a trained Hierarchical Reasoning Model on the test split of its dataset."""
 
@@ -70,6 +83,7 @@ class Evaluate(Thinking, Source, CommandLine):
     show: int = _option(3, "report", "boards to show", "N", ge=0)
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
     solve: CliSubCommand[Solve] = Field(description="solve puzzles of your own")
+    quantize: CliSubCommand[Quantize] = Field(description="write a model with smaller weights")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,19 +107,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Evaluate) -> int:
-    misplaced = settings.model_fields_set - {"solve"}
-    if settings.solve is not None and misplaced:
-        flags = ", ".join(f"--{name.removeprefix('as_').replace('_', '-')}" for name in sorted(misplaced))
-        raise UserError(f"{flags} stands before solve; write options of solve behind it")
+    commands = {"solve", "quantize"}
+    misplaced = settings.model_fields_set - commands
+    for command in commands:
+        if getattr(settings, command) is not None and misplaced:
+            flags = ", ".join(f"--{name.removeprefix('as_').replace('_', '-')}" for name in sorted(misplaced))
+            raise UserError(f"{flags} stands before {command}; write options of {command} behind it")
 
     from hrm_data import HRMDataError
     from hrm_model import HRMModelError
     from hrm_train import HRMTrainError
 
     from hrm_evaluator._evaluate import evaluate
+    from hrm_evaluator._quantize import write_quantized
     from hrm_evaluator._solve import solve
 
     try:
+        if settings.quantize is not None:
+            return write_quantized(settings.quantize)
         return evaluate(settings) if settings.solve is None else solve(settings.solve)
     except (HRMDataError, HRMModelError, HRMTrainError) as error:
         raise UserError(str(error)) from error

@@ -18,6 +18,7 @@ from hrm_model._halting import HaltingRule
 from hrm_model._hub import download_checkpoint, is_hub_id
 from hrm_model._inference import Prediction, Predictor
 from hrm_model._model import HRM, HRMOutput, ReasoningModule
+from hrm_model._quantize import Quantization, quantize
 from hrm_model._reference import (
     find_reference,
     load_reference,
@@ -44,6 +45,7 @@ __all__ = [
     "HaltingRule",
     "Prediction",
     "Predictor",
+    "Quantization",
     "ReasoningModule",
     "Score",
     "Thought",
@@ -58,6 +60,7 @@ __all__ = [
     "load_model",
     "load_reference",
     "our_name",
+    "quantize",
     "read_reference_config",
     "reference_config",
     "reference_name",

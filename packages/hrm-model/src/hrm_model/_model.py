@@ -1,5 +1,5 @@
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -93,6 +93,7 @@ class HRM(nn.Module):
     def __init__(self, config: HRMConfig) -> None:
         super().__init__()
         self.config = config
+        self.quantization: Any = None  # what quantize() did
         D = config.hidden_size
         std = 1 / math.sqrt(D)
         self.embed_tokens = Embedding(config.vocab_size, D, std=std, dtype=config.dtype)

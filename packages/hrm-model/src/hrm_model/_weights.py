@@ -7,13 +7,17 @@ from pydantic import ValidationError
 from hrm_model._config import HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._model import HRM
+from hrm_model._quantize import Quantization, quantize_where
 from hrm_model._safetensors import read_safetensors
 
 
 def save_weights(model: HRM, path: Path) -> None:
     """Write all parameters to a safetensors file that carries the configuration in its metadata."""
     arrays = dict(tree_flatten(model.parameters()))
-    mx.save_safetensors(str(path), arrays, metadata={"config": model.config.model_dump_json()})
+    metadata = {"config": model.config.model_dump_json()}
+    if model.quantization is not None:
+        metadata["quantization"] = model.quantization.model_dump_json()
+    mx.save_safetensors(str(path), arrays, metadata=metadata)
 
 
 def load_model(path: Path) -> HRM:
@@ -30,6 +34,12 @@ def load_model(path: Path) -> HRM:
     except ValidationError as error:
         raise HRMModelError(f"{path}: its configuration is not valid: {error}") from error
     model = HRM(config)
+    if "quantization" in metadata:
+        try:
+            quantization = Quantization.model_validate_json(metadata["quantization"])
+        except ValidationError as error:
+            raise HRMModelError(f"{path}: its quantization is not valid: {error}") from error
+        quantize_where(model, quantization, lambda name: f"{name}.scales" in arrays)
     expected = {name: array.shape for name, array in tree_flatten(model.parameters())}
     found = {name: array.shape for name, array in arrays.items()}
     for name in sorted(expected.keys() | found.keys()):
