@@ -19,6 +19,7 @@ from hrm_evaluator._save import check_new, save_predictions
 from hrm_evaluator._score import Evaluation, Example, score_records
 from hrm_evaluator._several import Opened, open_models
 from hrm_evaluator._vote import VoteBy, choose_symmetries, vote_dataset
+from hrm_evaluator._watch import Watch
 
 if TYPE_CHECKING:
     from hrm_evaluator.cli import Evaluate
@@ -30,6 +31,7 @@ def evaluate(settings: "Evaluate") -> int:
         check_new("--save-predictions", settings.save_predictions)
     if settings.submission is not None:
         check_new("--submission", settings.submission)
+    watch = Watch(settings)
     opened = open_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
     checkpoint, model = opened[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
@@ -52,7 +54,7 @@ def evaluate(settings: "Evaluate") -> int:
             records,
             task,
             predictors[0].max_steps,
-            keep=settings.show,
+            keep=max(settings.show, watch.puzzles),
             vote_by=vote_by,
             advance=advance,
         )
@@ -65,6 +67,8 @@ def evaluate(settings: "Evaluate") -> int:
     elif task is not None:
         of = max(1, result.score.count)
         summary |= {"valid": result.valid / of, "equivalent": result.equivalent / of, "faults": result.faults}
+    watch.save(summary, result, task)
+    del result.examples[settings.show :]
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
         print(json.dumps({**summary, **_measured(result), "boards": boards}))

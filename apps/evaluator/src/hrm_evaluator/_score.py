@@ -57,6 +57,7 @@ class Evaluation:
         measure: What the task counts puzzles by, such as ``clues``; None where it does not.
         by_measure: Sums over the puzzles of one such number.
         examples: The first few puzzles.
+        records: The same, with what was thought after every step.
     """
 
     score: Score = field(default_factory=Score)
@@ -69,6 +70,7 @@ class Evaluation:
     measure: str | None = None
     by_measure: dict[int, Tally] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
 
 def score_records(
@@ -93,6 +95,8 @@ def score_records(
     result = Evaluation(by_step=[Tally() for _ in range(max_steps)])
     for record in records:
         advance(1)
+        if len(result.records) < keep:
+            result.records.append(record)
         if record.labels is None:
             continue
         if len(result.examples) < keep:

@@ -12,8 +12,11 @@ from rich.console import Console
 
 from hrm_evaluator import _boards
 from hrm_evaluator._ahead import Ahead
+from hrm_evaluator._cells import story
 from hrm_evaluator._errors import UserError
+from hrm_evaluator._image import save_gif, save_png
 from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_predictor, require_task
+from hrm_evaluator._output import claim
 from hrm_evaluator._read import Written, find_written, lines_of, read_board, read_file
 from hrm_evaluator._solver import Solution, Solver, data_path_of
 
@@ -31,6 +34,8 @@ def solve(settings: "Solve") -> int:
     """
     checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
     model = open_model(checkpoint, settings.data_path, settings.task)
+    for option, path in (("--png", settings.png), ("--gif", settings.gif)):
+        claim(option, path, overwrite=settings.overwrite)
     task = require_task(checkpoint, model, settings.data_path, settings.task)
     predictor = open_predictor(model, settings)
     data_path = data_path_of(checkpoint, settings.data_path)
@@ -48,7 +53,8 @@ def _solve_one(solver: Solver, checkpoint: Checkpoint, settings: "Solve") -> int
         board = read_board(solver.task, written)
     except UserError as error:
         raise UserError(f"the puzzle is wrong: {error} ({_trained_on(solver, checkpoint)})") from error
-    solution = solver.solve(board)
+    solution = solver.solve(board, trace=settings.gif is not None)
+    _save(settings, solution)
     if settings.as_json:
         print(json.dumps({"checkpoint": str(checkpoint.weights), **_row(solver, solution)}))
     else:
@@ -76,7 +82,9 @@ class _Many:
                 yield board, name
 
         for burst in Ahead(_sources(self.settings, self.solver.task)).bursts():
-            for solution in self.solver.solve_many(boards(burst)):
+            for solution in self.solver.solve_many(boards(burst), trace=self.settings.gif is not None):
+                if not self.tally["valid"] + self.tally["not valid"]:
+                    _save(self.settings, solution)
                 self._show(asked.popleft(), solution)
         return self._verdict()
 
@@ -109,6 +117,14 @@ class _Many:
         counts = ", ".join(f"{self.tally[key]} {key}" for key in ("valid", "not valid", "malformed") if self.tally[key])
         print(f"evaluator: {answered} puzzles answered: {counts}", file=sys.stderr)
         return 0 if set(self.tally) == {"valid"} else 1
+
+
+def _save(settings: "Solve", solution: Solution) -> None:
+    """Write the pictures that were asked for."""
+    for path, save in ((settings.png, save_png), (settings.gif, save_gif)):
+        if path is not None:
+            save(path, story(solution.record, solution.task), solution.task.colours)
+            print(f"evaluator: {path} written", file=sys.stderr)
 
 
 def _sources(settings: "Solve", task: Task) -> Iterator[Written]:

@@ -55,6 +55,9 @@ class Solve(Source, Thinking):
     )
     file: Path | None = _option(None, "puzzles", "text with a puzzle a line, CSV, or JSON of ARC tasks", "FILE")
     boards: bool = _option(False, "report", "draw boards of a file's puzzles too, not one line for each")
+    png: Path | None = _option(None, "report", "write the first answer's board as PNG", "FILE")
+    gif: Path | None = _option(None, "report", "write the steps to the first answer as GIF", "FILE")
+    overwrite: bool = _option(False, "report", "replace files of these names")
     as_json: bool = _option(False, "report", "print one JSON object for each puzzle and nothing else", alias="json")
 
 
@@ -82,6 +85,11 @@ class Evaluate(Thinking, Source, CommandLine):
     submission: Path | None = _option(None, "report", "write an ARC Prize submission.json", "FILE")
     show: int = _option(3, "report", "boards to show", "N", ge=0)
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
+    report: Path | None = _option(None, "report", "write DIR/index.html: scores, curves, a viewer of the steps", "DIR")
+    report_puzzles: int = _option(50, "report", "puzzles in the viewer", "N", ge=0)
+    png: Path | None = _option(None, "report", "write accuracy by step and a histogram as PNG", "FILE")
+    gif: Path | None = _option(None, "report", "write the steps of the first puzzle as GIF", "FILE")
+    overwrite: bool = _option(False, "report", "replace files of these names")
     solve: CliSubCommand[Solve] = Field(description="solve puzzles of your own")
     quantize: CliSubCommand[Quantize] = Field(description="write a model with smaller weights")
 

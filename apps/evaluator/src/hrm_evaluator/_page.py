@@ -1,0 +1,112 @@
+"""The report as one HTML page that needs nothing else."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from hrm_evaluator._cells import Frame, Story
+from hrm_evaluator._charts import bar_chart, line_chart
+from hrm_evaluator._score import Evaluation
+
+_SHARES = ("accuracy", "exact accuracy", "halting accuracy")
+
+
+def page(
+    title: str, summary: dict[str, Any], result: Evaluation, stories: list[Story], colours: Mapping[str, str]
+) -> str:
+    """Return the text of the page.
+
+    Args:
+        title: Its title, in plain text.
+        summary: Names and values of the scores.
+        result: The scores by step, by halting and by the task's measure.
+        stories: Puzzles for the viewer.
+        colours: Colours of symbols, as a task gives them.
+    """
+    data = {"colours": dict(colours), "puzzles": [_story(story) for story in stories]}
+    parts = {
+        "title": escape(title),
+        "style": _asset("style.css"),
+        "scores": _scores(summary),
+        "curves": _curves(result),
+        "measure": _measure(result),
+        "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+        "script": _asset("viewer.js"),
+    }
+    text = _asset("report.html")
+    for name, part in parts.items():
+        text = text.replace(f"<!--{name}-->", part, 1) if name != "title" else text.replace("<!--title-->", part)
+    return text
+
+
+def _asset(name: str) -> str:
+    return (files("hrm_evaluator") / "page" / name).read_text(encoding="utf-8")
+
+
+def _story(story: Story) -> dict[str, Any]:
+    return {
+        "rows": story.rows,
+        "columns": story.columns,
+        "rowBreaks": story.row_breaks,
+        "columnBreaks": story.column_breaks,
+        "puzzle": story.puzzle.symbols,
+        "solution": story.solution and story.solution.symbols,
+        "steps": [_step(frame) for frame in story.steps],
+    }
+
+
+def _step(frame: Frame) -> dict[str, Any]:
+    return {"symbols": frame.symbols, "marks": frame.marks, "confidence": round(frame.confidence, 4)}
+
+
+def _scores(summary: dict[str, Any]) -> str:
+    rows = []
+    for key, value in summary.items():
+        name = key.replace("_", " ")
+        shown = f"{value:.2%}" if name in _SHARES else f"{value:.2f}" if isinstance(value, float) else str(value)
+        rows.append(f'<tr><th scope="row">{escape(name)}</th><td>{escape(shown)}</td></tr>')
+    return f"<table><caption>Scores</caption>{''.join(rows)}</table>"
+
+
+def _curves(result: Evaluation) -> str:
+    if not result.score.count:
+        return "<p>No puzzle has a solution to compare with.</p>"
+    means = [tally.means() for tally in result.by_step]
+    series = {"exact accuracy": [m["exact_accuracy"] for m in means], "accuracy": [m["accuracy"] for m in means]}
+    halted = [result.halted[step] for step in range(1, len(means) + 1)]
+    table = _table(
+        ["steps", "accuracy", "exact accuracy", "halted"],
+        [
+            [str(step), f"{mean['accuracy']:.2%}", f"{mean['exact_accuracy']:.2%}", str(count)]
+            for step, (mean, count) in enumerate(zip(means, halted, strict=True), start=1)
+        ],
+    )
+    return (
+        "<figure><figcaption>Accuracy with at most so many steps</figcaption>"
+        f"{line_chart(series, 'Accuracy by number of steps; the table below has the numbers', 'ACT steps')}</figure>"
+        "<figure><figcaption>Puzzles that halted after so many steps</figcaption>"
+        f"{bar_chart(halted, 'Histogram of halting steps; the table below has the numbers', 'ACT steps')}</figure>"
+        f"<details><summary>The numbers</summary>{table}</details>"
+    )
+
+
+def _measure(result: Evaluation) -> str:
+    if result.measure is None or len(result.by_measure) < 2:
+        return ""
+    rows = [
+        [str(value), str(tally.puzzles), *(f"{share:.2%}" for share in tally.means().values())]
+        for value, tally in sorted(result.by_measure.items())
+    ]
+    table = _table([result.measure, "puzzles", "accuracy", "exact accuracy"], rows)
+    return f"<details><summary>By {escape(result.measure)}</summary>{table}</details>"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
