@@ -46,6 +46,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("docs")
     for name in ("tests", "docs"):
         (path / name).symlink_to(ROOT / name)
+    (path / "puzzles.txt").write_text("# 6x6\n.4612512...44..25.2..64163......24.6\n")
     finished = run("trainer --dataset sudoku", path)
     assert finished.returncode == 0, finished.stderr
     return path
@@ -74,3 +75,20 @@ def test_a_documented_command_runs(command: str, workplace: Path) -> None:
     may_be_wrong = command.startswith("evaluator solve")  # so short a training solves no puzzle
     assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+PYTHON = [
+    (page, block)
+    for page in (ROOT / "docs" / "seeing.md", ROOT / "apps" / "evaluator" / "README.md")
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "block"), PYTHON)
+def test_documented_python_runs(page: Path, block: str, workplace: Path) -> None:
+    newest = max((workplace / "runs").iterdir())
+    words = [sys.executable, "-c", block.replace("runs/NAME", str(newest))]
+    finished = subprocess.run(words, cwd=workplace, capture_output=True, text=True, timeout=600)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout

@@ -1,4 +1,4 @@
-"""Solve puzzles with a trained model from Python: `python docs/examples/solve_puzzles.py [CHECKPOINT] < puzzles.txt`."""
+"""Solve puzzles with a trained model: `python docs/examples/solve_puzzles.py [CHECKPOINT] < puzzles.txt`."""
 
 import sys
 

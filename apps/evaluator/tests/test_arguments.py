@@ -42,7 +42,7 @@ def test_help_fits_a_screen_and_names_every_option(args: list[str], capsys: pyte
         main(args)
     lines = capsys.readouterr().out.splitlines()
     assert ended.value.code == 0
-    assert len(lines) <= 60
+    assert len(lines) <= 50
     assert all(len(line) <= 80 for line in lines)
     options = {"--checkpoint", "--runs", "--data-path", "--json"}
     if args == ["--help"]:
