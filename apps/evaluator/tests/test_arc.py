@@ -15,7 +15,7 @@ from hrm_evaluator._errors import UserError
 from hrm_evaluator._vote import VoteBy, confidence
 from hrm_model import Answer
 from hrm_train import RunDirectory
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 Prediction = tuple[str, list[list[int]], list[list[int]], list[list[int]] | None, float]
@@ -49,6 +49,7 @@ def scored(predictions: list[Prediction], by: VoteBy = "confidence") -> ArcScore
 
 A, B, C = [[1, 2]], [[3], [4]], [[5, 5], [0, 6]]
 COPY = "t_t1_0213456789"
+COPIES = ("t", COPY, "t_t2_0123456789", "t_t3_0123456789")
 
 
 def test_the_surest_grid_is_first_and_the_second_counts_at_two_tries() -> None:
@@ -117,7 +118,8 @@ def slow(predictions: list[Prediction], by: VoteBy) -> dict[int, float]:
 
                 def merit(answer: Any, votes: list[Prediction] = votes) -> tuple[float, float]:
                     qs = [1 / (1 + np.exp(-p[4])) for p in votes if p[3] == answer]
-                    return (len(qs), sum(qs) / len(qs)) if by == "majority" else (sum(qs) / len(qs), len(qs))
+                    mean = round(sum(qs) / len(qs), 9)
+                    return (len(qs), mean) if by == "majority" else (mean, len(qs))
 
                 answers.sort(key=merit, reverse=True)
                 good = good and votes[0][2] in answers[:tries]
@@ -141,6 +143,7 @@ def predictions(draw: st.DrawFn) -> list[Prediction]:
 
 
 @settings(max_examples=60, deadline=None)
+@example([(name, A, B, answer, 1.0) for name, answer in zip(COPIES, (C, B, B, B), strict=True)], "confidence")
 @given(predictions(), st.sampled_from(["confidence", "majority"]))
 def test_it_counts_as_a_plain_and_slow_version_does(found: list[Prediction], by: VoteBy) -> None:
     assert scored(found, by).pass_at() == slow(found, by)

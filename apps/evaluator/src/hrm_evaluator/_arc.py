@@ -12,7 +12,7 @@ from hrm_data import IGNORE, Original, Task
 
 from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._vote import VoteBy, confidence
+from hrm_evaluator._vote import VoteBy, confidence, mean_confidence
 
 TRIES = (1, 2, 5, 10, 100, 1000)
 _ATTEMPTS = 2
@@ -92,7 +92,8 @@ class _Test:
 
         def merit(sums: list[float]) -> tuple[float, float]:
             count, total = sums
-            return (count, total / count) if by == "majority" else (total / count, count)
+            mean = mean_confidence(total, int(count))
+            return (count, mean) if by == "majority" else (mean, count)
 
         return sorted(self._candidates, key=lambda grid: merit(self._candidates[grid]), reverse=True)
 

@@ -66,7 +66,7 @@ def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
         groups.setdefault(tuple(vote.tokens), []).append(vote)
 
     def rank(group: Sequence[Answer]) -> tuple[float, float]:
-        mean = sum(confidence(vote.q_halt) for vote in group) / len(group)
+        mean = mean_confidence(sum(confidence(vote.q_halt) for vote in group), len(group))
         return (len(group), mean) if by == "majority" else (mean, len(group))
 
     best = max(groups.values(), key=rank)
@@ -76,6 +76,11 @@ def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
 def confidence(q_halt: float) -> float:
     """The probability of being right that a value of halting stands for."""
     return float(np.exp(-np.logaddexp(0.0, -q_halt)))
+
+
+def mean_confidence(total: float, count: int) -> float:
+    """A mean of probabilities, rounded so that the order in which they were added never decides between equals."""
+    return round(total / count, 12)
 
 
 def _answers(
