@@ -4,11 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import mlx.core as mx
 import pytest
 from hrm_data import SudokuOptions, build_sudoku
 from hrm_train import RunDirectory
+from hrm_train._manifest import write_manifest
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -174,3 +176,77 @@ def test_an_empty_test_split_is_named(run: RunDirectory, tmp_path: Path, evaluat
     assert f"{empty}: its test split has no puzzles" in refused(
         evaluator, "--checkpoint", run.path, "--data-path", empty
     )
+
+
+def weights_with(path: Path, *, config: Callable[[dict[str, Any]], object] | None = None, **metadata: str) -> None:
+    """Write the weights of a file anew, with other metadata."""
+    arrays, found = cast(tuple[dict[str, mx.array], dict[str, str]], mx.load(str(path), return_metadata=True))
+    mx.eval(arrays)
+    if config is not None:
+        content = json.loads(found["config"])
+        config(content)
+        found["config"] = json.dumps(content)
+    mx.save_safetensors(str(path), arrays, metadata=found if config is not None else metadata)
+
+
+@pytest.fixture
+def alone(run: RunDirectory, tmp_path: Path) -> Path:
+    """Weights outside of any checkpoint, to break."""
+    return Path(shutil.copy(run.newest_checkpoint() / "model.safetensors", tmp_path / "alone.safetensors"))
+
+
+@pytest.mark.parametrize("command", [[], ["solve", "1" + 15 * "."]])
+def test_weights_without_configuration_are_named(
+    command: list[str], alone: Path, dataset: Path, evaluator: Call
+) -> None:
+    weights_with(alone, format="mlx")
+    err = refused(evaluator, *command, "--checkpoint", alone, "--data-path", dataset)
+    assert f"{alone}: has no 'config' in its metadata" in err
+
+
+def test_weights_of_a_newer_version_say_what_is_new(alone: Path, dataset: Path, evaluator: Call) -> None:
+    weights_with(alone, config=lambda content: content.update(third_module=True))
+    err = refused(evaluator, "--checkpoint", alone, "--data-path", dataset)
+    assert f"{alone}: its configuration is not valid: this version does not know third_module" in err
+    assert "upgrade hrm-model" in err
+
+
+def test_a_configuration_that_is_wrong_names_field_and_value(alone: Path, dataset: Path, evaluator: Call) -> None:
+    weights_with(alone, config=lambda content: content.update(hidden_size=-3))
+    err = refused(evaluator, "--checkpoint", alone, "--data-path", dataset)
+    assert "hidden_size" in err
+    assert "'-3'" in err
+
+
+def test_weights_that_do_not_fit_their_configuration_name_both(alone: Path, dataset: Path, evaluator: Call) -> None:
+    weights_with(alone, config=lambda content: content.update(vocab_size=9))
+    err = refused(evaluator, "--checkpoint", alone, "--data-path", dataset)
+    assert "should have shape (9, 32), but has (6, 32)" in err
+
+
+def test_a_checkpoint_of_a_newer_version_is_named(copied: RunDirectory, evaluator: Call) -> None:
+    newest = copied.newest_checkpoint()
+    state = json.loads((newest / "state.json").read_text())
+    (newest / "state.json").write_text(json.dumps({**state, "format": 99}))
+    write_manifest(newest)
+    for path in (newest, copied.path):
+        err = refused(evaluator, "--checkpoint", path)
+        assert f"{newest / 'state.json'}: format 99 is newer than this version reads (1)" in err
+
+
+def test_a_run_of_another_task_names_both_sides(copied: RunDirectory, evaluator: Call) -> None:
+    rewrite(copied, task={"task": "sudoku", "box": [3, 3]})
+    err = refused(evaluator, "solve", "." * 81, "--checkpoint", copied.path)
+    assert "seq_len is 81 for the task sudoku-3x3, but 16 in" in err
+    assert "model.safetensors" in err
+    rewrite(copied, task={"task": "crossword"})
+    assert "task 'crossword' is unknown; known tasks are" in refused(
+        evaluator, "solve", "." * 16, "--checkpoint", copied.path
+    )
+
+
+def test_a_task_that_is_named_has_to_fit_and_to_exist(run: RunDirectory, alone: Path, evaluator: Call) -> None:
+    err = refused(evaluator, "solve", "." * 16, "--checkpoint", alone, "--task", "sudoku")
+    assert f"seq_len is 81 for the task sudoku-3x3, but 16 in {alone}" in err
+    err = refused(evaluator, "solve", "." * 16, "--checkpoint", alone, "--task", "suduko")
+    assert "'suduko'" in err

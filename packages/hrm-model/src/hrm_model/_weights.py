@@ -32,13 +32,13 @@ def load_model(path: Path) -> HRM:
     try:
         config = HRMConfig.model_validate_json(metadata["config"])
     except ValidationError as error:
-        raise HRMModelError(f"{path}: its configuration is not valid: {error}") from error
+        raise HRMModelError(f"{path}: its configuration is not valid: {_told(error)}") from error
     model = HRM(config)
     if "quantization" in metadata:
         try:
             quantization = Quantization.model_validate_json(metadata["quantization"])
         except ValidationError as error:
-            raise HRMModelError(f"{path}: its quantization is not valid: {error}") from error
+            raise HRMModelError(f"{path}: its quantization is not valid: {_told(error)}") from error
         quantize_where(model, quantization, lambda name: f"{name}.scales" in arrays)
     expected = {name: array.shape for name, array in tree_flatten(model.parameters())}
     found = {name: array.shape for name, array in arrays.items()}
@@ -49,3 +49,12 @@ def load_model(path: Path) -> HRM:
             )
     model.load_weights(list(arrays.items()))
     return model
+
+
+def _told(error: ValidationError) -> str:
+    """Say in one line what is wrong, or that the file comes from a newer version."""
+    problems = error.errors()
+    unknown = [".".join(map(str, problem["loc"])) for problem in problems if problem["type"] == "extra_forbidden"]
+    if unknown:
+        return f"this version does not know {', '.join(unknown)}; the file comes from a newer one, upgrade hrm-model"
+    return "; ".join(f"{'.'.join(map(str, p['loc']))} {p['msg']}, but is {str(p['input'])[:80]!r}" for p in problems)

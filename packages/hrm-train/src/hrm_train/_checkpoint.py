@@ -150,11 +150,12 @@ def load_checkpoint_model(path: Path) -> HRM:
 
     Raises:
         DamagedCheckpointError: If a file is not as it was written.
-        HRMTrainError: If ``path`` is no checkpoint.
+        HRMTrainError: If ``path`` is no checkpoint, or from a newer version.
     """
     if not (path / WEIGHTS).is_file():
         raise HRMTrainError(f"{path}: is no checkpoint, it has no {WEIGHTS}")
     check_manifest(path)
+    _read_progress(path)
     return _load_weights(path)
 
 
