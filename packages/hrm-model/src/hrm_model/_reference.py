@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import yaml
 from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import ValidationError
 
@@ -97,6 +96,8 @@ def read_reference_config(path: Path) -> dict[str, Any]:
     Raises:
         HRMModelError: If it is missing or is no such file.
     """
+    import yaml  # slow to import, and for this alone
+
     try:
         if path.stat().st_size > _LARGEST_CONFIG:
             raise HRMModelError(

@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeVar
 
 import mlx.core as mx
 from hrm_ops import share_cores
-from lightning_utilities.core.apply_func import apply_to_collection
 from mlx.nn.utils import average_gradients
 from mlx.utils import tree_flatten, tree_unflatten
 
@@ -177,7 +176,11 @@ class Ranks:
                 raise HRMTrainError(f"the ranks differ: {differences}. Start all of them with the same")
 
     def _each(self, tree: Any, change: Callable[[mx.array], mx.array]) -> Any:
-        return apply_to_collection(tree, mx.array, change) if self.size > 1 else tree
+        if self.size == 1:
+            return tree
+        from lightning_utilities.core.apply_func import apply_to_collection  # slow to import, and for several ranks
+
+        return apply_to_collection(tree, mx.array, change)
 
 
 @contextmanager
