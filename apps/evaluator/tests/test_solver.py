@@ -41,6 +41,12 @@ def test_a_solution_says_all_about_an_answer(solver: Solver) -> None:
     assert solver.solve(PUZZLE).trace == ()
 
 
+def test_a_named_puzzle_is_answered_with_its_own_embedding(solver: Solver) -> None:
+    assert solver.knows("<blank>")
+    assert not solver.knows("other")
+    assert solver.solve(PUZZLE, "<blank>").text == solver.solve(PUZZLE).text
+
+
 def test_text_and_board_are_the_same_puzzle(solver: Solver) -> None:
     assert solver.solve(PUZZLE).text == solver.solve(solver.read(PUZZLE)).text
 

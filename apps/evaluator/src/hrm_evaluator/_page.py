@@ -10,7 +10,7 @@ from hrm_evaluator._cells import Frame, Story
 from hrm_evaluator._charts import bar_chart, line_chart
 from hrm_evaluator._score import Evaluation
 
-_SHARES = ("accuracy", "exact accuracy", "halting accuracy")
+_SHARES = ("accuracy", "exact accuracy", "halting accuracy", "valid", "equivalent")
 
 
 def page(
