@@ -17,7 +17,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from hrm_ops import attention, attention_backend, log_stablemax, rms_norm, rope, stablemax, swiglu
+from hrm_ops import RMSNorm, attention, attention_backend, log_stablemax, rms_norm, rope, stablemax, swiglu
 
 try:
     import torch
@@ -149,6 +149,7 @@ def cases() -> Iterator[Case]:
     yield Case("swiglu bfloat16 (8, 82, 1536)", [(8, 82, 1536)] * 2, swiglu, lambda g, u: nn.silu(g) * u, None, bf16)
     for shape in [(7, 5), (32, 82, 128), (8, 82, 512), (1000, 1001)]:
         yield Case(f"rms_norm {shape}", [shape], rms_norm, plain_rms_norm, torch_rms_norm)
+        yield Case(f"RMSNorm {shape}", [shape], RMSNorm(shape[-1], weight=False), plain_rms_norm, torch_rms_norm)
     yield Case("rms_norm bfloat16 (8, 82, 512)", [(8, 82, 512)], rms_norm, plain_rms_norm, None, bf16)
     for shape in [(7, 5), (32, 81, 11), (1000, 1001)]:
         yield Case(f"stablemax {shape}", [shape], stablemax, plain_stablemax)

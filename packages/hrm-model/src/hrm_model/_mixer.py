@@ -1,6 +1,6 @@
 import mlx.core as mx
 import mlx.nn as nn
-from hrm_ops import SwiGLU, rms_norm
+from hrm_ops import RMSNorm, SwiGLU
 
 
 class MixerBlock(nn.Module):
@@ -20,13 +20,14 @@ class MixerBlock(nn.Module):
 
     def __init__(self, length: int, dims: int, expansion: float, eps: float = 1e-5) -> None:
         super().__init__()
-        self.eps = eps
+        self.norm_t = RMSNorm(length, eps, weight=False)
+        self.norm = RMSNorm(dims, eps, weight=False)
         self.mlp_t = SwiGLU(length, expansion)
         self.mlp = SwiGLU(dims, expansion)
 
     def __call__(self, x: mx.array, rope: None = None, first: int | None = None) -> mx.array:
         """Transform all positions, and give all or the ``first`` ones: ``[B, length, dims] -> [B, first, dims]``."""
         over_positions = x.swapaxes(1, 2)
-        mixed = rms_norm(over_positions + self.mlp_t(over_positions), eps=self.eps)
+        mixed = self.norm_t(over_positions + self.mlp_t(over_positions))
         x = mixed.swapaxes(1, 2)[:, :first]
-        return rms_norm(x + self.mlp(x), eps=self.eps)
+        return self.norm(x + self.mlp(x))

@@ -32,14 +32,14 @@ def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> 
         raise HRMOpsError(f"[rms_norm] eps must be at least 0, but is {eps}.")
     if weight is not None and weight.shape != x.shape[-1:]:
         raise HRMOpsError(f"[rms_norm] weight must be {x.shape[-1:]} for x {x.shape}, but is {weight.shape}.")
-    if _cpu.is_active(x) and x.size >= _cpu.FEW:
-        y = _cpu.rms_norm(x, eps)
-        return y if weight is None else y * weight.astype(x.dtype)
     return mx.fast.rms_norm(x, None if weight is None else weight.astype(x.dtype), eps)
 
 
 class RMSNorm(nn.Module):
     r"""Root mean square norm :math:`x / \sqrt{\mathrm{mean}(x^2) + \epsilon} \cdot \gamma`, see :func:`rms_norm`.
+
+    On MLX's Linux CPU backend it is written for ``mx.compile``, where it is several times as fast as
+    :func:`rms_norm`; op by op it is somewhat slower.
 
     Args:
         dims: Size of the last axis.
@@ -71,4 +71,8 @@ class RMSNorm(nn.Module):
     def __call__(self, x: mx.array) -> mx.array:
         if x.shape[-1:] != (self.dims,):
             raise HRMOpsError(f"[RMSNorm] the last axis of x must be {self.dims}, but x is {x.shape}.")
-        return rms_norm(x, self.weight if "weight" in self else None, self.eps)
+        weight = self.weight if "weight" in self else None
+        if _cpu.is_active(x) and x.size >= _cpu.FEW:
+            y = _cpu.rms_norm(x, self.eps)
+            return y if weight is None else y * weight.astype(x.dtype)
+        return rms_norm(x, weight, self.eps)
