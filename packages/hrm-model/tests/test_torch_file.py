@@ -286,6 +286,7 @@ integers = st.one_of(
 )
 
 
+@pytest.mark.slow
 @fuzz
 @given(st.integers(0, len(GOOD)), st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=8))
 def test_fuzzed_bytes_of_an_archive(folder: Path, end: int, changes: list[tuple[int, int]]) -> None:
@@ -295,6 +296,7 @@ def test_fuzzed_bytes_of_an_archive(folder: Path, end: int, changes: list[tuple[
     check(bytes(data) if end % 2 else bytes(data[:end]), folder)
 
 
+@pytest.mark.slow
 @fuzz
 @given(
     st.sampled_from(KINDS),
@@ -321,6 +323,7 @@ arguments = st.one_of(
 instructions = st.tuples(st.sampled_from(sorted(OPCODES)), arguments).map(lambda i: OPCODES[i[0]] + i[1])
 
 
+@pytest.mark.slow
 @fuzz
 @example([b"X\xff\xff\xff\x7f"])
 @example([b"\x8e" + b"\xff" * 8])
@@ -330,6 +333,7 @@ def test_fuzzed_programs(folder: Path, program: list[bytes]) -> None:
     check(archive(b"\x80\x04" + b"".join(program) + b".", {"0": FLOATS}), folder)
 
 
+@pytest.mark.slow
 @fuzz
 @given(
     st.integers(0, 10**6),
