@@ -27,7 +27,7 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     for name in ("data", "arch", "train"):
         if not isinstance(content.get(name, {}), dict):
             raise UserError(f"--config {path}: {name} {content[name]}: should hold a mapping from names to settings")
-    for name, value in _leaves(content):
+    for name, value in leaves(content):
         if isinstance(value, bool) and name not in _NOT_SETTINGS and not name.startswith(_OF_THE_TASK):
             raise UserError(f"--config {path}: {name} {value}: no setting is true or false")
 
@@ -63,9 +63,10 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _leaves(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def leaves(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the values of nested mappings by their full names, such as ``train.lr``."""
     pairs = []
     for name, value in content.items():
-        inner = [(f"{name}.{k}", v) for k, v in _leaves(value)] if isinstance(value, dict) else [(name, value)]
+        inner = [(f"{name}.{k}", v) for k, v in leaves(value)] if isinstance(value, Mapping) else [(name, value)]
         pairs += inner
     return pairs

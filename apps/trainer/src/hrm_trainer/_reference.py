@@ -9,7 +9,6 @@ import mlx.core as mx
 import yaml
 from hrm_data import Dataset, HRMDataError, Task, fingerprint, get_task, open_dataset
 from hrm_model import (
-    HRM,
     HRMConfig,
     download_checkpoint,
     find_reference,
@@ -99,7 +98,7 @@ def import_command(argv: Sequence[str]) -> None:
     with new_directory(asked.output) as temporary:
         run = RunDirectory.fill(temporary, config)
         save_checkpoint(run.checkpoint_directory, step, Progress(done, done))
-    size = sum(array.size for array in _leaves(model))
+    size = sum(array.size for _, array in tree_flatten(model.parameters()))
     print(f"{asked.output}: {size:,} parameters after {done} steps, from {path}")
     print(f"Score it: evaluator --checkpoint {asked.output}")
     if asked.data_path is None:
@@ -214,7 +213,3 @@ def _all_config(config: HRMConfig, run: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": 1,  # steps are what is counted here
         "eval_interval": 1,
     }
-
-
-def _leaves(model: HRM) -> list[mx.array]:
-    return [array for _, array in tree_flatten(model.parameters())]

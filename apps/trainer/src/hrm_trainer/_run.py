@@ -3,13 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import astuple
 from functools import reduce
 from importlib.metadata import version
 from operator import add
 from pathlib import Path
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -35,7 +33,7 @@ from rich.console import Console
 from hrm_trainer._data import find_or_build, open_data
 from hrm_trainer._display import Display, Example
 from hrm_trainer._errors import UserError
-from hrm_trainer._file import FORMAT, read_run_settings
+from hrm_trainer._file import FORMAT, leaves, read_run_settings
 from hrm_trainer._parse import NEWEST, describe, find_family
 from hrm_trainer._plot import draw_curves
 from hrm_trainer._settings import TrainerSettings, settings_type
@@ -68,7 +66,7 @@ def run(settings: TrainerSettings) -> None:
     except HRMTrainError as error:
         raise UserError(f"--train: {error}") from error
     common = {"settings": settings.model_dump(mode="json", exclude=_OF_A_RANK), "versions": _versions()}
-    ranks.check_same(_leaves(common))
+    ranks.check_same(dict(leaves(common)))
 
     # Data first: it fixes the model's vocabulary and length.
     with display.building() as progress:
@@ -199,14 +197,6 @@ def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainCon
 
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("mlx", "hrm-ops", "hrm-data", "hrm-model", "hrm-train", "hrm-trainer")}
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested mappings by their full names, such as ``settings.train.lr``."""
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return leaves
 
 
 def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> None:

@@ -4,13 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning_utilities.core.imports import RequirementCache
-
 from hrm_train._protocols import Callback, Report
 
 WandbMode = Literal["disabled", "offline", "online"]
-
-_INSTALLED = RequirementCache("wandb>=0.31", "wandb")
 
 
 def wandb_callbacks(
@@ -26,8 +22,10 @@ def wandb_callbacks(
     """
     if mode == "disabled":
         return []
+    from lightning_utilities.core.imports import RequirementCache  # slow to import, and for those who ask
+
     try:
-        if not _INSTALLED:
+        if not RequirementCache("wandb>=0.31", "wandb"):
             raise ImportError("wandb is not installed; pip install 'hrm-train[wandb]'")
         return [_WandbReports(mode, directory, config)]
     except Exception as error:  # whatever is wrong with an account, a network or a package: training goes on
