@@ -91,6 +91,17 @@ def test_the_model_itself_answers_with_a_whole_line(run: RunDirectory, evaluator
     assert 1 <= found["steps"] <= 3
 
 
+def test_votes_are_told(run: RunDirectory, evaluator: Call) -> None:
+    options = ("--votes", 3, "--checkpoints", 2, "--checkpoint", run.path)
+    found = json.loads(evaluator("solve", PUZZLE, *options, "--json")[1])
+    assert found["votes"] == 6
+    assert 1 <= found["agreeing"] <= 6
+    assert f"{found['agreeing']} of 6 votes" in evaluator("solve", PUZZLE, *options)[1]
+    both = evaluator("solve", PUZZLE, PUZZLE, *options, "--json")[1].splitlines()
+    assert [json.loads(line)["votes"] for line in both] == [6, 6]
+    assert "votes" not in json.loads(evaluator("solve", PUZZLE, "--checkpoint", run.path, "--json")[1])
+
+
 def test_a_data_path_without_a_task_is_named(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
     code, _, err = evaluator("solve", PUZZLE, "--checkpoint", run.path, "--data-path", tmp_path)
     assert code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -126,6 +127,18 @@ def test_where_no_puzzle_can_be_read_it_is_a_mistake_and_both_sides_are_named(
     code, _, err = solve("--file", file)
     assert code == 2
     assert "no puzzle" in err[0]
+
+
+def test_a_compressed_file_is_read_as_far_as_it_is_whole(tmp_path: Path, solve: Any) -> None:
+    file = tmp_path / "puzzles.txt.gz"
+    whole = gzip.compress("".join(f"{PUZZLE} # {number} {number**7}\n" for number in range(9)).encode())
+    file.write_bytes(whole)
+    assert len(solve("--file", file)[1]) == 9
+    file.write_bytes(whole[:-30])
+    code, found, err = solve("--file", file)
+    assert 0 < len(found) < 9
+    assert code == 1
+    assert f"{file}: is damaged, and what follows cannot be read" in err[0]
 
 
 @pytest.mark.parametrize("name", ["missing.txt", "."])

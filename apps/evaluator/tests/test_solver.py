@@ -86,7 +86,7 @@ def test_run_checkpoint_file_and_newest_run_are_the_same_model(
 @pytest.fixture
 def reference(run: RunDirectory, tmp_path: Path) -> Path:
     """The run's model as the reference's trainer would leave it."""
-    model = load(run.path).model
+    model = load(run.path).models[0]
     save_reference_weights(model, tmp_path / "step_4.safetensors")
     (tmp_path / "all_config.yaml").write_text(json.dumps({"arch": reference_config(model.config)}))
     return tmp_path
@@ -168,10 +168,31 @@ def test_the_example_program_runs(run: RunDirectory) -> None:
     assert "after 1:" in done.stdout
 
 
+def test_copies_and_checkpoints_vote_on_every_puzzle_of_a_stream(run: RunDirectory, dataset: Path) -> None:
+    solver = load(run.path, batch_size=4, votes=3, checkpoints=2)
+    tokens = open_dataset(dataset, "test").sets["all"].inputs
+    boards = [solver.task.decode(row) for row in tokens.astype(np.int32)]
+    plain = [load(path) for path in reversed(sorted(run.checkpoint_directory.iterdir()))]
+    for board, solution in zip(boards, solver.solve_many(boards), strict=True):
+        np.testing.assert_array_equal(solution.puzzle, board)
+        assert solution.votes == len(solution.record.votes) == 6
+        for vote, one in zip(solution.record.votes[:2], plain, strict=True):  # the newest checkpoint first
+            assert vote.tokens == one.solve(board).record.answer.tokens
+        given = [vote.tokens for vote in solution.record.votes]
+        assert solution.agreeing == max(map(given.count, given))
+        assert given.count(solution.record.answer.tokens) == solution.agreeing
+
+
+def test_more_checkpoints_than_there_are_cannot_vote(run: RunDirectory) -> None:
+    with pytest.raises(UserError, match=r"--checkpoints 9: .* has 2 that are whole"):
+        load(run.path, checkpoints=9)
+
+
 def test_parameters_may_change_between_calls(run: RunDirectory) -> None:
     solver = load(run.path, halting=HaltingRule("max"))
     before = solver.solve(PUZZLE)
-    solver.model.lm_head.weight = mx.zeros_like(solver.model.lm_head.weight)
+    head = solver.models[0].lm_head
+    head.weight = mx.zeros_like(head.weight)
     after = solver.solve(PUZZLE)
     assert set(after.record.answer.tokens) == {0}
     assert before.record.answer.tokens != after.record.answer.tokens

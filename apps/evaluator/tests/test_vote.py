@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hrm_data import get_task, open_dataset
-from hrm_evaluator._answers import answer_dataset
+from hrm_evaluator._answers import answer_dataset, dataset_batches
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._vote import choose_symmetries, confidence, vote_dataset, winner
+from hrm_evaluator._vote import answer_by_vote, choose_symmetries, confidence, winner
 from hrm_model import HRM, Answer, ContinuousPredictor, load_model
 from hrm_train import RunDirectory
 
@@ -48,7 +48,7 @@ def test_votes_are_the_answers_to_the_copies_turned_back(models: list[HRM], data
     data, task = open_dataset(dataset, "test"), get_task(dataset)
     symmetries = choose_symmetries(task, 3)
     predictors = [ContinuousPredictor(model, 4, trace=True) for model in models]
-    records = list(vote_dataset(predictors, data, symmetries, limit=5))
+    records = list(answer_by_vote(predictors, dataset_batches(data, 4, 5), symmetries))
     plain = [list(answer_dataset(predictor, data, 5)) for predictor in predictors]
     for number, record in enumerate(records):
         np.testing.assert_array_equal(record.inputs, data.sets["all"].inputs[number])

@@ -29,6 +29,7 @@ def boards(task: Task, text: str) -> list[list[list[int]]]:
         PUZZLE,
         f"  {PUZZLE}\t",
         f"{PUZZLE} # comment",
+        f"{PUZZLE}#comment",
         f"{PUZZLE};7.2;SE",
         f"{PUZZLE},1234341221434321",
         f"{PUZZLE} // comment",

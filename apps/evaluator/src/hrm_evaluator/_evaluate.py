@@ -2,23 +2,22 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hrm_data import IGNORE, Dataset, Task
 from hrm_model import ContinuousPredictor
 
-from hrm_evaluator._answers import Record, answer_dataset
+from hrm_evaluator._answers import dataset_batches
 from hrm_evaluator._arc import ArcScore, score_arc, write_submission
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._open import open_predictor, open_task, open_test_split
+from hrm_evaluator._open import halting_rule, open_task, open_test_split
 from hrm_evaluator._progress import progress
 from hrm_evaluator._report import print_report
 from hrm_evaluator._save import check_new, save_predictions
 from hrm_evaluator._score import Evaluation, Example, score_records
 from hrm_evaluator._several import Opened, open_models
-from hrm_evaluator._vote import VoteBy, choose_symmetries, vote_dataset
+from hrm_evaluator._vote import VoteBy, answer_by_vote, choose_symmetries
 from hrm_evaluator._watch import Watch
 
 if TYPE_CHECKING:
@@ -36,12 +35,16 @@ def evaluate(settings: "Evaluate") -> int:
     checkpoint, model = opened[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
-    predictors = [open_predictor(one.model, settings, trace=True) for one in opened]
+    rule = halting_rule(settings)
+    predictors = [
+        ContinuousPredictor(one.model, settings.batch_size, rule, settings.max_steps, trace=True) for one in opened
+    ]
     copies_vote = _copies_vote(settings, dataset, task)
     vote_by: VoteBy = settings.vote_by or ("confidence" if copies_vote else "majority")
     arc = ArcScore(vote_by) if copies_vote else None
     total = min(dataset.examples, settings.limit or dataset.examples)
-    records = _records(settings, predictors, dataset, task, vote_by)
+    batches = dataset_batches(dataset, predictors[0].batch_size, settings.limit)
+    records = answer_by_vote(predictors, batches, choose_symmetries(task, settings.votes), vote_by)
     if arc is not None and task is not None:
         records = score_arc(records, task, dataset.identifiers, arc)
     if settings.save_predictions is not None:
@@ -75,15 +78,6 @@ def evaluate(settings: "Evaluate") -> int:
     else:
         print_report(summary, result, arc, task)
     return 0
-
-
-def _records(
-    settings: "Evaluate", predictors: list[ContinuousPredictor], dataset: Dataset, task: Task | None, by: VoteBy
-) -> Iterator[Record]:
-    symmetries = choose_symmetries(task, settings.votes)
-    if not symmetries and len(predictors) == 1:
-        return answer_dataset(predictors[0], dataset, settings.limit)
-    return vote_dataset(predictors, dataset, symmetries, by, settings.limit)
 
 
 def _copies_vote(settings: "Evaluate", dataset: Dataset, task: Task | None) -> bool:

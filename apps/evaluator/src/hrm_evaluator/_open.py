@@ -8,7 +8,6 @@ import mlx.core as mx
 from hrm_data import Dataset, HRMDataError, Task, get_task, open_dataset
 from hrm_model import (
     HRM,
-    ContinuousPredictor,
     HaltingRule,
     download_checkpoint,
     find_reference,
@@ -106,11 +105,11 @@ def open_model(checkpoint: Checkpoint, data_path: Path | None = None, task: str 
     return model
 
 
-def open_predictor(model: HRM, settings: "Thinking", trace: bool = False) -> ContinuousPredictor:
-    """Make what answers puzzles as the options say.
+def halting_rule(settings: "Thinking") -> HaltingRule:
+    """Return the rule that the options name.
 
     Raises:
-        UserError: If an option belongs to another halting rule.
+        UserError: If one of them belongs to another rule.
     """
     for option, kind in (("threshold", "confidence"), ("patience", "stable")):
         if getattr(settings, option) is not None and settings.halting != kind:
@@ -119,8 +118,7 @@ def open_predictor(model: HRM, settings: "Thinking", trace: bool = False) -> Con
                 f"say --halting {kind}"
             )
     chosen = {name: value for name in ("threshold", "patience") if (value := getattr(settings, name)) is not None}
-    rule = HaltingRule(settings.halting, **chosen)
-    return ContinuousPredictor(model, settings.batch_size, rule, settings.max_steps, trace)
+    return HaltingRule(settings.halting, **chosen)
 
 
 def open_test_split(checkpoint: Checkpoint, model: HRM, data_path: Path | None) -> Dataset:

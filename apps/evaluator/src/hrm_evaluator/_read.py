@@ -1,10 +1,11 @@
 """Reads puzzles from files of several formats, line by line, so that an input may be endless."""
 
 import csv
+import gzip
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from hrm_evaluator._errors import UserError
 QUESTIONS = ("question", "puzzle", "quizzes", "quiz")
 """Names that published collections give the column with the puzzles."""
 _JSON = re.compile(r"\s*(\{|\[\s*(\{|$))")
+_GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 16
 
 
@@ -35,34 +37,38 @@ class Written(NamedTuple):
 
 
 def read_file(path: Path, task: Task) -> Iterator[Written]:
-    """Find the puzzles of a file; see :func:`find_written`.
+    """Find the puzzles of a file, which gzip may have compressed; see :func:`find_written`.
 
     Raises:
         UserError: If it cannot be opened.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-        if path.is_dir():
-            os.close(descriptor)
-            raise UserError(f"--file {path}: is a directory; name a file of puzzles")
+        file = path.open("rb")
+    except IsADirectoryError:
+        raise UserError(f"--file {path}: is a directory; name a file of puzzles") from None
     except OSError as error:
         raise UserError(f"--file {path}: cannot be read ({error.strerror})") from error
-    return find_written(lines_of(descriptor), task, str(path))
+    with file:
+        try:
+            stream = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP else file
+            yield from find_written(lines_of(stream.read1), task, str(path))
+        except (OSError, EOFError, zlib.error) as error:
+            yield Written(str(path), "", problem=f"is damaged, and what follows cannot be read ({error})")
 
 
-def lines_of(descriptor: int, *, close: bool = True) -> Iterator[str]:
-    """Yield lines as soon as they are complete, then close the file; bytes that are no UTF-8 become U+FFFD."""
+def lines_of(read: Callable[[int], bytes]) -> Iterator[str]:
+    """Yield lines as soon as they are complete; bytes that are no UTF-8 become U+FFFD.
+
+    Args:
+        read: Returns what there is, at most so many bytes, and none at the end.
+    """
     rest = b""
-    try:
-        while data := os.read(descriptor, _CHUNK):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                yield line.decode(errors="replace").removesuffix("\r")
-        if rest:
-            yield rest.decode(errors="replace")
-    finally:
-        if close:
-            os.close(descriptor)
+    while data := read(_CHUNK):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").removesuffix("\r")
+    if rest:
+        yield rest.decode(errors="replace").removesuffix("\r")
 
 
 def find_written(lines: Iterable[str], task: Task, source: str) -> Iterator[Written]:

@@ -1,9 +1,11 @@
 """The command ``evaluator solve``: answer puzzles of the user's own."""
 
 import json
+import os
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +17,10 @@ from hrm_evaluator._ahead import Ahead
 from hrm_evaluator._cells import story
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._image import save_gif, save_png
-from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, open_predictor, require_task
+from hrm_evaluator._open import Checkpoint, halting_rule, require_task
 from hrm_evaluator._output import claim
 from hrm_evaluator._read import Written, find_written, lines_of, read_board, read_file
+from hrm_evaluator._several import open_models
 from hrm_evaluator._solver import Solution, Solver, data_path_of
 
 if TYPE_CHECKING:
@@ -32,15 +35,20 @@ def solve(settings: "Solve") -> int:
     Raises:
         UserError: If there is no puzzle at all.
     """
-    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
-    model = open_model(checkpoint, settings.data_path, settings.task)
     for option, path in (("--png", settings.png), ("--gif", settings.gif)):
         claim(option, path, overwrite=settings.overwrite)
-    task = require_task(checkpoint, model, settings.data_path, settings.task)
-    predictor = open_predictor(model, settings)
-    data_path = data_path_of(checkpoint, settings.data_path)
+    opened = open_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    checkpoint, model = opened[0]
     solver = Solver(
-        model, task, checkpoint.weights, predictor.halting, predictor.max_steps, settings.batch_size, data_path
+        [one.model for one in opened],
+        require_task(checkpoint, model, settings.data_path, settings.task),
+        checkpoint.weights,
+        halting_rule(settings),
+        settings.max_steps,
+        settings.batch_size,
+        data_path_of(checkpoint, settings.data_path),
+        settings.votes,
+        settings.vote_by or "majority",
     )
     if len(settings.puzzle) == 1 and settings.puzzle[0] != "-" and settings.file is None:
         return _solve_one(solver, checkpoint, settings)
@@ -105,7 +113,8 @@ class _Many:
             _print(self.console, self.solver, solution)
             print()
         else:
-            print(f"{solution.text}  {written.source}: {_verdict(solution)} after {solution.steps} steps")
+            told = f"{_verdict(solution)} after {solution.steps} steps{_votes(solution)}"
+            print(f"{solution.text}  {written.source}: {told}")
         sys.stdout.flush()
 
     def _verdict(self) -> int:
@@ -143,7 +152,7 @@ def _sources(settings: "Solve", task: Task) -> Iterator[Written]:
 def _stdin(task: Task) -> Iterator[Written]:
     if sys.stdin.isatty():
         print("evaluator: type puzzles, one a line; Ctrl-D ends", file=sys.stderr)
-    return find_written(lines_of(sys.stdin.fileno(), close=False), task, "stdin")
+    return find_written(lines_of(partial(os.read, sys.stdin.fileno())), task, "stdin")
 
 
 def _trained_on(solver: Solver, checkpoint: Checkpoint) -> str:
@@ -159,11 +168,16 @@ def _row(solver: Solver, solution: Solution) -> dict[str, Any]:
         "steps": solution.steps,
         "max_steps": solver.max_steps,
         "confidence": round(solution.confidence, 6),
+        **({"votes": solution.votes, "agreeing": solution.agreeing} if solution.votes > 1 else {}),
     }
 
 
 def _verdict(solution: Solution) -> str:
     return "valid" if solution.valid else f"not valid, {' and '.join(solution.faults)},"
+
+
+def _votes(solution: Solution) -> str:
+    return f", {solution.agreeing} of {solution.votes} votes" if solution.votes > 1 else ""
 
 
 def _print(console: Console, solver: Solver, solution: Solution) -> None:
@@ -178,6 +192,6 @@ def _print(console: Console, solver: Solver, solution: Solution) -> None:
         console.print(f"not valid: the answer {broken} (cells marked !)", style="red")
     sure = f"{solution.confidence:.1%} sure of its answer"
     if solution.steps < solver.max_steps:
-        console.print(f"the model halted after {solution.steps} of {solver.max_steps} steps, {sure}")
+        console.print(f"the model halted after {solution.steps} of {solver.max_steps} steps, {sure}{_votes(solution)}")
     else:
-        console.print(f"the model took all of its {solver.max_steps} steps, {sure}")
+        console.print(f"the model took all of its {solver.max_steps} steps, {sure}{_votes(solution)}")

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from hrm_data import Batch, HRMDataError, Task, open_dataset
 from hrm_model import HRM, ContinuousPredictor, HaltingRule, HRMModelError
 from hrm_train import HRMTrainError
 
-from hrm_evaluator._answers import Record, answer_batches
+from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._open import Checkpoint, find_checkpoint, open_model, require_task
+from hrm_evaluator._open import Checkpoint, require_task
+from hrm_evaluator._several import open_models
+from hrm_evaluator._vote import VoteBy, answer_by_vote, choose_symmetries
 
 Puzzle = str | np.ndarray
 Named = tuple[Puzzle, str | None]
@@ -31,6 +33,8 @@ class Solution:
         faults: What the answer does wrong, such as ``breaks the rules``; empty if it is valid.
         steps: ACT steps that the model took.
         confidence: Probability, from 0 to 1, that the model gives its answer of being right.
+        votes: How many answers there were to choose from; 1 without a vote.
+        agreeing: How many of them are this one.
         trace: The answer's board after every step; empty unless a trace was asked for.
         record: The same as tokens.
     """
@@ -43,6 +47,8 @@ class Solution:
         self.text = task.text(self.answer)
         self.steps = record.answer.steps
         self.confidence = (1 + math.tanh(record.answer.q_halt / 2)) / 2
+        self.votes = max(1, len(record.votes))
+        self.agreeing = sum(vote.tokens == record.answer.tokens for vote in record.votes) if record.votes else 1
         self.valid = task.check(puzzle, self.answer)
 
     @cached_property
@@ -69,32 +75,37 @@ class Solver:
 
     Attributes:
         task: The kind of puzzle that it was trained on.
-        model: The model itself.
-        path: The file of weights that it was read from.
+        models: The model itself; several, the newest first, where checkpoints of a run vote.
+        path: The file of weights that the first one was read from.
     """
 
     def __init__(
         self,
-        model: HRM,
+        models: Sequence[HRM],
         task: Task,
         path: Path,
         halting: HaltingRule = HaltingRule(),  # noqa: B008 (a tuple, so never changed)
         max_steps: int | None = None,
         batch_size: int = 128,
         data_path: Path | None = None,
+        votes: int = 1,
+        vote_by: VoteBy = "majority",
     ) -> None:
         self.task = task
-        self.model = model
+        self.models = tuple(models)
         self.path = path
         self._data_path = data_path
+        self._vote_by: VoteBy = vote_by
+        self._symmetries = choose_symmetries(task, votes)
         self._predictors = {
-            trace: ContinuousPredictor(model, batch_size, halting, max_steps, trace) for trace in (False, True)
+            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace) for model in models]
+            for trace in (False, True)
         }
 
     @property
     def max_steps(self) -> int:
         """ACT steps that the model takes at most."""
-        return self._predictors[False].max_steps
+        return self._predictors[False][0].max_steps
 
     def read(self, text: str) -> np.ndarray:
         """Return the board of a puzzle as text, such as ``53..7....6..195...`` for a Sudoku.
@@ -150,7 +161,7 @@ class Solver:
                 boards.append(board)
                 yield {"inputs": tokens[None], "puzzle_identifiers": np.array([row], np.int32)}
 
-        for record in answer_batches(self._predictors[trace], batches()):
+        for record in answer_by_vote(self._predictors[trace], batches(), self._symmetries, self._vote_by):
             yield Solution(self.task, boards.popleft(), record)
 
     def knows(self, identifier: str) -> bool:
@@ -166,13 +177,14 @@ class Solver:
 
     @cached_property
     def _identifiers(self) -> dict[str, int]:
-        if self._data_path is None or not self.model.config.puzzle_emb_ndim:
+        config = self.models[0].config
+        if self._data_path is None or not config.puzzle_emb_ndim:
             return {}
         try:
             names = open_dataset(self._data_path, "test").identifiers
         except HRMDataError:
             return {}  # the dataset may be gone; puzzles that need no name are solved without it
-        if len(names) != self.model.config.num_puzzle_identifiers:
+        if len(names) != config.num_puzzle_identifiers:
             return {}
         return {name: row for row, name in enumerate(names)}
 
@@ -186,6 +198,9 @@ def load(
     halting: HaltingRule = HaltingRule(),  # noqa: B008 (a tuple, so never changed)
     max_steps: int | None = None,
     batch_size: int = 128,
+    votes: int = 1,
+    checkpoints: int = 1,
+    vote_by: VoteBy = "majority",
 ) -> Solver:
     """Read a trained model.
 
@@ -200,16 +215,29 @@ def load(
             ``HaltingRule("max")`` always takes all steps, as the reference does.
         max_steps: ACT steps at most; as many as in training when left out.
         batch_size: Puzzles that are thought about at once.
+        votes: Answers to each puzzle: one to itself, the others to symmetric copies of it, turned back.
+        checkpoints: How many of the run's newest checkpoints answer each of these.
+        vote_by: Which answer wins, the one given most often or the one that the models are surest of.
 
     Raises:
-        UserError: If there is no such checkpoint, it is damaged, or it is for other puzzles; both sides are named.
+        UserError: If there is no such checkpoint, it is damaged, or it is for other puzzles; both sides are named. Or
+            if the puzzle has fewer symmetries or the run fewer checkpoints.
     """
     data_path = None if data_path is None else Path(data_path)
     try:
-        found = find_checkpoint(None if checkpoint is None else Path(checkpoint), Path(runs))
-        model = open_model(found, data_path, task)
-        known = require_task(found, model, data_path, task)
-        return Solver(model, known, found.weights, halting, max_steps, batch_size, data_path_of(found, data_path))
+        opened = open_models(None if checkpoint is None else Path(checkpoint), Path(runs), checkpoints, data_path, task)
+        found, model = opened[0]
+        return Solver(
+            [one.model for one in opened],
+            require_task(found, model, data_path, task),
+            found.weights,
+            halting,
+            max_steps,
+            batch_size,
+            data_path_of(found, data_path),
+            votes,
+            vote_by,
+        )
     except (HRMDataError, HRMModelError, HRMTrainError) as error:
         raise UserError(str(error)) from error
 

@@ -1,37 +1,39 @@
 """Several answers to one puzzle, from its symmetric copies and from several checkpoints, and which of them wins."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, tee
 from typing import Literal
 
 import numpy as np
-from hrm_data import Batch, Dataset, Symmetry, Task
+from hrm_data import Batch, Symmetry, Task
 from hrm_model import Answer, ContinuousPredictor
 
-from hrm_evaluator._answers import Record, answer_batches, dataset_batches
+from hrm_evaluator._answers import Record, answer_batches
 from hrm_evaluator._errors import UserError
 
 VoteBy = Literal["majority", "confidence"]
 _SEED = 0
 
 
-def vote_dataset(
+def answer_by_vote(
     predictors: Sequence[ContinuousPredictor],
-    dataset: Dataset,
+    batches: Iterable[Batch],
     symmetries: Sequence[Symmetry],
     by: VoteBy = "majority",
-    limit: int | None = None,
 ) -> Iterator[Record]:
-    """Answer every puzzle of a split with each predictor, as it is and under each symmetry, and choose an answer.
+    """Answer every puzzle of batches with each predictor, as it is and under each symmetry, and choose an answer.
 
-    Votes are ordered by symmetry, none first, and then by predictor. Records come in the order of the split and in
-    bounded memory.
+    Votes are ordered by symmetry, none first, and then by predictor. Records come in the order of the puzzles and in
+    bounded memory. A single predictor without symmetries just answers.
 
     Yields:
         Records whose ``votes`` are all answers, and whose ``answer`` is the one that :func:`winner` chooses.
     """
-    size = predictors[0].batch_size
-    streams = [_answers(predictor, dataset_batches(dataset, size, limit), symmetries) for predictor in predictors]
+    if len(predictors) == 1 and not symmetries:
+        yield from answer_batches(predictors[0], batches)
+        return
+    shares = tee(batches, len(predictors))
+    streams = [_answers(predictor, share, symmetries) for predictor, share in zip(predictors, shares, strict=True)]
     for several in zip(*streams, strict=True):
         record = several[0]
         votes = tuple(vote for votes in zip(*(other.votes for other in several), strict=True) for vote in votes)
@@ -91,11 +93,10 @@ def _answers(
     def copies() -> Iterator[Batch]:
         for batch in batches:
             inputs = np.stack([batch["inputs"], *(change.apply(batch["inputs"]) for change in symmetries)], axis=1)
-            yield {
-                "inputs": inputs.reshape(-1, inputs.shape[-1]),
-                "labels": np.repeat(batch["labels"], inputs.shape[1], axis=0),
-                "puzzle_identifiers": np.repeat(batch["puzzle_identifiers"], inputs.shape[1]),
+            same = {
+                name: np.repeat(array, inputs.shape[1], axis=0) for name, array in batch.items() if name != "inputs"
             }
+            yield {"inputs": inputs.reshape(-1, inputs.shape[-1]), **same}
 
     answers = answer_batches(predictor, copies())
     for first in answers:

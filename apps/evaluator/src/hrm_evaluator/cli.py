@@ -47,7 +47,17 @@ class Thinking(BaseModel):
     batch_size: int = _option(256, "thinking", "most puzzles at once", "N", ge=1)
 
 
-class Solve(Source, Thinking):
+class Voting(BaseModel):
+    """Who answers a puzzle, and which answer wins."""
+
+    votes: int = _option(1, "voting", "answer symmetric copies too, and vote", "K", ge=1)
+    checkpoints: int = _option(1, "voting", "let the run's newest N vote", "N", ge=1)
+    vote_by: Literal["majority", "confidence"] | None = _option(
+        None, "voting", "majority (default) or confidence (of ARC's copies)", "RULE"
+    )
+
+
+class Solve(Voting, Source, Thinking):
     """Solve puzzles of your own; exit with 1 if an answer breaks the rules or a line could not be read."""
 
     puzzle: CliPositionalArg[Words] = Field(
@@ -72,15 +82,10 @@ class Quantize(Source):
     as_json: bool = _option(False, "report", "print one JSON object and nothing else", alias="json")
 
 
-class Evaluate(Thinking, Source, CommandLine):
+class Evaluate(Voting, Thinking, Source, CommandLine):
     """Score a trained Hierarchical Reasoning Model on the test split of its dataset."""
 
     limit: int | None = _option(None, "scoring", "score the first N puzzles only (default: all)", "N", ge=1)
-    votes: int = _option(1, "scoring", "answer symmetric copies too, and vote", "K", ge=1)
-    checkpoints: int = _option(1, "scoring", "let the run's newest N vote", "N", ge=1)
-    vote_by: Literal["majority", "confidence"] | None = _option(
-        None, "scoring", "majority (default) or confidence (ARC)", "RULE"
-    )
     save_predictions: Path | None = _option(None, "report", "write every answer to FILE.npz", "FILE")
     submission: Path | None = _option(None, "report", "write an ARC Prize submission.json", "FILE")
     show: int = _option(3, "report", "boards to show", "N", ge=0)

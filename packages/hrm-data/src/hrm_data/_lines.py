@@ -9,11 +9,11 @@ from itertools import chain
 Written = tuple[int, str]
 """A puzzle as it is written: the number of its first line, counted from 1, and the text for `Task.parse`."""
 
-_COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|;|//).*|;.*")
+_COMMENT = re.compile(r"[#;].*|(?:^|(?<=\s))//.*")
 
 
 def without_comment(line: str) -> str:
-    """A line without what follows a `;`, or a `#` or `//` at its beginning or after white space."""
+    """A line without what follows a `#` or `;`, or a `//` at its beginning or after white space."""
     return _COMMENT.sub("", line).strip()
 
 
