@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hrm_train import (
     RunDirectory,
     RunInUseError,
     Snapshot,
+    TrainStep,
     as_arrays,
     checkpoints,
     load_checkpoint,
@@ -28,6 +30,7 @@ from hrm_train import (
     step_of,
     train,
 )
+from hrm_train._table import TableCopy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlx.utils import tree_flatten
@@ -120,9 +123,63 @@ def test_a_snapshot_stays_as_it_was_while_training_goes_on(
     assert numbers(step.state) == expected
 
 
-def test_training_and_saving_hold_a_large_puzzle_table_once(
-    make_model: Make, make_puzzles: Make, make_config: Make, new_run: Callable[[], RunDirectory]
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.sampled_from([1, 7]), rows_a_part=st.integers(1, 5), steps=st.lists(st.integers(0, 2), max_size=6))
+def test_a_table_copied_part_by_part_between_steps_is_what_it_was_at_the_beginning(
+    rows: int, rows_a_part: int, steps: list[int], make_model: Make, make_puzzles: Make, make_config: Make
 ) -> None:
+    model = make_model(num_puzzle_identifiers=rows)
+    step, batches = _trained(model, make_puzzles, make_config)
+    expected = np.array(model.puzzle_emb.weight)
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as reader:
+        patch.setattr("hrm_train._table.PART", rows_a_part * 4 * 16)
+        copy = TableCopy(step)
+        parts = reader.submit(lambda: [np.array(part) for part in copy.parts()])
+        for steps_between in steps:
+            for _ in range(steps_between):
+                step(as_arrays(next(batches)))
+            copy.take()
+        copy.take_rest()
+        assert copy.is_done
+        copied = parts.result(timeout=60)
+    np.testing.assert_array_equal(np.concatenate(copied), expected)
+    assert max(len(part) for part in copied) <= rows_a_part
+
+
+def test_whoever_reads_a_copy_that_is_given_up_is_told_so_and_nobody_waits(
+    make_model: Make, make_puzzles: Make, make_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hrm_train._table.PART", 1)
+    step, _ = _trained(make_model(), make_puzzles, make_config)
+    with ThreadPoolExecutor(1) as reader:
+        copy = TableCopy(step)
+        parts = reader.submit(lambda: list(copy.parts()))
+        copy.take()
+        copy.give_up()
+        with pytest.raises(HRMTrainError, match="given up"):
+            parts.result(timeout=60)
+        copy = TableCopy(step)
+        reader.submit(copy.drop).result(timeout=60)
+        copy.take_rest()
+    assert copy.is_done
+
+
+def _trained(model: HRM, make_puzzles: Make, make_config: Make) -> tuple[TrainStep, Any]:
+    """A step after two steps, and where its batches come from."""
+    step, batches = make_train_step(model, make_config()), make_puzzles(model)
+    for _ in range(2):
+        step(as_arrays(next(batches)))
+    return step, batches
+
+
+def test_training_and_saving_hold_a_large_puzzle_table_once(
+    make_model: Make,
+    make_puzzles: Make,
+    make_config: Make,
+    new_run: Callable[[], RunDirectory],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hrm_train._table.PART", 2**20)
     model = make_model(num_puzzle_identifiers=40_000, puzzle_emb_ndim=512)
     run, puzzles = new_run(), make_puzzles(model)
     config = make_config(steps=6, checkpoint_interval=2, global_batch_size=4)

@@ -1,24 +1,27 @@
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event
 from typing import Any, NamedTuple
 
 import mlx.core as mx
 from hrm_model import HRM, HRMModelError, load_model
-from mlx.utils import tree_flatten, tree_map, tree_map_with_path
+from mlx.utils import tree_flatten, tree_map_with_path
 
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError
 from hrm_train._files import new_directory, remove_directory, write_json
 from hrm_train._manifest import check_manifest, write_manifest
 from hrm_train._step import TrainStep
+from hrm_train._table import TableCopy
+from hrm_train._weights_file import write_weights
 
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
 STATE = "state.json"
 _FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})")
+_TABLE = "puzzle_emb.weight"
 
 
 class Progress(NamedTuple):
@@ -41,24 +44,26 @@ class Snapshot:
         progress: How far the run has come.
 
     Attributes:
-        weights_written: Set when the weights are on their way to the disk and no longer held here. Until then,
-            a step copies the puzzle table before it writes into it.
+        table: The copy of the puzzle table, where the model has one. Parts of a large one are to be taken after
+            each step, until it is whole.
 
     Raises:
         HRMTrainError: If a number of the state is not finite.
     """
 
     def __init__(self, step: TrainStep, progress: Progress) -> None:
-        # [...] is another handle of the same memory: the table's own one will be written into.
-        state = tree_map(lambda leaf: leaf[...] if isinstance(leaf, mx.array) else leaf, step.whole_state())
-        mx.eval(state)
+        state = step.whole_state()
+        weights = dict(tree_flatten(state.pop("model")))
+        has_table = weights.pop(_TABLE, None) is not None
+        training = {name: leaf for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
+        # [...] is another handle of the same memory: a step gives its own ones other arrays.
+        self._weights = {name: array[...] for name, array in weights.items()}
+        self._training = {name: array[...] for name, array in training.items()}
+        mx.eval(self._weights, self._training)
         self.progress = progress
-        self.weights_written = Event()
         self._config = step.model.config.model_dump_json()
-        self._weights = dict(tree_flatten(state.pop("model")))
-        self._training = {name: leaf for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}
-        table = "puzzle_emb.weight"  # only finite rows are written into it
-        _refuse_not_finite({k: v for k, v in self._weights.items() if k != table} | self._training)
+        _refuse_not_finite(self._weights | self._training)  # into the table only finite rows are written
+        self.table = TableCopy(step) if has_table else None
 
     def write(self, directory: Path) -> Path:
         """Write a new directory ``step-00001234`` that is whole or not there; once only.
@@ -86,13 +91,15 @@ class Snapshot:
                 f"{path}: the checkpoint could not be written ({error}); make room and resume, earlier ones are intact"
             ) from error
         finally:
-            self.weights_written.set()
+            if self.table is not None:
+                self.table.drop()
         return path
 
     def _write_files(self, directory: Path) -> None:
-        mx.save_safetensors(str(directory / WEIGHTS), self._weights, metadata={"config": self._config})
-        self._weights.clear()
-        self.weights_written.set()
+        weights: dict[str, Any] = {name: (array.shape, [array]) for name, array in self._weights.items()}
+        if self.table is not None:
+            weights[_TABLE] = self.table.shape, self.table.parts()
+        write_weights(directory / WEIGHTS, weights, {"config": self._config})
         mx.save_safetensors(str(directory / TRAINING), self._training)
         progress = self.progress
         state = {
@@ -107,7 +114,12 @@ class Snapshot:
 
 def save_checkpoint(directory: Path, step: TrainStep, progress: Progress) -> Path:
     """Write a :class:`Snapshot` at once."""
-    return Snapshot(step, progress).write(directory)
+    snapshot = Snapshot(step, progress)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        path = pool.submit(snapshot.write, directory)
+        if snapshot.table is not None:
+            snapshot.table.take_rest()
+        return path.result()
 
 
 def load_checkpoint(path: Path, step: TrainStep) -> Progress:

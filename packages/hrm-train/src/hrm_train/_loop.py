@@ -111,7 +111,7 @@ def train(
                         batch = as_arrays(next(batches))
                     step(batch, max_steps=1 if done < config.halt_warmup_steps else None)
                     done += 1
-                    records.check()
+                    records.advance()
                     watchdog.beat()
                     stopping.cast()
                     if due(config.log_interval):

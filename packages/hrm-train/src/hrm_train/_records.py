@@ -24,10 +24,8 @@ from hrm_train._files import remove_leftovers
 from hrm_train._protocols import Report
 from hrm_train._run import RunDirectory
 from hrm_train._step import TrainStep
+from hrm_train._table import TableCopy
 from hrm_train._writer import BackgroundWriter
-
-# The next step copies a table that is still being written; a larger one is rather waited for.
-_COPIED_TABLE = 64 * 2**20
 
 
 class Records:
@@ -42,6 +40,7 @@ class Records:
     def __init__(self, run: RunDirectory | None, step: TrainStep, config: TrainConfig) -> None:
         self._run, self._step, self._config, self._ranks = run, step, config, step.ranks
         self._writer = BackgroundWriter()
+        self._table: TableCopy | None = None  # of the checkpoint that is being written
         self._saved = -1
         self._exit = ExitStack()
 
@@ -56,6 +55,10 @@ class Records:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._table is not None and error is None:
+            self._table.take_rest()
+        elif self._table is not None:
+            self._table.give_up()  # what an error has left of the step may be anything
         self._exit.__exit__(kind, error, traceback)
 
     def start(self, position: int, resume: Path | None) -> Progress:
@@ -104,20 +107,26 @@ class Records:
         if self._run is None:
             mx.eval(self._step.whole_state())
         else:
-            self._writer.wait()
+            self.wait()
             snapshot = Snapshot(self._step, progress)
+            self._table = snapshot.table
             self._writer.submit(partial(_write, snapshot, self._run, self._config))
-            model = self._step.model
-            if model.config.puzzle_emb_ndim and model.puzzle_emb.weight.nbytes > _COPIED_TABLE:
-                snapshot.weights_written.wait()
         self._saved = progress.step
 
-    def check(self) -> None:
-        """Raise the error of a checkpoint that could not be written, without waiting for one."""
+    def advance(self) -> None:
+        """Let the checkpoint in hand take its next part of a large puzzle table, after each step.
+
+        Raises:
+            HRMTrainError: If a checkpoint could not be written.
+        """
+        if self._table is not None:
+            self._table.take()
         self._writer.check()
 
     def wait(self) -> None:
         """Wait until everything is on the disk."""
+        if self._table is not None:
+            self._table.take_rest()
         self._writer.wait()
 
     def refuse_divergence(self, done: int) -> None:

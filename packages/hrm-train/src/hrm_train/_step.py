@@ -51,6 +51,8 @@ class TrainStep:
         metrics: Sums of the metrics over the slots of all ranks since :meth:`reset_metrics`, float32.
         skipped: Since :meth:`reset_metrics`, how many steps were skipped (``count``) and how many were taken from
             the first of them on (``since``), int32 scalars.
+        overwritten: Takes the identifiers ``[B]`` and rows ``[B, E]`` of the puzzle table that each step replaces,
+            while somebody copies the table; None otherwise.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class TrainStep:
         self.average: Tree = tree_map(mx.array, model.trainable_parameters()) if ema_decay else {}
         self.metrics: Metrics = {}
         self.skipped: Metrics = {}
+        self.overwritten: list[tuple[mx.array, mx.array]] | None = None
         self.reset_metrics()
         optimizer.init(model.trainable_parameters())
         self._lanes = lanes(self._micro_batch_size)
@@ -204,6 +207,8 @@ class TrainStep:
             # MLX writes into the table itself only when nothing else reads it. The lookup is the first thing that a
             # step does, so this waits for the step before at most, and the device still has this one to do.
             mx.eval(rows)
+            if self.overwritten is not None:
+                self.overwritten.append((identifiers, rows))
             self.model.puzzle_emb.weight[identifiers] = new_rows
             mx.async_eval(self.model.puzzle_emb.weight)
 
