@@ -153,6 +153,7 @@ def test_importing_the_package_waits_for_nothing() -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
 
 
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the example is part of the workspace's documentation")
 def test_the_example_program_runs(run: RunDirectory) -> None:
     done = subprocess.run(
         [sys.executable, EXAMPLE, run.path],
