@@ -117,7 +117,7 @@ def test_without_a_backend_it_is_broken_and_says_why(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["verdict"], found["device"]) == ("broken", None)
     assert "libmlx.so" in found["problems"][0]
-    assert "hrm-ops[cpu]" in found["problems"][0]
+    assert "mlx[cpu]" in found["problems"][0]
 
 
 def test_without_a_backend_every_name_says_what_to_install(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_without_a_backend_every_name_says_what_to_install(tmp_path: Path) -> No
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: hrm_ops.attention needs MLX")
-    assert "hrm-ops[cpu]" in last
+    assert "mlx[cpu]" in last
 
 
 def test_two_backends_in_one_environment_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import sys
 from importlib import metadata
 
 _PACKAGES = ("mlx-metal", "mlx-cpu", "mlx-cuda-12", "mlx-cuda-13")
-INSTALL = "pip install 'hrm-ops[cpu]' (or 'hrm-ops[cuda12]', 'hrm-ops[cuda13]' with an NVIDIA card)"
+INSTALL = "pip install 'mlx[cpu]' (or 'mlx[cuda13]', 'mlx[cuda12]' with an NVIDIA card)"
 
 
 def installed_backends() -> dict[str, str]:
@@ -35,7 +35,7 @@ def package_problem() -> str:
     if len(found) > 1:
         return (
             f"{' and '.join(found)} are both installed and overwrite each other's files. "
-            f"Remedy: pip uninstall {' '.join(found)}, then {INSTALL}."
+            f"Remedy: pip uninstall --yes {' '.join(found)}, then {INSTALL}."
         )
     for name, version in found.items():
         if version != metadata.version("mlx"):

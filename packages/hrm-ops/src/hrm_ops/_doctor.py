@@ -94,7 +94,8 @@ def _advice(device: "DeviceInfo", compile_works: bool) -> list[str]:
     advice = []
     if Path("/proc/driver/nvidia/version").exists():
         advice.append(
-            "An NVIDIA driver is loaded but MLX computes on the CPU: install mlx[cuda13] in place of mlx[cpu]."
+            "An NVIDIA driver is loaded but MLX computes on the CPU: pip uninstall --yes mlx-cpu, "
+            "then pip install 'mlx[cuda13]' (or 'mlx[cuda12]')."
         )
     if platform.system() == "Linux" and not device.blas.active:
         advice.append(
