@@ -58,3 +58,9 @@ def test_a_meter_compares_with_the_peak_and_leaves_pauses_out(monkeypatch: pytes
 
 def test_the_rate_of_a_product_is_measured() -> None:
     assert matmul_rate(mx.float32) > 1e6
+
+
+def test_the_rate_is_that_of_float32_where_a_device_has_nothing_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {mx.float32: 0.02, mx.bfloat16: 2.0}
+    monkeypatch.setattr("hrm_train._meter._timed", lambda x: seconds[x.dtype])
+    assert matmul_rate(mx.bfloat16) == matmul_rate(mx.float32) == 2 * 512**3 / 0.02
