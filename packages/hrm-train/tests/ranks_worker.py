@@ -9,7 +9,17 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from hrm_model import HRM, HRMConfig
-from hrm_train import AdamAtan2, HRMTrainError, Ranks, SparseSignSGD, TrainStep, as_arrays
+from hrm_train import (
+    AdamAtan2,
+    HRMTrainError,
+    Ranks,
+    RunDirectory,
+    SparseSignSGD,
+    TrainConfig,
+    TrainStep,
+    as_arrays,
+    train,
+)
 from mlx.utils import tree_flatten
 
 SLOTS, STEPS, SEQ_LEN = 8, 6, 16
@@ -35,6 +45,17 @@ def new_model() -> HRM:
     model.q_head.weight = 0.5 * mx.random.normal(model.q_head.weight.shape)
     model.q_head.bias = mx.array([-0.1, 0.1])
     return model
+
+
+class Batches:
+    """A rank's share of the batch at each position."""
+
+    def __init__(self, share: slice) -> None:
+        self.share, self.position = share, 0
+
+    def __next__(self) -> Any:
+        self.position += 1
+        return {name: np.array(array) for name, array in batch_at(self.position, self.share).items()}
 
 
 def batch_at(position: int, share: slice) -> Any:
@@ -87,6 +108,13 @@ def main() -> None:
             ranks.in_turn(lambda: 1 // (1 - ranks.rank))
         except (ZeroDivisionError, HRMTrainError) as error:
             name.with_suffix(".txt").write_text(f"{type(error).__name__}: {error}")
+    elif task == "diverge":
+        run = RunDirectory.create(output / "runs", "test", {}) if ranks.leads else None
+        config = TrainConfig(steps=99, global_batch_size=SLOTS, lr=1e30, log_interval=1, checkpoint_interval=1)
+        try:
+            train(new_model(), config, Batches(ranks.share(SLOTS)), lambda _: {}, run, ranks=ranks)
+        except HRMTrainError as error:
+            name.with_suffix(".txt").write_text(str(error))
     elif task == "die":
         step = train_steps(ranks)
         if ranks.rank == 1:

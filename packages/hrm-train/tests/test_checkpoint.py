@@ -337,6 +337,13 @@ def test_a_run_in_use_or_already_begun_is_refused(
         train(model, make_config(), make_puzzles(model), lambda _: {}, run)
 
 
+def test_a_run_that_cannot_be_written_to_says_so(new_run: Callable[[], RunDirectory]) -> None:
+    run = new_run()
+    (run.path / "lock").mkdir()
+    with pytest.raises(HRMTrainError, match=f"{run.path}: cannot be written to .*; make it writable"), run.locked():
+        pass
+
+
 def test_a_damaged_line_of_metrics_is_named(new_run: Callable[[], RunDirectory]) -> None:
     run = new_run()
     run.append_metrics({"kind": "train", "step": 1})

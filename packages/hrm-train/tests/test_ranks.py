@@ -99,6 +99,14 @@ def test_a_failure_in_one_ranks_turn_reaches_the_other(tmp_path: Path) -> None:
     assert (tmp_path / "rank-1.txt").read_text().startswith("ZeroDivisionError: integer")
 
 
+def test_a_run_that_diverges_ends_on_every_rank_with_the_same_words(tmp_path: Path) -> None:
+    run_ranks("diverge", tmp_path)
+    messages = [(tmp_path / f"rank-{rank}.txt").read_text() for rank in range(2)]
+    assert messages[0] == messages[1]
+    assert "loss or gradients are not finite" in messages[0]
+    assert (Path(messages[0].partition("the last good checkpoint is ")[2]) / "SHA256SUMS").is_file()
+
+
 def test_a_rank_notices_the_death_of_another(tmp_path: Path) -> None:
     assert run_ranks("die", tmp_path) == [0, -9]
     assert "lost" in (tmp_path / "rank-0.txt").read_text()

@@ -139,12 +139,15 @@ class Records:
         if not since or self._config.on_nan == "skip":
             return
         self.wait()
-        kept = checkpoints(self._run.checkpoint_directory) if self._run else []
         raise HRMTrainError(
             f"step {done - since + 1}: loss or gradients are not finite; start again with a lower lr than "
             f"{self._config.lr}, or with on_nan skip, which leaves such steps out; "
-            f"the last good checkpoint is {kept[-1] if kept else 'none yet'}"
+            f"the last good checkpoint is {self._ranks.ask_lead(self._last_good)}"
         )
+
+    def _last_good(self) -> str:
+        kept = checkpoints(self._run.checkpoint_directory) if self._run else []
+        return str(kept[-1]) if kept else "none yet"
 
     def _known(self, question: Callable[[RunDirectory], bool]) -> bool:
         """Return rank 0's answer."""

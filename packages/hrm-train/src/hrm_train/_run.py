@@ -113,8 +113,16 @@ class RunDirectory:
 
         Raises:
             RunInUseError: If another process holds the lock.
+            HRMTrainError: If nothing can be written here.
         """
-        with (self.path / LOCK).open("w") as file:
+        try:
+            file = (self.path / LOCK).open("w")
+        except OSError as error:
+            raise HRMTrainError(
+                f"{self.path}: cannot be written to ({error.strerror}); make it writable, or copy it elsewhere and "
+                "resume the copy"
+            ) from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

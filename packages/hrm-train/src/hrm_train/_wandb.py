@@ -27,23 +27,28 @@ def wandb_callbacks(
     try:
         if not RequirementCache("wandb>=0.31", "wandb"):
             raise ImportError("wandb is not installed; pip install 'hrm-train[wandb]'")
-        return [_WandbReports(mode, directory, config)]
+        return [_WandbReports(mode, directory, config, say)]
     except Exception as error:  # whatever is wrong with an account, a network or a package: training goes on
-        problem = " ".join(str(error).split())
-        say(f"--wandb {mode}: no reports there, training goes on ({problem})")
+        say(f"--wandb {mode}: no reports there, training goes on ({_one_line(error)})")
         return []
 
 
 class _WandbReports(Callback):
-    def __init__(self, mode: Literal["offline", "online"], directory: Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        mode: Literal["offline", "online"],
+        directory: Path,
+        config: Mapping[str, Any],
+        say: Callable[[str], None],
+    ) -> None:
         import wandb
 
         settings = wandb.Settings(silent=True, console="off")
         wandb.setup(settings=settings)
         if mode == "online" and not wandb.login(prompt=False):  # else it would ask on the terminal
             raise PermissionError("not logged in; run wandb login, or ask for --wandb offline")
-        self._histogram = wandb.Histogram
-        self._run = wandb.init(
+        self._histogram, self._say = wandb.Histogram, say
+        self._run: Any = wandb.init(
             project="hrm",
             id=directory.name,
             name=directory.name,
@@ -64,7 +69,7 @@ class _WandbReports(Callback):
 
     def ended(self) -> None:
         """Finish the run there."""
-        self._run.finish()
+        self._attempt(lambda run: run.finish())
 
     def _log(self, kind: str, report: Report) -> None:
         values: dict[str, Any] = {f"{kind}/{name}": value for name, value in report.items() if name != "step"}
@@ -72,4 +77,18 @@ class _WandbReports(Callback):
             if isinstance(value, list):
                 edges = [n + 0.5 for n in range(len(value) + 1)]
                 values[name] = self._histogram(np_histogram=(value, edges))
-        self._run.log(values, step=int(report["step"]))
+        self._attempt(lambda run: run.log(values, step=int(report["step"])))
+
+    def _attempt(self, work: Callable[[Any], object]) -> None:
+        """Do something there; after the first failure no more is tried, and training goes on."""
+        if self._run is None:
+            return
+        try:
+            work(self._run)
+        except Exception as error:
+            self._run = None
+            self._say(f"Weights & Biases: no more reports there, training goes on ({_one_line(error)})")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

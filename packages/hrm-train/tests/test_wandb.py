@@ -1,0 +1,27 @@
+"""Reports to Weights & Biases, with the real package and without an account."""
+
+from pathlib import Path
+
+import pytest
+from hrm_train import wandb_callbacks
+
+REPORT = {"step": 1, "loss": 0.5, "halting_steps": [1, 2]}
+
+
+def test_when_reports_fail_later_one_line_says_so_and_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("HOME", str(tmp_path))  # where no login is
+    said: list[str] = []
+    (reports,) = wandb_callbacks("offline", tmp_path, {"lr": 1.0}, said.append)
+    reports.reported(REPORT)
+    assert said == []
+    wandb.finish()  # as when its own process has ended
+    for _ in range(2):
+        reports.reported(REPORT)
+        reports.evaluated(REPORT)
+    reports.ended()
+    (line,) = said
+    assert line.startswith("Weights & Biases: no more reports there, training goes on (")
+    assert "\n" not in line
