@@ -34,6 +34,9 @@ def test_a_run_leaves_configuration_metrics_and_checkpoints_and_shows_an_example
     best = max(lines[1], lines[4], key=lambda m: m["exact_accuracy"])["step"]  # the first of equals
     kept = {f"step-{step:08}" for step in (10, 12, best)}
     assert {p.name for p in (run / "checkpoints").iterdir()} == kept
+    assert out.count(f"uv run evaluator --checkpoint {run}") == 2
+    assert f"uv run evaluator solve --checkpoint {run} PUZZLE" in out
+    assert f"{run / 'checkpoints/step-00000012/model.safetensors'}\n" in out
     for word in ("device", "preset", "parameters", "held out", "expect", "otherwise", "cells wrong", "exact accuracy"):
         assert word in out
 

@@ -2,6 +2,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import mlx.core as mx
@@ -9,7 +10,7 @@ import numpy as np
 from hrm_data import IGNORE, Picture, Task, progress_bar
 from hrm_data import Progress as BuildProgress
 from hrm_model import HRM
-from hrm_train import Callback, Report
+from hrm_train import Callback, Report, checkpoints
 from mlx.utils import tree_flatten
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -134,10 +135,18 @@ class Display(Callback):
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path, curves: Path) -> None:
-        """Say what can be done with the result."""
-        self.say(
-            f"Finished; everything is in {run}, the curves are in {curves.name}. Score and show it: uv run evaluator"
-        )
+        """Say what there is now, and what can be done with it."""
+        weights, evaluator = checkpoints(run / "checkpoints")[-1], f"uv run evaluator --checkpoint {quote(str(run))}"
+        lines = {
+            "Finished.": f"{run} holds config.json, metrics.jsonl, checkpoints/ and {curves.name}.",
+            "weights": f"{weights}/model.safetensors",
+            "score it": evaluator,
+            "watch it think": f"{evaluator} --report report",
+        }
+        if self.example is not None:  # else nothing says what the puzzles are
+            lines["solve yours"] = f"uv run evaluator solve --checkpoint {quote(str(run))} PUZZLE"
+        for name, value in lines.items():
+            self.console.print(Text.assemble((f"{name:<16}", "bold"), value), soft_wrap=True)
 
 
 def _cells(report: Report) -> dict[str, str]:
