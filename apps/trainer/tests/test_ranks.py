@@ -149,14 +149,25 @@ def test_ranks_of_different_settings_are_refused_with_both_values(small):
     ("argv", "said"),
     [
         (["--ranks", "3"], "global_batch_size is 8, but must be a multiple of 3 ranks"),
-        (["--ranks", "0"], "--ranks 0: input should be greater than or equal to 1"),
-        (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3 must divide global_batch_size 8"),
         (["--ranks", "2", "--train.micro_batch_size", "8"], "must divide the 4 slots of each of 2 ranks"),
     ],
 )
-def test_a_batch_that_cannot_be_divided_is_refused(argv, said, start, small):
+def test_a_batch_that_the_ranks_cannot_divide_is_refused(argv, said, start, small):
     process = start("--config", small(), *argv)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 2
     assert said in err
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--ranks", "0"], "--ranks 0: input should be greater than or equal to 1"),
+        (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3 must divide global_batch_size 8"),
+    ],
+)
+def test_what_no_number_of_ranks_can_do_is_refused_before_any_is_started(argv, said, trainer, small):
+    result = trainer("--config", small(), *argv)
+    assert result.code == 2
+    assert said in result.err

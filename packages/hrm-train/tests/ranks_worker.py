@@ -1,4 +1,4 @@
-"""What each rank of the tests in test_ranks.py runs: ``python ranks_worker.py TASK OUTPUT-DIRECTORY``."""
+"""What each rank of the tests in test_ranks.py runs: ``python ranks_worker.py TASK,... OUTPUT-DIRECTORY``."""
 
 import hashlib
 import os
@@ -81,9 +81,15 @@ def digest(tree: Any) -> str:
 
 
 def main() -> None:
-    task, output = sys.argv[1], Path(sys.argv[2])
+    tasks, output = sys.argv[1], Path(sys.argv[2])
     ranks = Ranks.join()
-    name = output / f"rank-{ranks.rank}"
+    for task in tasks.split(","):
+        run_task(task, ranks, output)
+
+
+def run_task(task: str, ranks: Ranks, output: Path) -> None:
+    """Leave what a rank has to tell about a task in files of its own."""
+    name = output / f"{task}-{ranks.rank}"
     if task == "train":
         step = train_steps(ranks, clip_norm=0.5, ema_decay=0.5)
         mx.savez(str(name) + ".npz", **dict(tree_flatten({**step.state, "carry": ranks.gather(step.carry)})))

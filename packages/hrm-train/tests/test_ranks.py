@@ -17,8 +17,8 @@ WORKER = Path(__file__).with_name("ranks_worker.py")
 TOLERANCE = 1e-5  # of weights, after six steps at a rate of 1e-2: sums over slots are rounded in another order
 
 
-def run_ranks(task: str, output: Path) -> list[int]:
-    """Run a task of the worker on two ranks and return their exit codes."""
+def run_ranks(tasks: str, output: Path) -> list[int]:
+    """Run tasks of the worker on two ranks and return their exit codes."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
         for item in sockets:
@@ -27,7 +27,7 @@ def run_ranks(task: str, output: Path) -> list[int]:
     hosts = output / "hosts.json"
     hosts.write_text(json.dumps([[f"127.0.0.1:{port}"] for port in ports]))
     environment = os.environ | {"MLX_HOSTFILE": str(hosts)}
-    command = [sys.executable, str(WORKER), task, str(output)]
+    command = [sys.executable, str(WORKER), tasks, str(output)]
     children = [subprocess.Popen(command, env=environment | {"MLX_RANK": str(rank)}) for rank in range(2)]
     return [child.wait(timeout=300) for child in children]
 
@@ -38,7 +38,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     output = tmp_path_factory.mktemp("alone")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLX_")}
     subprocess.run([sys.executable, str(WORKER), "train", str(output)], env=environment, check=True, timeout=300)
-    return dict(np.load(output / "rank-0.npz"))
+    return dict(np.load(output / "train-0.npz"))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_ranks_train_what_one_process_does(together: Path, alone: dict[str, np.ndarray]) -> None:
-    two = np.load(together / "rank-0.npz")
+    two = np.load(together / "train-0.npz")
     assert two.keys() == alone.keys()
     for name, array in alone.items():
         exact = array.dtype.kind != "f" or name == "metrics.count"
@@ -59,7 +59,7 @@ def test_two_ranks_train_what_one_process_does(together: Path, alone: dict[str, 
 
 
 def test_ranks_stay_identical_bit_for_bit(together: Path) -> None:
-    assert len({(together / f"rank-{rank}.sha256").read_text() for rank in range(2)}) == 1
+    assert len({(together / f"train-{rank}.sha256").read_text() for rank in range(2)}) == 1
 
 
 def test_two_ranks_under_mlx_launch_do_the_same(together: Path, tmp_path: Path) -> None:
@@ -70,38 +70,42 @@ def test_two_ranks_under_mlx_launch_do_the_same(together: Path, tmp_path: Path) 
     command += ["--env", f"PATH={os.environ['PATH']}", sys.executable, str(WORKER), "train", str(tmp_path)]
     subprocess.run(command, check=True, timeout=300, stdin=subprocess.DEVNULL)
     for rank in range(2):
-        name = f"rank-{rank}.sha256"
+        name = f"train-{rank}.sha256"
         assert (tmp_path / name).read_text() == (together / name).read_text()
 
 
-def test_ranks_that_differ_are_refused_on_both_with_both_values(tmp_path: Path) -> None:
-    run_ranks("differ", tmp_path)
-    messages = [(tmp_path / f"rank-{rank}.txt").read_text() for rank in range(2)]
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two ranks write about what they agree on, in one life."""
+    output = tmp_path_factory.mktemp("said")
+    assert run_ranks("differ,share,fail,diverge", output) == [0, 0]
+    return output
+
+
+def test_ranks_that_differ_are_refused_on_both_with_both_values(said: Path) -> None:
+    messages = [(said / f"differ-{rank}.txt").read_text() for rank in range(2)]
     assert messages[0] == messages[1]
     host = socket.gethostname()
     assert f"lr is 0.1 on rank 0 ({host}), but 0.2 on rank 1 ({host})" in messages[0]
     assert "seed" not in messages[0]
 
 
-def test_what_rank_0_has_is_sent_bit_for_bit_and_turns_are_taken(tmp_path: Path) -> None:
-    assert run_ranks("share", tmp_path) == [0, 0]
+def test_what_rank_0_has_is_sent_bit_for_bit_and_turns_are_taken(said: Path) -> None:
     for rank in range(2):
-        lead, summed, texts, found = eval((tmp_path / f"rank-{rank}.txt").read_text())
+        lead, summed, texts, found = eval((said / f"share-{rank}.txt").read_text())
         assert str(lead) == "{'a': [1.5, -0.0], 'b': [True, True]}"
         assert summed == [[2.0, 4.0], 1.0]
         assert texts == ["né au nord", ""]
         assert found == rank  # the second found what the first had left
 
 
-def test_a_failure_in_one_ranks_turn_reaches_the_other(tmp_path: Path) -> None:
-    assert run_ranks("fail", tmp_path) == [0, 0]
-    assert (tmp_path / "rank-0.txt").read_text().startswith("HRMTrainError: rank 1: integer")
-    assert (tmp_path / "rank-1.txt").read_text().startswith("ZeroDivisionError: integer")
+def test_a_failure_in_one_ranks_turn_reaches_the_other(said: Path) -> None:
+    assert (said / "fail-0.txt").read_text().startswith("HRMTrainError: rank 1: integer")
+    assert (said / "fail-1.txt").read_text().startswith("ZeroDivisionError: integer")
 
 
-def test_a_run_that_diverges_ends_on_every_rank_with_the_same_words(tmp_path: Path) -> None:
-    run_ranks("diverge", tmp_path)
-    messages = [(tmp_path / f"rank-{rank}.txt").read_text() for rank in range(2)]
+def test_a_run_that_diverges_ends_on_every_rank_with_the_same_words(said: Path) -> None:
+    messages = [(said / f"diverge-{rank}.txt").read_text() for rank in range(2)]
     assert messages[0] == messages[1]
     assert "loss or gradients are not finite" in messages[0]
     assert (Path(messages[0].partition("the last good checkpoint is ")[2]) / "SHA256SUMS").is_file()
@@ -109,7 +113,7 @@ def test_a_run_that_diverges_ends_on_every_rank_with_the_same_words(tmp_path: Pa
 
 def test_a_rank_notices_the_death_of_another(tmp_path: Path) -> None:
     assert run_ranks("die", tmp_path) == [0, -9]
-    assert "lost" in (tmp_path / "rank-0.txt").read_text()
+    assert "lost" in (tmp_path / "die-0.txt").read_text()
 
 
 def test_a_process_alone_is_a_group_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
