@@ -109,6 +109,16 @@ def run_task(task: str, ranks: Ranks, output: Path) -> None:
         name.with_suffix(".txt").write_text(
             repr([{k: v.tolist() for k, v in lead.items()}, [s.tolist() for s in summed], texts, found])
         )
+    elif task == "share a table":
+        rows = 200_001  # six parts and a little
+        mine = mx.arange(rows * 256, dtype=mx.float32).reshape(rows, 256) * (ranks.rank + 1) + 0.1
+        mx.eval(mine)
+        mx.reset_peak_memory()
+        before = mx.get_active_memory()
+        lead = ranks.from_lead({"table": mine})["table"]
+        share = (mx.get_peak_memory() - before) / lead.nbytes
+        same = mx.array_equal(lead, mx.arange(rows * 256, dtype=mx.float32).reshape(rows, 256) + 0.1)
+        name.with_suffix(".txt").write_text(repr((same.item(), share)))
     elif task == "fail":
         try:
             ranks.in_turn(lambda: 1 // (1 - ranks.rank))

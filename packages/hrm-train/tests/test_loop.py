@@ -198,7 +198,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_changes_nothing(
 def test_a_checkpoint_of_another_model_or_other_slots_is_refused(setup: Setup) -> None:
     checkpoint = trained(setup, steps=1).newest_checkpoint()
     make_model, _, make_config, _ = setup
-    with pytest.raises(HRMTrainError, match="holds another model"):
+    with pytest.raises(HRMTrainError, match="holds another model: H_layers is 1, but 2 in the run; resume with"):
         load_checkpoint(checkpoint, make_train_step(make_model(H_layers=2), make_config()))
     with pytest.raises(HRMTrainError, match=r"training\.safetensors: carry\..* should have shape"):
         load_checkpoint(checkpoint, make_train_step(make_model(), make_config(global_batch_size=2)))

@@ -78,7 +78,7 @@ def test_two_ranks_under_mlx_launch_do_the_same(together: Path, tmp_path: Path) 
 def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two ranks write about what they agree on, in one life."""
     output = tmp_path_factory.mktemp("said")
-    assert run_ranks("differ,share,fail,diverge", output) == [0, 0]
+    assert run_ranks("differ,share,share a table,fail,diverge", output) == [0, 0]
     return output
 
 
@@ -97,6 +97,13 @@ def test_what_rank_0_has_is_sent_bit_for_bit_and_turns_are_taken(said: Path) -> 
         assert summed == [[2.0, 4.0], 1.0]
         assert texts == ["né au nord", ""]
         assert found == rank  # the second found what the first had left
+
+
+def test_a_large_table_is_sent_without_a_second_one_beside_it(said: Path) -> None:
+    for rank in range(2):
+        same, memory = eval((said / f"share a table-{rank}.txt").read_text())
+        assert same
+        assert memory < 0.5  # of the table
 
 
 def test_a_failure_in_one_ranks_turn_reaches_the_other(said: Path) -> None:

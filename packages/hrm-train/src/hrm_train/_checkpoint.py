@@ -140,7 +140,11 @@ def load_checkpoint(path: Path, step: TrainStep) -> Progress:
     progress = _read_progress(path)
     model = _load_weights(path)
     if model.config != step.model.config:
-        raise HRMTrainError(f"{path}: holds another model ({model.config}) than the run ({step.model.config})")
+        saved, wanted = model.config.model_dump(), step.model.config.model_dump()
+        odd = "; ".join(f"{n} is {saved[n]}, but {wanted[n]} in the run" for n in saved if saved[n] != wanted[n])
+        raise HRMTrainError(
+            f"{path}: holds another model: {odd}; resume with the settings that the run was started with"
+        )
     training: Any = mx.load(str(path / TRAINING))
     state = {name: part for name, part in step.whole_state().items() if name != "model"}
     expected = {name: leaf.shape for name, leaf in tree_flatten(state) if isinstance(leaf, mx.array)}

@@ -19,6 +19,7 @@ from hrm_train._errors import HRMTrainError
 # Set by mlx.launch (ring, JACCL, NCCL), Open MPI, MPICH and Slurm's PMIx; without any of them there is one process.
 _LAUNCHED = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 _JOIN_SECONDS = 300
+_LARGEST_MESSAGE = 32 * 2**20  # bytes
 
 Result = TypeVar("Result")
 
@@ -90,7 +91,8 @@ class Ranks:
     def from_lead(self, tree: Any) -> Any:
         """Return the arrays of rank 0 on every rank, bit for bit; shapes and dtypes are the same everywhere.
 
-        They are sent at once, one by one: ranks whose graphs differ would not send in the same order.
+        They are sent at once, one by one: ranks whose graphs differ would not send in the same order. A large array
+        is sent in parts that are written into the one that is there, for it may have no room beside it.
         """
 
         def sent(array: mx.array) -> mx.array:
@@ -100,7 +102,18 @@ class Ranks:
             mx.eval(received)
             return received
 
-        return self._each(tree, sent)
+        def sent_in_parts(array: mx.array) -> mx.array:
+            if array.nbytes <= _LARGEST_MESSAGE:
+                return sent(array)
+            rows = max(1, _LARGEST_MESSAGE * array.shape[0] // array.nbytes)
+            for start in range(0, array.shape[0], rows):
+                part = sent(array[start : start + rows])
+                if not self.leads:
+                    array[start : start + rows] = part
+                    mx.eval(array)
+            return array
+
+        return self._each(tree, sent_in_parts)
 
     def texts(self, text: str) -> list[str]:
         """Return what each rank has to say, by rank."""
