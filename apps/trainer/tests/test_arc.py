@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from hrm_data import get_family
 from hrm_trainer._data import dataset_key
 
@@ -36,11 +37,22 @@ def test_arc_without_a_source_says_what_to_give(trainer):
     assert "Traceback" not in result.err
 
 
-def test_a_changed_task_file_makes_another_dataset(tmp_path: Path):
-    source = save(tmp_path / "tasks", 4) / "training" / "one.json"
+@pytest.mark.parametrize("given", ["tasks", "tasks/training", "tasks/training/one.json,tasks/evaluation"])
+def test_a_changed_task_file_makes_another_dataset_wherever_it_is(given: str, tmp_path: Path):
+    task = save(tmp_path / "tasks", 4) / "training" / "one.json"
     family = get_family("arc1")
-    options = family.options(source=f"{source},{tmp_path / 'tasks' / 'evaluation'}")
+    options = family.options(source=",".join(str(tmp_path / part) for part in given.split(",")))
     before = dataset_key(family, options)
     assert dataset_key(family, options) == before
-    source.write_text(source.read_text() + "\n")
+    task.write_text(task.read_text() + "\n")
+    assert dataset_key(family, options) != before
+
+
+def test_changed_solutions_of_kaggle_make_another_dataset(tmp_path: Path):
+    for part in ("challenges", "solutions"):
+        (tmp_path / f"evaluation_{part}.json").write_text("{}")
+    family = get_family("arc1")
+    options = family.options(source=tmp_path / "evaluation_challenges.json")
+    before = dataset_key(family, options)
+    (tmp_path / "evaluation_solutions.json").write_text('{"a": []}')
     assert dataset_key(family, options) != before

@@ -95,10 +95,9 @@ def open_data(path: Path, dataset: str | None) -> Data:
 
 
 def dataset_key(family: TaskFamily, options: BaseModel) -> str:
-    """A name for what the builder would make: its version, its options, and the state of the files that they name."""
-    values = [item for _, value in options for item in (value if isinstance(value, tuple) else (value,))]
-    files = [value for value in values if isinstance(value, Path)]
-    states = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.exists()]
+    """A name for what the builder would make: its version, its options, and the state of the files that it reads."""
+    files = [file for file in family.files(options) if file.exists()]
+    states = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     parts = [family_version(family.name), family.name, options.model_dump(mode="json"), states]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hrm_data._arc import ArcTask
 from hrm_data._arc_build import ArcOptions, build_arc
+from hrm_data._arc_read import source_files
 from hrm_data._family import Preset, TaskFamily
 
 # The published setting: reference configuration of arXiv 2506.21734, where it differs from that for Sudoku.
@@ -24,6 +25,7 @@ def _family(name: str, summary: str, published: str) -> TaskFamily:
         options=ArcOptions,
         build=partial(build_arc, name=name),
         task=task,
+        files=lambda options: [file for source in options.source for file in source_files(source)],
         presets={
             "paper": Preset(
                 summary=f"{published}, each with 1,000 augmented copies.",

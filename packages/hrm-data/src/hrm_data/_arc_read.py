@@ -87,19 +87,23 @@ def _read_source(source: Path) -> Iterator[ArcItem]:
         yield _item(_parse(content, where), path.stem, subset, where)
 
 
+def source_files(source: Path) -> list[Path]:
+    """The files of a source: a directory's JSON files, else itself, with the solutions beside Kaggle's."""
+    if source.is_dir():
+        found = sorted(source.rglob("*.json"))
+        return [path for path in found if _is_wanted(path.relative_to(source).as_posix()) and path.is_file()]
+    solutions = source.with_name(source.name.replace(_CHALLENGES, _SOLUTIONS))
+    return [source, solutions] if solutions != source and solutions.exists() else [source]
+
+
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
     """Names below the source and contents of its JSON files."""
-    if source.is_dir():
-        for path in sorted(source.rglob("*.json")):
-            if _is_wanted(path.relative_to(source).as_posix()) and path.is_file():
-                yield path.relative_to(source).as_posix(), _read(path)
-    elif source.suffix == ".json":
-        yield source.name, _read(source)
-        solutions = source.with_name(source.name.replace(_CHALLENGES, _SOLUTIONS))
-        if solutions != source and solutions.exists():
-            yield solutions.name, _read(solutions)
-    else:
+    folder = source.is_dir()
+    if not folder and source.suffix != ".json":
         yield from sorted(read_archive(source, _is_wanted))
+        return
+    for path in source_files(source):
+        yield path.relative_to(source if folder else source.parent).as_posix(), _read(path)
 
 
 def _is_wanted(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,12 @@ class Preset:
     train: Mapping[str, Any] = field(default_factory=dict)
 
 
+def named_files(options: BaseModel) -> list[Path]:
+    """The paths among the values of options, alone or in tuples."""
+    values = (item for _, value in options for item in (value if isinstance(value, tuple) else (value,)))
+    return [value for value in values if isinstance(value, Path)]
+
+
 @dataclass(frozen=True)
 class TaskFamily:
     """What an entry point of the group `hrm_data.tasks` names.
@@ -59,6 +65,8 @@ class TaskFamily:
         task: The task that the content of a `task.json` describes; `{"task": name}` gives the usual size.
         augmentation: How training examples are varied while they are loaded: keyword arguments of `Task.augment`,
             flags `--data.FIELD` of the trainer.
+        files: The files that `build` reads for some `options`, by default those that the options name. When one of them
+            changes, the trainer builds again.
         presets: The puzzles of the trainer's presets, by preset: `cpu` for minutes on a few cores, `paper` for the
             published setting; others may be added.
     """
@@ -69,4 +77,5 @@ class TaskFamily:
     build: Callable[[Path, Any, Progress], Path]
     task: Callable[[Mapping[str, Any]], Task]
     augmentation: type[BaseModel] = NoOptions
+    files: Callable[[Any], Iterable[Path]] = named_files
     presets: Mapping[str, Preset] = field(default_factory=dict)
