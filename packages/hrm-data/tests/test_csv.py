@@ -123,8 +123,8 @@ def test_files_that_are_no_csv_are_named(tmp_path: Path) -> None:
         read_csv(tmp_path / "none.csv")
     with pytest.raises(HRMDataError, match="cannot be read"):
         read_csv(tmp_path)
-    (tmp_path / "x.csv").write_bytes(HEADER.encode() + b"\n\xff\xfe")
-    with pytest.raises(HRMDataError, match="not UTF-8"):
+    (tmp_path / "x.csv").write_bytes(HEADER.encode() + b"\n" * 70_000 + b"a,b\xff,c,d\n")  # far into the file
+    with pytest.raises(HRMDataError, match="line 70001: not UTF-8"):
         read_csv(tmp_path / "x.csv")
     (tmp_path / "y.csv").write_text(HEADER + '\n"abc')
     with pytest.raises(HRMDataError, match="line 2: not CSV"):

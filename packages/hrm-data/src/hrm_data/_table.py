@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,9 +56,24 @@ def read_table(path: Path, wanted: Sequence[str]) -> Iterator[Table]:
     except OSError as error:
         raise HRMDataError(f"{path} cannot be read: {error.strerror}; give the path of a local CSV file") from None
     except UnicodeDecodeError as error:
-        raise HRMDataError(f"{path} is not UTF-8 text (byte {error.start}: {error.reason}); convert it") from None
+        line = _undecodable_line(path)
+        raise HRMDataError(f"{path}, line {line}: not UTF-8 text ({error.reason}); convert the file") from None
     except csv.Error as error:
         raise HRMDataError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from None
+
+
+def _undecodable_line(path: Path) -> int:
+    """The first line that is not UTF-8; Python's own error counts from the piece that it was decoding."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
+    with path.open("rb") as file:
+        while piece := file.read(1 << 16):
+            try:
+                decoder.decode(piece)
+            except UnicodeDecodeError as error:
+                return line + error.object[: error.start].count(b"\n")
+            line += piece.count(b"\n")
+    return line
 
 
 def _places(path: Path, header: list[str], wanted: Sequence[str]) -> dict[str, int]:
