@@ -7,9 +7,12 @@ import pytest
 from hrm_data import (
     Dataset,
     HRMDataError,
+    HRMDataIOError,
     Puzzles,
     SudokuOptions,
     SudokuTask,
+    build_arc,
+    build_maze,
     build_sudoku,
     generate_sudoku,
     get_task,
@@ -125,6 +128,16 @@ def test_counts_and_ratings_choose_among_the_rows(tmp_path: Path) -> None:
     with pytest.raises(HRMDataError, match="different puzzles can be had for train, 5000 are wanted"):
         build_sudoku(tmp_path / "y", SudokuOptions(train_csv=file, train=5000, test=5))
     assert not (tmp_path / "y").exists()
+
+
+def test_a_place_where_nothing_can_be_written_is_named_before_any_work(tmp_path: Path) -> None:
+    def work(done: int, total: int, what: str) -> None:
+        raise AssertionError(what)
+
+    (tmp_path / "file").touch()
+    for build in (build_sudoku, build_maze, build_arc):
+        with pytest.raises(HRMDataIOError, match=r"file/data cannot be written .*, choose another place"):
+            build(tmp_path / "file" / "data", progress=work)
 
 
 def test_an_existing_directory_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hrm_data._arc_set import ArcSet, Split
 from hrm_data._download import checksum, download
 from hrm_data._errors import HRMDataError
 from hrm_data._metadata import DatasetMetadata
-from hrm_data._place import new_directory, synced, write_array, write_array_header, write_json
+from hrm_data._place import check_new, new_directory, synced, write_array, write_array_header, write_json
 from hrm_data._progress import Progress, no_progress
 
 _SET = "all"
@@ -84,8 +84,7 @@ def build_arc(
     """
     options = options or ArcOptions()
     root = Path(root)
-    if root.exists():
-        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    check_new(root)
     items, sources = _tasks(name, options, progress)
     if not any(item.held_out for item in items):
         places = ", ".join(map(str, options.source))

@@ -11,11 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from hrm_data._board import Board, as_board
 from hrm_data._csv import PROVE_AT_MOST
-from hrm_data._errors import HRMDataError
 from hrm_data._format import PuzzleSet
 from hrm_data._generate import HARD_RATING, Kind, Puzzles, Split, generate_sudoku
 from hrm_data._hub import hub_file
-from hrm_data._place import disk_errors
+from hrm_data._place import check_new, disk_errors
 from hrm_data._progress import Progress, no_progress
 from hrm_data._split import TEST_SHARE, by_puzzle
 from hrm_data._spool import Chosen, Spool
@@ -109,8 +108,7 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None, progres
     """
     options = options or SudokuOptions()
     root = Path(root)
-    if root.exists():
-        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    check_new(root)
     board = as_board(options.box)
     task: dict[str, Any] = SudokuTask(board).to_json()
     task["options"] = options.model_dump(mode="json")
@@ -119,7 +117,6 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None, progres
         if options.train_csv or options.hub:
             if options.test_csv or options.hub:
                 task["split_by"] = "given files"
-            root.parent.mkdir(parents=True, exist_ok=True)
             chosen = _chosen(options, board, spools, root.parent, progress)
             sets = {name: _tokens(choice, board) for name, choice in chosen.items()}
             measures = {name: (c.rows.clues[c.numbers], c.rows.ratings[c.numbers]) for name, c in chosen.items()}

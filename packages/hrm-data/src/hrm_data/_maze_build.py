@@ -15,6 +15,7 @@ from hrm_data._hub import hub_file
 from hrm_data._maze import SIZES, MazeTask
 from hrm_data._maze_csv import read_mazes
 from hrm_data._maze_generate import HARD_SIZE, Mazes, generate_mazes, wall_keys
+from hrm_data._place import check_new
 from hrm_data._progress import Progress, no_progress
 from hrm_data._random import item_keys
 from hrm_data._split import TEST_SHARE, in_test
@@ -69,8 +70,7 @@ def build_maze(root: str | Path, options: MazeOptions | None = None, progress: P
     """
     options = options or MazeOptions()
     root = Path(root)
-    if root.exists():
-        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    check_new(root)
     from_files = options.train_csv is not None or options.hub is not None
     splits = _from_files(options) if from_files else _generated(options, progress)
     size = splits["train"].puzzles.shape[1]

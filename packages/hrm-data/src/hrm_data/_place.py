@@ -19,6 +19,20 @@ from hrm_data._errors import HRMDataError, HRMDataIOError
 _PIECE = 1 << 22  # numbers written at a time
 
 
+def check_new(root: Path) -> None:
+    """Make the parents of `root`, before work for it begins.
+
+    Raises:
+        HRMDataError: `root` exists, or nothing can be written beside it.
+    """
+    if root.exists() or root.is_symlink():
+        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    with disk_errors(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root.parent):
+            pass
+
+
 @contextmanager
 def new_directory(root: Path) -> Iterator[Path]:
     """A temporary directory beside `root` that becomes `root` at the end, synced; a reader sees all of it or nothing.
@@ -28,10 +42,8 @@ def new_directory(root: Path) -> Iterator[Path]:
     Raises:
         HRMDataError: `root` exists, or the disk is full or cannot be written.
     """
-    if root.exists() or root.is_symlink():
-        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    check_new(root)
     with disk_errors(root):
-        root.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
         try:
             scratch.chmod(0o777 & ~_umask())

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from hrm_data._errors import HRMDataError
 from hrm_data._format import ARRAYS, PuzzleSet, check_indices, check_tokens
 from hrm_data._metadata import DatasetMetadata, describe
-from hrm_data._place import new_directory, write_array, write_json
+from hrm_data._place import check_new, new_directory, write_array, write_json
 
 BLANK = "<blank>"
 
@@ -39,8 +39,7 @@ def write_dataset(
         HRMDataError: `root` exists, or the arrays do not obey the format.
     """
     root = Path(root)
-    if root.exists() or root.is_symlink():
-        raise HRMDataError(f"{root} exists already; nothing is overwritten, remove it or choose another name")
+    check_new(root)
     if not splits:
         raise HRMDataError("splits is empty; give at least one, such as train")
     metadata: dict[str, DatasetMetadata] = {}
