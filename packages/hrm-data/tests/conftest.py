@@ -11,6 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hrm_data import Dataset, PuzzleSet, generate_sudoku, one_example_each, open_dataset, write_dataset
+from hypothesis import settings
+
+# A machine that does other work may stop any test for seconds: that is no fault.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def units(box: tuple[int, int]) -> list[list[int]]:
