@@ -335,6 +335,8 @@ def _set(array: np.ndarray, index: object, value: int) -> np.ndarray:
         ("online/tasks.json", lambda path: path.write_text("{"), "tasks.json: .*JSON"),
         ("online/tasks.json", _json(lambda v: v.pop("seed")), "tasks.json: field seed: Field required"),
         ("online/tasks.json", _json(lambda v: v["tasks"][0].update(copies=0)), "field tasks.0.copies"),
+        ("online/tasks.json", _json(lambda v: v["tasks"][0].update(copies=2**40)), "field tasks.0.copies"),
+        ("online/tasks.json", _json(lambda v: v["tasks"][0].update(tests=2**62)), "field tasks.0.tests"),
         ("online/tasks.json", _json(lambda v: v["tasks"][0].update(tests=9)), "shapes.npy has shape"),
         ("online/tasks.json", _json(lambda v: v["tasks"][0].update(name="count")), "names the task 'count' twice"),
         ("train/dataset.json", _json(lambda v: v.update(num_puzzle_identifiers=9)), "num_puzzle_identifiers is 9, but"),

@@ -177,6 +177,21 @@ def test_a_pickle_in_a_file_is_not_run(copy: Path) -> None:
     assert not (copy / "ran").exists()
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_split_that_nothing_describes_any_more_is_a_fault(copy: Path, split: str) -> None:
+    (copy / split / "dataset.json").unlink()
+    assert [fault for fault in find_faults(copy).faults if f"{split}/dataset.json does not exist" in fault]
+
+
+@pytest.mark.parametrize(
+    "content", [{"task": 5}, {"task": "nothing"}, {"task": "sudoku", "box": [9, 9]}, {"task": "maze", "size": "x"}]
+)
+def test_a_task_that_there_is_not_is_named_once_with_its_file(copy: Path, content: dict) -> None:
+    (copy / "task.json").write_text(json.dumps(content))
+    (fault,) = find_faults(copy).faults
+    assert fault.startswith(f"{copy / 'task.json'}: ")
+
+
 def test_what_cannot_be_read_is_named(copy: Path) -> None:
     (copy / "train" / "all__inputs.npy").unlink()
     (copy / "train" / "all__inputs.npy").mkdir()

@@ -30,9 +30,9 @@ class OnlineTask(BaseModel):
 
     name: _Name
     held_out: bool
-    demonstrations: int = Field(ge=1)
-    tests: int = Field(ge=1)
-    copies: int = Field(ge=1)
+    demonstrations: int = Field(ge=1, le=10**6)
+    tests: int = Field(ge=1, le=10**6)
+    copies: int = Field(ge=1, le=CODES)
 
 
 class OnlineTasks(BaseModel):

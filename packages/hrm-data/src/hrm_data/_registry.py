@@ -65,7 +65,12 @@ def task_of(dataset: Dataset, name: str | None = None) -> Task | None:
         raise HRMDataError(f"{where} says that the puzzles are {dataset.task.get('task')!r}, not {name!r}")
     if dataset.task is None and name is None:
         return None
-    task = get_task(dataset.task if dataset.task is not None else str(name))
+    try:
+        task = get_task(dataset.task if dataset.task is not None else str(name))
+    except HRMDataError as error:
+        if dataset.task is None:
+            raise
+        raise HRMDataError(f"{where}: {error}") from error
     for field in ("seq_len", "vocab_size"):
         theirs, ours = getattr(dataset.metadata, field), getattr(task, field)
         if theirs != ours:

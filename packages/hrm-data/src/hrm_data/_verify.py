@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
+from hrm_data._arc_online import FOLDER
+from hrm_data._arc_set import Split
 from hrm_data._errors import HRMDataError
 from hrm_data._format import Dataset, PuzzleSet
 from hrm_data._open import open_dataset, splits_of
@@ -52,6 +55,7 @@ def find_faults(root: Path, task: str | None = None, progress: Progress = no_pro
     if opened and len(set(opened[0].identifiers)) < len(opened[0].identifiers):
         names, counts = np.unique(list(opened[0].identifiers), return_counts=True)
         report.faults.append(f"{root / 'identifiers.json'}: {str(names[counts > 1][0])!r} stands there twice")
+    report.faults += _missing_metadata(root)
     report.examples = sum(dataset.examples for dataset in opened)
     done = 0
     for dataset in opened:
@@ -67,7 +71,20 @@ def find_faults(root: Path, task: str | None = None, progress: Progress = no_pro
             if found is not None:
                 faults, done = _wrong_solutions(found, dataset, name, item, progress, done, report.examples)
                 report.faults += faults
+    report.faults = list(dict.fromkeys(report.faults))
     return report
+
+
+def _missing_metadata(root: Path) -> list[str]:
+    """Splits, known by their arrays, or by their names where there are none, that nothing describes."""
+    folders = {path.parent for path in root.glob("*/*__*.npy")}
+    if (root / FOLDER).exists():
+        folders |= {root / split for split in get_args(Split)}
+    return [
+        f"{folder / 'dataset.json'} does not exist; build the dataset again"
+        for folder in sorted(folders)
+        if not (folder / "dataset.json").exists()
+    ]
 
 
 def _differences(one: Dataset, other: Dataset) -> list[str]:
