@@ -115,7 +115,7 @@ def worker(rows: int, pipe: Connection) -> None:
             written = pool.submit(snapshot.write, Path(directory))
             blocked, during = time.perf_counter() - start, []
             assert snapshot.table is not None
-            while not snapshot.table.is_done:
+            while not (during and snapshot.table.is_done):
                 start = time.perf_counter()
                 step(batch(), max_steps=1)
                 snapshot.table.take()
