@@ -64,3 +64,10 @@ def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
     data = parse(["--preset", "cpu", *flags]).data
     assert (data.kind, data.test_kind, data.test_clues) == ("minimal", None, None)
     assert data.hints == parse(["--preset", "cpu"]).data.hints
+
+
+def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"format": 2, "train": {"steps": 5}}))
+    with pytest.raises(UserError, match=r"config\.json: format 2 is not the one .* upgrade hrm-trainer"):
+        parse(["--config", str(file)])

@@ -21,6 +21,11 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         UserError: If the file is missing, has another suffix, or holds no settings.
     """
     content = _read_mapping(path)
+    if content.get("format", FORMAT) != FORMAT:
+        raise UserError(
+            f"--config {path}: format {content['format']} is not the one that this version reads ({FORMAT}); "
+            "upgrade hrm-trainer"
+        )
     for name in ("config", "resume"):
         if name in content:
             raise UserError(f"--config {path}: {name} {content[name]}: can only be given on the command line")
