@@ -9,6 +9,7 @@ if _problem := import_problem():
         """Say what is missing when something is used, not on import: ``python -m hrm_ops`` has to report it."""
         raise (AttributeError if name.startswith("__") else ImportError)(f"hrm_ops.{name} needs MLX. {_problem}")
 else:
+    from hrm_ops._arctan2 import arctan2
     from hrm_ops._attention import AttentionBackend, attention, attention_backend
     from hrm_ops._attention_layer import Attention
     from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
@@ -39,6 +40,7 @@ __all__ = [
     "SwiGLU",
     "TransformerBlock",
     "apply_rope",
+    "arctan2",
     "attention",
     "attention_backend",
     "blas_info",

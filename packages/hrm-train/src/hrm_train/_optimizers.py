@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+from hrm_ops import arctan2
 from mlx.optimizers import Optimizer
 
 Schedule = Callable[[mx.array], mx.array]
@@ -42,15 +43,31 @@ class AdamAtan2(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict[str, Any]) -> mx.array:
-        """Update one parameter."""
-        lr = self.learning_rate.astype(gradient.dtype)
+        """Update one parameter, as MLX's optimisers do it for a whole tree."""
+        moments = state["m"], state["v"]
+        new, state["m"], state["v"] = self.moved(parameter, gradient, *moments, self.learning_rate, self.step)
+        return new
+
+    def moved(
+        self,
+        parameter: mx.array,
+        gradient: mx.array,
+        m: mx.array,
+        v: mx.array,
+        learning_rate: mx.array,
+        step: mx.array,
+    ) -> tuple[mx.array, mx.array, mx.array]:
+        """Return the parameter and both running averages after update number ``step``, the first being 1."""
         b1, b2 = self.betas
-        step = self.step.astype(mx.float32)
-        m = b1 * state["m"] + (1 - b1) * gradient
-        v = b2 * state["v"] + (1 - b2) * mx.square(gradient)
-        state["m"], state["v"] = m, v
-        denominator = mx.sqrt(v / (1 - b2**step))
-        return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**step) * mx.arctan2(m, denominator)
+        lr, t = learning_rate.astype(gradient.dtype), step.astype(mx.float32)
+        m = b1 * m + (1 - b1) * gradient
+        v = b2 * v + (1 - b2) * mx.square(gradient)
+        angle = arctan2(m, mx.sqrt(v / (1 - b2**t)))
+        return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**t) * angle, m, v
+
+    def counted(self) -> dict[str, mx.array]:
+        """Return the number of the next update, ``step``, and its ``learning_rate``."""
+        return _counted(self)
 
 
 class SparseSignSGD(Optimizer):
@@ -79,9 +96,12 @@ class SparseSignSGD(Optimizer):
             identifiers: Which row of the table each is ``[B]`` int; may repeat.
             gradients: ``[B, E]`` float32.
         """
-        for name, schedule in self._schedulers.items():
-            self.state[name] = schedule(self.step)
-        self.state["step"] = self.step + 1
+        self.state.update(_counted(self))
         same_row = (identifiers[:, None] == identifiers[None, :]).astype(gradients.dtype)
         lr = self.learning_rate
         return rows * (1 - lr * self.weight_decay) - lr * mx.sign(same_row @ gradients)
+
+
+def _counted(optimizer: Optimizer) -> dict[str, mx.array]:
+    rates = {name: schedule(optimizer.step) for name, schedule in optimizer._schedulers.items()}
+    return {"learning_rate": optimizer.learning_rate, **rates, "step": optimizer.step + 1}

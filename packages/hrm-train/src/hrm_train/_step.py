@@ -9,6 +9,7 @@ from hrm_ops import lanes
 from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
+from hrm_train._dense_update import DenseUpdate, all_finite, choose
 from hrm_train._gradients import Metrics, Tree, loss_and_gradients
 from hrm_train._losses import LossType
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
@@ -94,7 +95,8 @@ class TrainStep:
         # Each lane has its own compiled function: one for all would share constants between streams, and a
         # kernel is not fused across streams.
         self._forward = [self._compile_forward() for _ in self._lanes]
-        self._update = self._compile_update()
+        self._dense = DenseUpdate(optimizer, model.trainable_parameters(), self._lanes, ema_decay)
+        self._settle = self._compile_settle()
 
     @property
     def state(self) -> Tree:
@@ -152,7 +154,7 @@ class TrainStep:
         self.skipped = state["skipped"]
         high, low = state["random"].tolist()  # a key is the two halves of the seed that gives it
         mx.random.seed(high << 32 | low)
-        self._update = self._compile_update()
+        self._settle = self._compile_settle()
 
     @property
     def lane_slots(self) -> int:
@@ -199,9 +201,19 @@ class TrainStep:
         carries, metrics, _, row_gradients = (
             [item for parts in column for item in parts] for column in zip(*results, strict=True)
         )
-        self.carry, self.average, self.metrics, self.skipped, new_rows = self._update(
-            carries, self.average, [self.metrics, *metrics], self.skipped, gradients, identifiers, rows, row_gradients
+        gradient, finite = self._dense.merge(gradients, len(carries))
+        good, self.carry, self.metrics, self.skipped, new_rows = self._settle(
+            carries, [self.metrics, *metrics], self.skipped, finite, identifiers, rows, row_gradients
         )
+        gradient = self.ranks.average(gradient)
+        if self.clip_norm:
+            gradient, _ = clip_grad_norm(gradient, self.clip_norm)
+        count, old_count = self.optimizer.counted(), dict(self.optimizer.state)
+        weights, self.average = self._dense.apply(
+            good, count, self.model.trainable_parameters(), self.average, gradient
+        )
+        self.model.update(weights)
+        self.optimizer.state.update(choose(good, count, {name: old_count[name] for name in count}))
         mx.async_eval(self.state, new_rows)
         if rows is not None:
             # MLX writes into the table itself only when nothing else reads it. The lookup is the first thing that a
@@ -254,61 +266,42 @@ class TrainStep:
 
         return forward
 
-    def _compile_update(self) -> Any:
-        changed = [self.model.state, self.optimizer.state, self.puzzle_optimizer.state]
+    def _compile_settle(self) -> Any:
+        changed = [self.puzzle_optimizer.state]
 
         @partial(mx.compile, inputs=changed, outputs=changed)
-        def update(
+        def settle(
             carries: Sequence[Carry],
-            average: Tree,
             metrics: Sequence[Metrics],
             skipped: Metrics,
-            gradients: Sequence[Tree],
+            finite: Sequence[mx.array],
             identifiers: mx.array,
             rows: mx.array | None,
             row_gradients: Sequence[mx.array | None],
-        ) -> tuple[Carry, Tree, Metrics, Metrics, mx.array | None]:
+        ) -> tuple[mx.array, Carry, Metrics, Metrics, mx.array | None]:
             parts = len(carries)
             carry = tree_map(lambda *parts: mx.concatenate(list(parts)), *carries)
-            gradient = self.ranks.average(tree_map(lambda *lanes: sum(lanes) / parts, *gradients))
             row_gradient = [part / (parts * self.ranks.size) for part in row_gradients if part is not None]
             row_gradient = [self.ranks.gather(mx.concatenate(row_gradient))] if row_gradient else []
             before, total = metrics[0], tree_map(lambda *parts: sum(parts), *metrics[1:])
-            diverged = ~_all_finite([carry["z_H"], carry["z_L"]])
+            diverged = ~(all_finite([carry["z_H"], carry["z_L"]]) & mx.stack(list(finite)).all())
             total, diverged = self.ranks.sum([total, diverged.astype(mx.float32)])
-            good = _all_finite([total["loss"], gradient, row_gradient]) & (diverged == 0)
-            if self.clip_norm:
-                gradient, _ = clip_grad_norm(gradient, self.clip_norm)
-
-            old = self.model.trainable_parameters(), self.optimizer.state, self.puzzle_optimizer.state
-            old = tree_map(lambda array: array, old)
-            self.optimizer.update(self.model, gradient)
+            good = all_finite([total["loss"], row_gradient]) & (diverged == 0)
             if rows is not None:
-                new_rows = self.puzzle_optimizer.apply_rows(rows, identifiers, *row_gradient)
-                rows = mx.where(good, new_rows, rows)
-            self.model.update(_choose(good, self.model.trainable_parameters(), old[0]))
-            self.optimizer.state.update(_choose(good, self.optimizer.state, old[1]))
-            self.puzzle_optimizer.state.update(_choose(good, self.puzzle_optimizer.state, old[2]))
-            if average:
-                moved = _moved(average, self.model.trainable_parameters(), 1 - self.ema_decay)
-                average = _choose(good, moved, average)
+                old = dict(self.puzzle_optimizer.state)
+                rows = mx.where(good, self.puzzle_optimizer.apply_rows(rows, identifiers, *row_gradient), rows)
+                self.puzzle_optimizer.state.update(choose(good, self.puzzle_optimizer.state, old))
 
             fresh = {**carry, "halted": mx.ones_like(carry["halted"])}
             fresh |= {name: mx.zeros_like(carry[name]) for name in ("z_H", "z_L")}
-            metrics_now = _choose(good, tree_map(mx.add, before, total), before)
+            metrics_now = choose(good, tree_map(mx.add, before, total), before)
             now_skipped = {
                 "count": skipped["count"] + ~good,
                 "since": skipped["since"] + ((skipped["since"] > 0) | ~good),
             }
-            return _choose(good, carry, fresh), average, metrics_now, now_skipped, rows
+            return good, choose(good, carry, fresh), metrics_now, now_skipped, rows
 
-        return update
-
-
-def _all_finite(tree: Any) -> mx.array:
-    """Whether every number of a tree of arrays is finite and has a finite square, as Adam's second moment takes it."""
-    arrays = [array for _, array in tree_flatten(tree) if isinstance(array, mx.array)]
-    return mx.stack([mx.isfinite(mx.square(array)).all() for array in arrays]).all()
+        return settle
 
 
 def _overlaid(tree: Tree, other: Tree) -> Tree:
@@ -318,12 +311,3 @@ def _overlaid(tree: Tree, other: Tree) -> Tree:
 
 def _add(one: Tree, other: Tree) -> Tree:
     return cast(Tree, tree_map(mx.add, one, other))
-
-
-def _moved(average: Tree, weights: Tree, share: float) -> Tree:
-    """Move an average towards the weights: ``average + share * (weights - average)``."""
-    return cast(Tree, tree_map(lambda a, w: a + share * (w - a), average, weights))
-
-
-def _choose(condition: mx.array, yes: Any, no: Any) -> Any:
-    return tree_map(lambda a, b: mx.where(condition, a, b), yes, no)
