@@ -1,11 +1,12 @@
 """Measure what halting early gains on a trained checkpoint, beside the reference's way of never doing so.
 
-    uv run python tests/benchmarks/halting.py [CHECKPOINT OR RUN ...] [--runs DIR] [--slots N] [--puzzles N]
+    uv run python tests/benchmarks/halting.py [CHECKPOINT OR RUN ...] [--puzzles N] [--data-path DIR] [--rules RULE ...]
 
-The test split is answered in turn by `ContinuousPredictor` with the rule `q` and with `max`, several times each, so
-that other load on the machine touches both alike. The gain in puzzles per second is compared with what there is to
-gain, maximum steps / mean steps. The split is repeated until there are enough puzzles that its end, when slots run
-empty, does not decide. What is counted: time from the first puzzle to the last answer, without the compiler's.
+The test split is answered in turn by `ContinuousPredictor` under each rule, several times, so that other load on the
+machine touches all alike. Two things are to be seen. The gain in puzzles per second over `max` comes near what there is
+to gain, maximum steps / mean steps. And cost is proportional to mean steps: steps per second, of all puzzles together,
+are the same for all rules. The split is repeated until there are enough puzzles that its end, when slots run empty,
+does not decide. What is counted: time from the first puzzle to the last answer, without the compiler's.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from hrm_evaluator._answers import answer_batches, dataset_batches
 from hrm_evaluator._open import find_checkpoint, open_model, open_test_split
 from hrm_model import HRM, ContinuousPredictor, HaltingRule
 
-ROUNDS = 5
+RULES = ("max", "q", "confidence", "stable")
 
 
 def main() -> None:
@@ -31,36 +32,35 @@ def main() -> None:
     parser.add_argument("--data-path", type=Path)
     parser.add_argument("--slots", type=int, default=256)
     parser.add_argument("--puzzles", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rules", nargs="+", choices=RULES[1:], default=RULES[1:])
     args = parser.parse_args()
     for path in args.checkpoints or [None]:
         checkpoint = find_checkpoint(path, args.runs)
         model = open_model(checkpoint)
-        print(f"{checkpoint.weights}, {args.slots} slots, {args.puzzles} puzzles, {ROUNDS} rounds", flush=True)
-        compare(model, open_test_split(checkpoint, model, args.data_path), args.slots, args.puzzles)
+        dataset = open_test_split(checkpoint, model, args.data_path)
+        print(f"{checkpoint.weights}, {args.slots} slots, {args.puzzles} puzzles, {args.rounds} rounds", flush=True)
+        compare(model, dataset, args.slots, args.puzzles, args.rounds, ("max", *args.rules))
 
 
-def compare(model: HRM, dataset: Dataset, slots: int, puzzles: int) -> None:
-    rules = {kind: ContinuousPredictor(model, slots, HaltingRule(kind)) for kind in ("max", "q")}
-    speeds: dict[str, list[float]] = {kind: [] for kind in rules}
+def compare(model: HRM, dataset: Dataset, slots: int, puzzles: int, rounds: int, kinds: tuple[str, ...]) -> None:
+    rules = {kind: ContinuousPredictor(model, slots, HaltingRule(kind)) for kind in kinds}
+    seconds: dict[str, list[float]] = {kind: [] for kind in rules}
+    found: dict[str, tuple[float, float]] = {}
     for predictor in rules.values():
         answered(predictor, dataset, slots * 2)  # compiles the full step and those of the emptying slots
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for kind, predictor in rules.items():
             start = time.perf_counter()
-            steps, exact = answered(predictor, dataset, puzzles)
-            speeds[kind].append(puzzles / (time.perf_counter() - start))
-            if len(speeds[kind]) == 1:
-                print(f"  {kind:4} mean steps {steps:5.2f}  exact accuracy {exact:7.2%}", flush=True)
-            if kind == "q":
-                mean_steps = steps
-    gains = [early / late for early, late in zip(speeds["q"], speeds["max"], strict=True)]
-    for kind, found in speeds.items():
-        print(f"  {kind:4} {statistics.median(found):8.1f} puzzles/s ({min(found):.1f} to {max(found):.1f})")
-    possible = model.config.halt_max_steps / mean_steps
-    gain = statistics.median(gains)
-    print(
-        f"  gain {gain:.2f} ({min(gains):.2f} to {max(gains):.2f}) of {possible:.2f}: {gain / possible:.2f}", flush=True
-    )
+            found[kind] = answered(predictor, dataset, puzzles)
+            seconds[kind].append(time.perf_counter() - start)
+    print("| rule | exact | mean steps | puzzles/s | steps/s | gain | share of max steps / mean steps |")
+    print("|---|---|---|---|---|---|---|")
+    for kind, (steps, exact) in found.items():
+        rate = puzzles / statistics.median(seconds[kind])
+        gain = statistics.median(late / early for late, early in zip(seconds["max"], seconds[kind], strict=True))
+        share = gain / (model.config.halt_max_steps / steps)
+        print(f"| {kind} | {exact:.2%} | {steps:.2f} | {rate:.1f} | {rate * steps:.0f} | {gain:.2f} | {share:.2f} |")
 
 
 def answered(predictor: ContinuousPredictor, dataset: Dataset, puzzles: int) -> tuple[float, float]:

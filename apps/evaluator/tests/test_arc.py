@@ -87,6 +87,12 @@ def test_what_is_no_grid_is_never_handed_in() -> None:
     assert score.pass_at()[1] == 0
 
 
+def test_where_nobody_knows_the_answer_nothing_is_solved() -> None:
+    score = scored([("t", A, None, None, 5.0), (COPY, A, None, B, 0.0)])
+    assert score.pass_at()[1000] == 0
+    assert score.submission["t"] == [{"attempt_1": B, "attempt_2": B}]
+
+
 def test_every_vote_of_a_record_counts() -> None:
     one = record(1, "t", A, B, C, 0.0)
     votes = (one.answer, Answer(tokens(B).tolist(), 1, 3.0, 0.0))

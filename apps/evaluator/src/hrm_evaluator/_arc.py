@@ -116,6 +116,7 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
             original = _original(task, identifiers[copy])
         puzzle = original.board(record.inputs)
         label = None if record.labels is None else original.board(np.where(record.labels == IGNORE, 0, record.labels))
+        label = None if label is None or not label.size else label  # no answer at all is never right
         key = _key(puzzle)
         test = score.add(original.name, puzzle, seen[key], label)
         seen[key] += 1
