@@ -184,6 +184,11 @@ def test_the_curve_rises_where_the_model_needs_its_second_step(
     assert [row["halted"] for row in rows] == [0, 11, 0]
 
 
+def test_more_steps_than_in_training_are_told_apart(run: RunDirectory, evaluator: Call) -> None:
+    assert "of at most 5 (3 in training), halting q" in evaluator("--checkpoint", run.path, "--max-steps", 5)[1]
+    assert "of at most 3, halting q" in evaluator("--checkpoint", run.path)[1]
+
+
 def test_never_halting_early_takes_every_step(run: RunDirectory, evaluator_json: CallJson) -> None:
     found = evaluator_json("--checkpoint", run.path, "--halting", "max")
     assert (found["mean_steps"], found["halting"]) == (3, "max")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,21 @@ def test_the_page_holds_scores_curves_and_puzzles_and_refers_to_nothing_else(rep
     assert all(len(one["steps"]) == 3 for one in data_of(text)["puzzles"])
     assert not re.search(r"https?:|@import|url\(|<link(?! rel=\"icon\" href=\"data:,\")|src=", text)
     assert not [path for path in report.parent.iterdir() if path != report]
+
+
+def test_the_page_shows_votes_tries_and_faults_where_there_are_any() -> None:
+    from hrm_evaluator._page import page as text_of
+    from hrm_evaluator._score import Evaluation, Tally
+
+    plain = text_of("plain", {"puzzles": 0}, Evaluation(), [], {})
+    assert not re.search("<summary>By|What is wrong", plain)
+    result = Evaluation(by_votes={1: Tally(4, 2.0, 1), 2: Tally(4, 3.0, 3)}, faults=Counter({"breaks <rules>": 3}))
+    text = text_of("all", {"puzzles": 4, "pass_at": {1: 0.25, 1000: 0.5}}, result, [], {})
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td></tr>', text)
+    assert ("1000", "50.00%") in rows
+    assert ("2", "75.00%</td><td>75.00%") in rows
+    assert ("breaks &lt;rules&gt;", "3") in rows
+    assert "pass at" not in text
 
 
 def test_nothing_is_overwritten_unless_that_is_asked_for(

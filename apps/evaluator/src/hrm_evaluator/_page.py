@@ -20,8 +20,8 @@ def page(
 
     Args:
         title: Its title, in plain text.
-        summary: Names and values of the scores.
-        result: The scores by step, by halting and by the task's measure.
+        summary: Names and values of the scores; ``pass_at``, where there is one, holds shares by number of tries.
+        result: The scores by step, by halting, by votes and by the task's measure.
         stories: Puzzles for the viewer.
         colours: Colours of symbols, as a task gives them.
     """
@@ -31,7 +31,7 @@ def page(
         "style": _asset("style.css"),
         "scores": _scores(summary),
         "curves": _curves(result),
-        "measure": _measure(result),
+        "tables": _tries(summary.get("pass_at", {})) + _votes(result) + _faults(result) + _measure(result),
         "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         "script": _asset("viewer.js"),
     }
@@ -64,6 +64,8 @@ def _step(frame: Frame) -> dict[str, Any]:
 def _scores(summary: dict[str, Any]) -> str:
     rows = []
     for key, value in summary.items():
+        if isinstance(value, (list, dict)):
+            continue
         name = key.replace("_", " ")
         shown = f"{value:.2%}" if name in _SHARES else f"{value:.2f}" if isinstance(value, float) else str(value)
         rows.append(f'<tr><th scope="row">{escape(name)}</th><td>{escape(shown)}</td></tr>')
@@ -76,7 +78,8 @@ def _curves(result: Evaluation) -> str:
     means = [tally.means() for tally in result.by_step]
     series = {"exact accuracy": [m["exact_accuracy"] for m in means], "accuracy": [m["accuracy"] for m in means]}
     halted = [result.halted[step] for step in range(1, len(means) + 1)]
-    table = _table(
+    numbers = _folded(
+        "The numbers",
         ["steps", "accuracy", "exact accuracy", "halted"],
         [
             [str(step), f"{mean['accuracy']:.2%}", f"{mean['exact_accuracy']:.2%}", str(count)]
@@ -88,8 +91,26 @@ def _curves(result: Evaluation) -> str:
         f"{line_chart(series, 'Accuracy by number of steps; the table below has the numbers', 'ACT steps')}</figure>"
         "<figure><figcaption>Puzzles that halted after so many steps</figcaption>"
         f"{bar_chart(halted, 'Histogram of halting steps; the table below has the numbers', 'ACT steps')}</figure>"
-        f"<details><summary>The numbers</summary>{table}</details>"
+        f"{numbers}"
     )
+
+
+def _tries(pass_at: Mapping[int, float]) -> str:
+    rows = [[str(tries), f"{share:.2%}"] for tries, share in pass_at.items()]
+    return _folded("By tries", ["tries", "tasks solved"], rows, is_open=True)
+
+
+def _votes(result: Evaluation) -> str:
+    rows = [
+        [str(votes), *(f"{share:.2%}" for share in tally.means().values())]
+        for votes, tally in sorted(result.by_votes.items())
+    ]
+    return _folded("By votes", ["votes", "accuracy", "exact accuracy"], rows, is_open=True)
+
+
+def _faults(result: Evaluation) -> str:
+    rows = [[fault, str(count)] for fault, count in result.faults.most_common()]
+    return _folded("What is wrong with answers", ["fault", "answers"], rows)
 
 
 def _measure(result: Evaluation) -> str:
@@ -99,8 +120,14 @@ def _measure(result: Evaluation) -> str:
         [str(value), str(tally.puzzles), *(f"{share:.2%}" for share in tally.means().values())]
         for value, tally in sorted(result.by_measure.items())
     ]
-    table = _table([result.measure, "puzzles", "accuracy", "exact accuracy"], rows)
-    return f"<details><summary>By {escape(result.measure)}</summary>{table}</details>"
+    return _folded(f"By {result.measure}", [result.measure, "puzzles", "accuracy", "exact accuracy"], rows)
+
+
+def _folded(title: str, heads: list[str], rows: list[list[str]], *, is_open: bool = False) -> str:
+    """A table that can be folded away; nothing if it has no rows."""
+    if not rows:
+        return ""
+    return f"<details{' open' * is_open}><summary>{escape(title)}</summary>{_table(heads, rows)}</details>"
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:

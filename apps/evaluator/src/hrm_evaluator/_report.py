@@ -53,9 +53,9 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     table.add_row("puzzles", f"{summary['puzzles']}")
     table.add_row("accuracy", f"{summary['accuracy']:.2%}", "cells that are right")
     table.add_row("exact accuracy", f"{summary['exact_accuracy']:.2%}", "puzzles without a wrong cell", style="bold")
-    table.add_row(
-        "mean steps", f"{summary['mean_steps']:.2f}", f"of at most {summary['max_steps']}, halting {summary['halting']}"
-    )
+    most, trained = summary["max_steps"], summary["halt_max_steps"]
+    steps = f"of at most {most}{'' if most == trained else f' ({trained} in training)'}, halting {summary['halting']}"
+    table.add_row("mean steps", f"{summary['mean_steps']:.2f}", steps)
     table.add_row(
         "halting accuracy", f"{summary['halting_accuracy']:.2%}", "puzzles of which the model knows if it is right"
     )

@@ -44,9 +44,8 @@ class Watch:
             stories = [story(record, task) for record in result.records[: self._in_report]]
             name = "HRM" if task is None else task.name
             title = f"{name}: {summary['exact_accuracy']:.1%} of {summary['puzzles']} puzzles solved"
-            scores = {key: value for key, value in summary.items() if not isinstance(value, (list, dict))}
             with written(self.report) as file:
-                file.write(page(title, scores, result, stories, colours).encode())
+                file.write(page(title, summary, result, stories, colours).encode())
         if self.png is not None:
             from hrm_evaluator._curves import save_curves
 
