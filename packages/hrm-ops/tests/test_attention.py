@@ -298,6 +298,8 @@ X = mx.zeros((2, 4, 5, 8))
             {"k": mx.zeros((2, 4, 5, 8, 1)), "layout": "blhd"},
             r"k must have 4 axes \(b l h d\), but is \(2, 4, 5, 8, 1\)",
         ),
+        ({"q": np.zeros((2, 4, 5, 8), np.float32)}, r"q must be an mlx.core.array, but is a ndarray"),
+        ({"v": None}, r"v must be an mlx.core.array, but is a NoneType"),
         ({"q": X.astype(mx.int32)}, r"q must be float32, bfloat16 or float16, but is mlx.core.int32"),
         ({"v": X.astype(mx.float16)}, r"v must have the dtype of q, mlx.core.float32, but is mlx.core.float16"),
         ({"k": mx.zeros((3, 4, 5, 8))}, r"k must have the batch size of q, 2, but has 3"),

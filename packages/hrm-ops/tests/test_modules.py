@@ -1,5 +1,6 @@
 """The modules are plain mlx.nn modules: parameters, quantize, save_weights, repr; and what each computes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mlx.core as mx
@@ -16,6 +17,7 @@ from hrm_ops import (
     RMSNorm,
     SwiGLU,
     TransformerBlock,
+    _cpu,
     attention,
     rms_norm,
     rope,
@@ -186,6 +188,19 @@ def test_freezing_and_training_parts_works() -> None:
     assert {name for name, _ in tree_flatten(net.trainable_parameters())} == {"lm_head.weight"}
 
 
+def test_second_derivatives_are_refused_where_they_would_come_out_wrong() -> None:
+    def twice(function: Callable[[mx.array], mx.array]) -> mx.array:
+        x = normal(0, 2, 2, 100, 64)
+        return mx.grad(lambda x: mx.grad(lambda x: function(x).square().sum())(x).sum())(x)
+
+    with pytest.raises(HRMOpsError, match="attention and RMSNorm have no second derivatives"):
+        twice(lambda x: attention(x, x, x, backend="chunked"))
+    if _cpu.is_active(X):
+        with pytest.raises(HRMOpsError, match="attention and RMSNorm have no second derivatives"):
+            twice(RMSNorm(64))
+    close(twice(lambda x: rms_norm(x)), twice(lambda x: x * mx.rsqrt(x.square().mean(-1, keepdims=True) + 1e-5)))
+
+
 def test_repr_names_the_sizes() -> None:
     text = repr(model())
     for part in ("dims=64, num_heads=4", "norm=pre", "input_dims=64, output_dims=11", "11, 64, dtype=", "eps=1e-05"):
@@ -214,6 +229,13 @@ X = mx.zeros((2, 5, 16))
             lambda: TransformerBlock(16, 2, 2.0, norm="mid"),
             r"\[TransformerBlock\] norm must be 'post' or 'pre', .* 'mid'",
         ),  # type: ignore[arg-type]
+        (lambda: Attention(16, 2)(X, first=6), r"\[Attention\] first must be one of the 5 positions of x, but is 6"),
+        (lambda: Attention(16, 2)(X, first=0), r"\[Attention\] first must be one of the 5 positions of x, but is 0"),
+        (
+            lambda: TransformerBlock(16, 2, 2.0, norm="pre")(X[0, 0]),
+            r"\[TransformerBlock\] x must be \[B, L, 16\], but is \(16,\)",
+        ),
+        (lambda: Embedding(3, 4, std=1)([1]), r"\[Embedding\] x must be an mlx.core.array, but is a list"),
         (lambda: RMSNorm(0), r"\[RMSNorm\] dims must be at least 1, but is 0"),
         (lambda: RMSNorm(8)(X), r"\[RMSNorm\] the last axis of x must be 8, but x is \(2, 5, 16\)"),
         (lambda: SwiGLU(8, 2.0)(X), r"\[SwiGLU\] the last axis of x must be 8, but x is \(2, 5, 16\)"),

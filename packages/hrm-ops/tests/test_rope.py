@@ -141,15 +141,17 @@ X = mx.zeros((2, 3, 5, 8))
         (lambda: rope(X[0]), r"\[rope\] x must have 4 axes \(b h l d\), but is \(3, 5, 8\)"),
         (lambda: rope(X[..., :7]), r"\[rope\] the heads of x must have an even size, but x is \(2, 3, 5, 7\)"),
         (lambda: rope(X.astype(mx.int32)), r"\[rope\] x must be floating point, but is mlx.core.int32"),
-        (lambda: rope(X, offset=-1), r"\[rope\] offset must be at least 0, but is -1"),
+        (lambda: rope(X, offset=-1), r"\[rope\] offset must be an int of at least 0, but is -1"),
         (
             lambda: rope(X, offset=mx.array([1])),
             r"\[rope\] offset must be an int or an int array \(2,\), but is .* \(1,\)",
         ),
         (lambda: rope(X, offset=mx.zeros((2,))), r"\[rope\] offset must be an int .* but is mlx.core.float32 \(2,\)"),
+        (lambda: rope(X, offset=1.5), r"\[rope\] offset must be an int of at least 0, but is 1.5"),
+        (lambda: apply_rope(X, [1.0], [1.0]), r"\[apply_rope\] cos must be an mlx.core.array, but is a list"),
         (lambda: rope(X, base=0), r"\[rope_tables\] base must be greater than 0, but is 0"),
         (lambda: rope(X, layout="ld"), r"\[rope\] layout must be 'bhld' or 'blhd', but is 'ld'"),
-        (lambda: rope_tables(-1, 4), r"\[rope_tables\] length and offset must be at least 0, but are -1 and 0"),
+        (lambda: rope_tables(-1, 4), r"\[rope_tables\] length and offset must be ints of at least 0, but are -1 and 0"),
     ],
 )
 def test_wrong_arguments_are_named(call: Callable[[], object], message: str) -> None:

@@ -56,5 +56,25 @@ def test_any_axis_can_be_normalised() -> None:
         np.testing.assert_allclose(np.array(stablemax(x, axis).sum(axis=axis)), 1, rtol=1e-5)
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31), st.sampled_from([3, 63, 64, 200]), st.booleans())
+def test_value_and_gradient_are_those_of_the_plain_expression(seed: int, width: int, log: bool) -> None:
+    def plain(x: mx.array) -> mx.array:
+        score = mx.where(x < 0, 1 / (1 - mx.minimum(x, 0)), x + 1)
+        p = score / score.sum(axis=-1, keepdims=True)
+        return mx.log(p) if log else p
+
+    ours = log_stablemax if log else stablemax
+    x, weight = (10 * mx.random.normal((3, width), key=mx.random.key(seed + i)) for i in range(2))
+    for got, expected in zip(
+        *(mx.value_and_grad(lambda x, f=f: (f(x) * weight).sum())(x) for f in (ours, plain)), strict=True
+    ):
+        scale = np.abs(np.array(expected)).max()
+        np.testing.assert_allclose(np.array(got), np.array(expected), rtol=1e-4, atol=1e-5 * scale)
+    np.testing.assert_allclose(np.array(ours(x)), np.array(plain(x)), rtol=1e-5, atol=1e-6)
+
+
 def test_half_precision_is_computed_in_float32() -> None:
     assert log_stablemax(mx.zeros((2,), mx.bfloat16)).dtype == mx.float32
+    largest = float(np.finfo(np.float16).max)
+    assert stablemax_score(mx.array([largest, 0.5], mx.float16)).tolist() == [largest, 1.5]

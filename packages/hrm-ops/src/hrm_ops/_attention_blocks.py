@@ -14,6 +14,7 @@ from typing import Any
 import mlx.core as mx
 
 from hrm_ops._attention_inputs import Inputs
+from hrm_ops._first_order import first_order
 
 # Annotated upstream as functions that return object.
 _custom_function: Any = mx.custom_function
@@ -130,7 +131,7 @@ class _Scores:
         cotangent: mx.array,
     ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
         """Gradients of ``q``, ``k``, ``v`` and the scores, from what :meth:`exponentials` gave for them."""
-        scaled = cotangent * (1 / (total * self.kernel.unit))
+        scaled = cotangent * (1 / (first_order(total) * self.kernel.unit))
         inner = _flat_product(scaled, out).sum(axis=-1, keepdims=True)
         d_scores = _flat_product(weights, _rows_times(scaled, v.swapaxes(-1, -2)) - inner)
         d_v = _transposed_times(weights, scaled) * self.kernel.unit

@@ -5,7 +5,7 @@ from typing import Literal
 
 import mlx.core as mx
 
-from hrm_ops._errors import HRMOpsError
+from hrm_ops._errors import HRMOpsError, check_array
 
 Layout = Literal["bhld", "blhd"]
 Mask = mx.array | Literal["causal"] | None
@@ -59,6 +59,7 @@ def read_inputs(q: mx.array, k: mx.array, v: mx.array, scale: float | None, mask
     if layout not in ("bhld", "blhd"):
         raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
     for name, array in (("q", q), ("k", k), ("v", v)):
+        check_array("attention", name, array)
         if array.ndim != 4:
             raise HRMOpsError(f"[attention] {name} must have 4 axes ({' '.join(layout)}), but is {array.shape}.")
         if array.dtype not in FLOATS:

@@ -65,7 +65,7 @@ class Attention(nn.Module):
         Args:
             x: ``[B, L, dims]``.
             rope: Tables of ``rope_tables`` for ``L`` positions, in the place of ``rope_base``.
-            first: How many positions are wanted; all when left out.
+            first: How many positions are wanted, from 1 on; all when left out.
             mask: None, ``"causal"``, or an array that broadcasts to ``[B, num_heads, L, L]``, see ``attention``.
 
         Returns:
@@ -74,6 +74,8 @@ class Attention(nn.Module):
         check_floating("Attention", "x", x)
         if x.ndim != 3 or x.shape[-1] != self.dims:
             raise HRMOpsError(f"[Attention] x must be [B, L, {self.dims}], but is {x.shape}.")
+        if first is not None and not 0 < first <= x.shape[1]:
+            raise HRMOpsError(f"[Attention] first must be one of the {x.shape[1]} positions of x, but is {first}.")
         width = self.dims // self.num_heads
         cuts = [self.dims, self.dims + self.num_kv_heads * width]
         q, k, v = mx.split(self.qkv_proj(x), cuts, axis=-1)

@@ -5,7 +5,7 @@ import mlx.nn as nn
 
 from hrm_ops._attention_inputs import Mask
 from hrm_ops._attention_layer import Attention, Rope
-from hrm_ops._errors import HRMOpsError
+from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._norm import RMSNorm
 from hrm_ops._swiglu import SwiGLU
 
@@ -72,6 +72,9 @@ class TransformerBlock(nn.Module):
         Returns:
             ``[B, first, dims]``.
         """
+        check_floating("TransformerBlock", "x", x)
+        if x.ndim != 3 or x.shape[-1] != self.self_attn.dims:
+            raise HRMOpsError(f"[TransformerBlock] x must be [B, L, {self.self_attn.dims}], but is {x.shape}.")
         if self.norm == "pre":
             x = x[:, :first] + self.self_attn(self.attn_norm(x), rope, first, mask)
             return x + self.mlp(self.mlp_norm(x))

@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 
 from hrm_ops._attention_blocks import Kernel
+from hrm_ops._first_order import first_order
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
@@ -146,7 +147,7 @@ def rms_norm(x: mx.array, eps: float) -> mx.array:
 
     @norm.vjp
     def norm_vjp(_: mx.array, cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]) -> mx.array:
-        cotangent, (y, inverse_rms) = cotangents[0], outputs
+        cotangent, y, inverse_rms = cotangents[0], outputs[0], first_order(outputs[1])
         inner = (cotangent * y).sum(axis=-1).reshape(-1) / y.shape[-1]
         return (cotangent - y * _rows(y, inner)) * inverse_rms
 

@@ -18,12 +18,19 @@ class HRMOpsError(ValueError):
     """
 
 
+def check_array(function: str, name: str, x: object) -> None:
+    """Raise unless ``x`` is an array of MLX."""
+    import mlx.core as mx
+
+    if not isinstance(x, mx.array):
+        raise HRMOpsError(f"[{function}] {name} must be an mlx.core.array, but is a {type(x).__name__}.")
+
+
 def check_floating(function: str, name: str, x: "mx.array", axes: int = 0) -> None:
     """Raise unless ``x`` is a floating point array of at least so many axes."""
     import mlx.core as mx
 
-    if not isinstance(x, mx.array):
-        raise HRMOpsError(f"[{function}] {name} must be an array, but is a {type(x).__name__}.")
+    check_array(function, name, x)
     if not mx.issubdtype(x.dtype, mx.floating):
         raise HRMOpsError(f"[{function}] {name} must be floating point, but is {x.dtype}.")
     if x.ndim < axes:

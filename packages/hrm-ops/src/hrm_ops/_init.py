@@ -35,7 +35,7 @@ def truncated_normal(
         Array of ``shape`` and ``dtype``.
 
     Raises:
-        HRMOpsError: If ``std`` is negative or ``dtype`` not floating point.
+        HRMOpsError: If ``shape`` is no tuple of sizes, ``std`` is negative or ``dtype`` not floating point.
 
     Example:
         >>> import mlx.core as mx
@@ -44,8 +44,10 @@ def truncated_normal(
         >>> round(mx.std(sample).item(), 2), sample.max().item() < 2 * 0.5 / 0.8796
         (0.5, True)
     """
-    if not mx.issubdtype(dtype, mx.floating):
+    if not isinstance(dtype, mx.Dtype) or not mx.issubdtype(dtype, mx.floating):
         raise HRMOpsError(f"[truncated_normal] dtype must be floating point, but is {dtype}.")
+    if not isinstance(shape, (tuple, list)) or not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise HRMOpsError(f"[truncated_normal] shape must be a tuple of sizes of at least 0, but is {shape!r}.")
     if std < 0:
         raise HRMOpsError(f"[truncated_normal] std must be at least 0, but is {std}.")
     if std == 0:

@@ -3,7 +3,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops._errors import HRMOpsError, check_array, check_floating
 from hrm_ops._init import lecun_normal, truncated_normal
 
 
@@ -106,6 +106,7 @@ class Embedding(nn.Embedding):
 
     def as_linear(self, x: mx.array) -> mx.array:
         """Multiply ``[..., dims]`` by the table, ``-> [..., num_embeddings]``, in the dtype of ``x``."""
+        check_floating("Embedding", "x", x, axes=1)
         if x.shape[-1] != self.weight.shape[-1]:
             raise HRMOpsError(f"[Embedding] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}.")
         return x @ self.weight.T.astype(x.dtype)
@@ -128,5 +129,6 @@ class _QuantizedEmbedding(nn.QuantizedEmbedding):
 
 def check_indices(function: str, x: mx.array) -> None:
     """Raise unless ``x`` holds integers."""
+    check_array(function, "x", x)
     if not mx.issubdtype(x.dtype, mx.integer):
         raise HRMOpsError(f"[{function}] x must be of an integer dtype, but is {x.dtype}.")

@@ -2,7 +2,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from hrm_ops import _cpu
-from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops._errors import HRMOpsError, check_array, check_floating
 
 
 def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> mx.array:
@@ -30,6 +30,8 @@ def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> 
     check_floating("rms_norm", "x", x, axes=1)
     if eps < 0:
         raise HRMOpsError(f"[rms_norm] eps must be at least 0, but is {eps}.")
+    if weight is not None:
+        check_array("rms_norm", "weight", weight)
     if weight is not None and weight.shape != x.shape[-1:]:
         raise HRMOpsError(f"[rms_norm] weight must be {x.shape[-1:]} for x {x.shape}, but is {weight.shape}.")
     return mx.fast.rms_norm(x, None if weight is None else weight.astype(x.dtype), eps)
@@ -69,6 +71,7 @@ class RMSNorm(nn.Module):
         return f"{self.dims}, eps={self.eps}, weight={'weight' in self}"
 
     def __call__(self, x: mx.array) -> mx.array:
+        check_floating("RMSNorm", "x", x)
         if x.shape[-1:] != (self.dims,):
             raise HRMOpsError(f"[RMSNorm] the last axis of x must be {self.dims}, but x is {x.shape}.")
         weight = self.weight if "weight" in self else None

@@ -3,7 +3,7 @@ from typing import Literal
 
 import mlx.core as mx
 
-from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops._errors import HRMOpsError, check_array, check_floating
 
 
 def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) -> tuple[mx.array, mx.array]:
@@ -31,8 +31,10 @@ def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) 
     """
     if dims % 2 or dims < 2:
         raise HRMOpsError(f"[rope_tables] dims must be even, but is {dims}.")
-    if length < 0 or offset < 0:
-        raise HRMOpsError(f"[rope_tables] length and offset must be at least 0, but are {length} and {offset}.")
+    if not (isinstance(length, int) and isinstance(offset, int)) or length < 0 or offset < 0:
+        raise HRMOpsError(
+            f"[rope_tables] length and offset must be ints of at least 0, but are {length!r} and {offset!r}."
+        )
     if base <= 0:
         raise HRMOpsError(f"[rope_tables] base must be greater than 0, but is {base}.")
     end = offset + length
@@ -80,6 +82,8 @@ def apply_rope(
         (2, 8, 10, 64)
     """
     _check(x, layout, "apply_rope")
+    check_array("apply_rope", "cos", cos)
+    check_array("apply_rope", "sin", sin)
     B, L, half = x.shape[0], x.shape[2 if layout == "bhld" else 1], x.shape[-1] // 2
     if cos.shape not in ((L, half), (B, L, half)) or sin.shape != cos.shape:
         raise HRMOpsError(
@@ -137,8 +141,8 @@ def rope(
             raise HRMOpsError(
                 f"[rope] offset must be an int or an int array {(x.shape[0],)}, but is {offset.dtype} {offset.shape}."
             )
-    elif offset < 0:
-        raise HRMOpsError(f"[rope] offset must be at least 0, but is {offset}.")
+    elif not isinstance(offset, int) or offset < 0:
+        raise HRMOpsError(f"[rope] offset must be an int of at least 0, but is {offset!r}.")
     on_cpu = mx.default_device().type == mx.DeviceType.cpu
     if on_cpu and not isinstance(offset, mx.array):
         return apply_rope(x, *rope_tables(L, dims, base, offset), interleaved=interleaved, layout=layout)

@@ -2,7 +2,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from hrm_ops import _cpu
-from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops._errors import HRMOpsError, check_array, check_floating
 from hrm_ops._layers import Linear
 
 
@@ -28,6 +28,7 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
         [0.0, 60.0]
     """
     check_floating("swiglu", "gate", gate)
+    check_array("swiglu", "up", up)
     if up.shape != gate.shape:
         raise HRMOpsError(f"[swiglu] up must have the shape of gate, {gate.shape}, but is {up.shape}.")
     if up.dtype != gate.dtype:

@@ -1,0 +1,27 @@
+"""A mark on what a gradient is computed from, where the gradient of that gradient would come out wrong."""
+
+from typing import Any
+
+import mlx.core as mx
+
+from hrm_ops._errors import HRMOpsError
+
+# Annotated upstream as a function that returns object.
+_custom_function: Any = mx.custom_function
+
+
+@_custom_function
+def first_order(kept: mx.array) -> mx.array:
+    """Return what a forward pass kept for its gradient; raise if it is differentiated in turn.
+
+    Gradients here ignore the cotangents of what is kept, which are zero unless second derivatives are wanted.
+    """
+    return kept
+
+
+@first_order.vjp
+def _refuse(*_: object) -> mx.array:
+    raise HRMOpsError(
+        "[hrm_ops] attention and RMSNorm have no second derivatives here: "
+        "where you need them use attention(..., backend='reference') and rms_norm."
+    )
