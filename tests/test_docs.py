@@ -1,94 +1,168 @@
-"""Every command in the documentation runs, with settings that make it short."""
+"""Every command and every block of code in the documentation runs, with settings that make it short."""
 
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "docs" / "examples" / "hitori"
 installed = runpy.run_path(str(ROOT / "tests" / "own_puzzle.py"))["installed"]  # what docs/own-puzzle.md installs
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "docs").glob("ops/*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted(ROOT.glob("apps/*/README.md")),
 ]
 NOT_TRAINING = {"--help", "--resume", "plot", "doctor", "import-checkpoint", "export-checkpoint"}
 SHORT_DATA = ["--data.train", "200", "--data.test", "32"]
 SHORT = [
-    *("--train.steps", "4", "--train.global_batch_size", "16"),
+    *("--train.steps", "4", "--train.checkpoint_interval", "2", "--train.global_batch_size", "16"),
     *("--arch.hidden_size", "32", "--arch.num_heads", "2", "--arch.expansion", "2"),
     *("--arch.halt_max_steps", "2"),
 ]
-ELSEWHERE = ("pytest", "pre-commit")  # CI runs them as they stand
+# What is not run as it stands, and why.
+ELSEWHERE = (
+    "uv run pytest",  # these tests
+    "uv run pre-commit",  # .ci/run
+    "bash .ci/",  # .ci/run, and what it calls
+    "uv pip install --no-deps --editable docs/examples/hitori",  # tests/own_puzzle.py does so without a network
+)
+OTHER_HARDWARE = {"cuda.md", "distributed.md"}  # pages that say which of their lines no test runs
 
 
-def commands(page: Path) -> list[str]:
-    text = page.read_text()
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    lines = [line.split("#")[0].split("&&")[-1].strip() for block in blocks for line in block.splitlines()]
-    lines += re.findall(r"`(uv run [^`]+)`", text)
-    return [line.removeprefix("uv run ") for line in lines if line.startswith("uv run ")]
+class Block(NamedTuple):
+    """A fenced block: the page, what stands behind the fence, and the text."""
+
+    page: Path
+    info: str
+    text: str
+
+
+BLOCKS = [
+    Block(page, info, text)
+    for page in PAGES
+    for info, text in re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+]
+
+
+def lines_of(block: Block) -> list[str]:
+    """The commands of a block of shell, without comments and what stands before `&&`."""
+    lines = (line.split("#")[0].split("&&")[-1].strip() for line in block.text.splitlines())
+    return [line for line in lines if line]
 
 
 def documented() -> list[str]:
-    found = dict.fromkeys(command for page in PAGES for command in commands(page))
-    return [command for command in found if command.split()[0] not in ELSEWHERE]
+    """Every command once, in the order of the pages."""
+    found = [line for block in BLOCKS if block.info == "sh" for line in lines_of(block)]
+    found += [line for page in PAGES for line in re.findall(r"`(uv run [^`]+)`", page.read_text())]
+    return [line for line in dict.fromkeys(found) if not line.startswith(ELSEWHERE)]
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with one short run in it, as after the first command of the README."""
     path = tmp_path_factory.mktemp("docs")
-    for name in ("tests", "docs"):
-        (path / name).symlink_to(ROOT / name)
+    (path / "tests").symlink_to(ROOT / "tests")
+    shutil.copytree(ROOT / "docs", path / "docs", ignore=shutil.ignore_patterns("*.gif", "*.png", "*.svg"))
     (path / "puzzles.txt").write_text("# 6x6\n.4612512...44..25.2..64163......24.6\n")
-    finished = run("trainer --dataset sudoku", path)
+    finished = run("uv run trainer --dataset sudoku", path)
     assert finished.returncode == 0, finished.stderr
     return path
 
 
 def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(command)
+    before, _, after = command.partition("uv run ")
+    words = shlex.split(after)
     if words[0] == "trainer" and not NOT_TRAINING & set(words):
         words += SHORT_DATA * ("--data-path" not in words) + SHORT
     words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
+    words = [str(newest(path)) if word == "runs/NAME" else word for word in words]
+    return call([*shlex.split(before), *words], path)
+
+
+def call(words: list[str], path: Path) -> subprocess.CompletedProcess[str]:
     environment = installed(path / "site") | {"XDG_CACHE_HOME": str(path / "cache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of many commands compiles what it imports
     return subprocess.run(words, cwd=path, env=environment, capture_output=True, text=True, timeout=600)
 
 
-def test_the_documentation_holds_commands() -> None:
-    assert "trainer --dataset sudoku" in documented()
+def newest(path: Path) -> Path:
+    return max((path / "runs").iterdir())
+
+
+def test_the_documentation_holds_commands_and_nothing_that_no_test_knows() -> None:
+    assert "uv run trainer --dataset sudoku" in documented()
+    assert [line for line in documented() if "uv run " not in line] == []
+    kinds = {"sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
+    unknown = {(block.page.name, block.info) for block in BLOCKS if block.info not in kinds}
+    assert unknown == {(name, "text") for name in OTHER_HARDWARE}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", documented())
 def test_a_documented_command_runs(command: str, workplace: Path) -> None:
-    if command.startswith("python tests/benchmarks/"):
-        assert (ROOT / command.split()[1]).is_file()  # figures depend on the machine; too long for a test
+    if command.startswith("uv run python tests/benchmarks/"):
+        assert (ROOT / command.split()[3]).is_file()  # figures depend on the machine; too long for a test
         return
+    if command.startswith("taskset") and not shutil.which("taskset"):
+        pytest.skip("taskset is a command of Linux")
     finished = run(command, workplace)
-    may_be_wrong = command.startswith("evaluator solve")  # so short a training solves no puzzle
+    may_be_wrong = command.startswith("uv run evaluator solve")  # so short a training solves no puzzle
     assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), finished.stderr
     assert "Traceback" not in finished.stderr
 
 
-PYTHON = [
-    (page, block)
-    for page in (ROOT / "docs" / "seeing.md", ROOT / "apps" / "evaluator" / "README.md")
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-]
+@pytest.mark.slow
+def test_documented_python_runs(workplace: Path) -> None:
+    """All blocks in one process, each with names of its own."""
+    blocks = [block for block in BLOCKS if block.info == "python"]
+    assert {"seeing.md", "data-arc.md", "migration.md", "attention.md"} <= {block.page.name for block in blocks}
+    run_name = str(newest(workplace))
+    texts = [(block.page.name, block.text.replace("runs/NAME", run_name)) for block in blocks]
+    script = "\n".join(f"print({name!r}, flush=True)\nexec({text!r}, {{}})" for name, text in texts)
+    finished = call([sys.executable, "-c", script], workplace)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "block"), PYTHON)
-def test_documented_python_runs(page: Path, block: str, workplace: Path) -> None:
-    newest = max((workplace / "runs").iterdir())
-    words = [sys.executable, "-c", block.replace("runs/NAME", str(newest))]
-    finished = subprocess.run(words, cwd=workplace, capture_output=True, text=True, timeout=600)
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.info == "console"], ids=lambda it: it.text[:40])
+def test_a_session_shows_what_the_command_prints(block: Block, workplace: Path) -> None:
+    """Word for word where it does not depend on a trained model, else the words that stand first in its lines."""
+    shown, _, told = block.text.removeprefix("$ ").partition("\n")
+    if "data/hitori" in shown:
+        run("uv run hrm-data build hitori --output data/hitori --size 4 --train 100 --test 20", workplace)
+    finished = run(f"uv run {shown}", workplace)
+    printed = finished.stdout + finished.stderr
+    if shown.startswith("hrm-data") or "x12" in shown:
+        for line, shown_line in zip(printed.splitlines(), told.splitlines(), strict=True):
+            whole = not shown_line.endswith(" ...")
+            assert line.rstrip() == shown_line if whole else line.startswith(shown_line.removesuffix(" ..."))
+        return
+    assert finished.returncode in (0, 1), finished.stderr
+    headings = re.findall(
+        r"^(?:puzzles|accuracy|exact accuracy|mean steps|steps  halted|clues  puzzles|puzzle) ", told, re.M
+    )
+    assert [heading for heading in headings if not re.search(f"^{re.escape(heading)}", printed, re.M)] == []
+
+
+def test_what_is_quoted_from_the_example_stands_there() -> None:
+    [quoted] = [block for block in BLOCKS if block.info == 'python title="_task.py"']
+    assert quoted.text in (EXAMPLE / "src" / "hrm_hitori" / "_task.py").read_text()
+    [entry] = [tomllib.loads(block.text) for block in BLOCKS if block.info == "toml"]
+    points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert entry["project"]["entry-points"] == points
+
+
+@pytest.mark.slow
+def test_the_settings_file_that_is_shown_is_one(workplace: Path) -> None:
+    [block] = [block for block in BLOCKS if block.info == "yaml"]
+    (workplace / "settings.yaml").write_text(block.text)
+    finished = run("uv run trainer --config settings.yaml --runs shown", workplace)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout
