@@ -4,7 +4,7 @@
 # ///
 """What the pyproject files say of the workspace: its distributions, their versions, and who needs whom.
 
-uv run .ci/workspace.py        prints the names of all distributions, siblings before those that need them
+uv run .ci/workspace.py        prints name and version of all distributions, siblings before those that need them
 """
 
 from __future__ import annotations
@@ -65,4 +65,4 @@ def dependents_of(name: str, found: dict[str, Distribution]) -> set[str]:
 
 
 if __name__ == "__main__":
-    print(*distributions())
+    print(*(f"{item.name} {item.version}" for item in distributions().values()), sep="\n")
