@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hrm_data import HRMDataError, SudokuOptions, TestLoader, build_maze, build_sudoku, get_task, open_dataset
-from hrm_data._maze_build import MazeOptions
+from hrm_data._maze_options import MazeOptions
 from hrm_data._verify import find_faults
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

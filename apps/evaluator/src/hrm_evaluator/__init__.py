@@ -1,19 +1,6 @@
 """Scores, shows and uses a trained Hierarchical Reasoning Model: a command line, and `load` for Python."""
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from hrm_evaluator._errors import UserError
-
-if TYPE_CHECKING:
-    from hrm_evaluator._solver import Solution, Solver, load
-
-__all__ = ["Solution", "Solver", "UserError", "load"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import MLX only when it is needed, so that ``evaluator --help`` answers at once."""
-    if name in ("Solution", "Solver", "load"):
-        from hrm_evaluator import _solver
-
-        return getattr(_solver, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# What is public stands in __init__.pyi; each name is imported when it is first used, so that a command's help is quick.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hrm_model import ArchConfig, HRMConfig
 
 from hrm_trainer._errors import UserError
@@ -57,15 +56,24 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raise UserError(f"--config {path}: the name should end in .json, .yaml or .yml")
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(text) if path.suffix == ".json" else _from_yaml(text)
     except OSError as error:
         raise UserError(f"--config {path}: cannot be read ({error.strerror})") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         problem = " ".join(str(error).split())
         raise UserError(f"--config {path}: is not valid {path.suffix[1:].upper()} ({problem})") from error
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise UserError(f"--config {path}: should hold a mapping from names to settings, but holds {content!r}")
     return content
+
+
+def _from_yaml(text: str) -> Any:
+    import yaml  # here, so that no help waits for it
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def leaves(content: Mapping[str, Any]) -> list[tuple[str, Any]]:

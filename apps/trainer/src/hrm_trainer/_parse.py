@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 from hrm_data import HRMDataError, TaskFamily, get_family, read_task
 from pydantic import ValidationError
 from pydantic_settings import CliApp, CliSettingsSource, SettingsError
@@ -21,7 +20,6 @@ def parse(argv: Sequence[str]) -> TrainerSettings:
     Raises:
         UserError: If a flag is unknown or a value is not allowed.
     """
-    TrainerSettings.gpu_available = mx.default_device().type == mx.DeviceType.gpu
     argv = _complete_resume([_underscored(word) for word in argv])
     config = _value_of("--config", argv)
     file = read_settings_file(Path(config)) if config else {}

@@ -1,13 +1,10 @@
-"""The curves of a run as a picture, and the command ``trainer plot`` that draws it."""
+"""The curves of a run as a picture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hrm_train import HRMTrainError, RunDirectory
-
-from hrm_trainer._command import CommandParser
-from hrm_trainer._errors import UserError
 
 CURVES = "curves.png"
 
@@ -31,23 +28,6 @@ _PANELS = (
     _Panel("ACT steps until halting", {"steps": "training"}, {"steps": "held out"}),
     _Panel("puzzles per second", {"puzzles_per_second": "training"}, {}),
 )
-
-
-def plot_command(argv: Sequence[str]) -> None:
-    """Draw the curves of the run that a command line names.
-
-    Raises:
-        UserError: If it names no run, or one without metrics.
-    """
-    parser = CommandParser("plot", f"Draw a run's curves into its {CURVES}.")
-    parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="directory of a run (default: the newest)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="PATH", help="where run directories are")
-    asked = parser.parse_args(argv)
-    try:
-        run = RunDirectory(asked.run) if asked.run else RunDirectory.newest(asked.runs)
-        print(draw_curves(run))
-    except HRMTrainError as error:
-        raise UserError(f"plot: {error}") from error
 
 
 def draw_curves(run: RunDirectory) -> Path:

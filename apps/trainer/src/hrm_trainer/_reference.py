@@ -1,7 +1,7 @@
-"""The commands ``trainer import-checkpoint`` and ``trainer export-checkpoint``: to and from the reference's files."""
+"""Runs of ours from the reference's checkpoints, and the reference's files from our runs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,6 @@ from hrm_train import (
 from mlx.utils import tree_flatten
 from pydantic import ValidationError
 
-from hrm_trainer._command import CommandParser
 from hrm_trainer._errors import UserError
 from hrm_trainer._file import FORMAT
 
@@ -52,34 +51,22 @@ class _Puzzles(NamedTuple):
     seq_len: int | None
 
 
-def import_command(argv: Sequence[str]) -> None:
-    """Make a run of ours from a checkpoint of the reference.
+def import_reference(
+    path: str, output: Path, data_path: Path | None, dataset: str | None, seq_len: int | None, forward_dtype: str | None
+) -> None:
+    """Make a run of ours, the directory ``output``, from a checkpoint of the reference; see the command's help.
 
     Raises:
-        UserError: If the command line asks for what is not there.
+        UserError: If puzzles and checkpoint do not fit each other.
         HRMModelError: If the checkpoint cannot be used.
     """
-    parser = CommandParser(
-        "import-checkpoint", "Make a run of a checkpoint of the reference, to evaluate it or to train on."
-    )
-    parser.add_argument("path", metavar="PATH", help="a file step_N, its directory, or a repository on the hub")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="run directory to make")
-    parser.add_argument("--data-path", type=Path, metavar="DIR", help="dataset directory that it was trained on")
-    parser.add_argument("--dataset", metavar="NAME", help="what its puzzles are, such as sudoku")
-    parser.add_argument("--seq-len", type=int, metavar="N", help="tokens in a puzzle, without --data-path or --dataset")
-    parser.add_argument(
-        "--forward-dtype", choices=("float32", "bfloat16"), help="dtype of activations (default: as it was trained)"
-    )
-    asked = parser.parse_args(argv)
-    if asked.output.exists():
-        raise UserError(f"--output {asked.output}: exists already and is not overwritten; choose another name")
-    puzzles = _puzzles(asked.data_path, asked.dataset, asked.seq_len)
+    puzzles = _puzzles(data_path, dataset, seq_len)
 
-    path = find_reference(download_checkpoint(asked.path) if is_hub_id(asked.path) else Path(asked.path))
-    model = load_reference(path, puzzles.seq_len, forward_dtype=asked.forward_dtype)
-    _check_fit(model.config, puzzles, path)
-    done = int(match[1]) if (match := re.fullmatch(r"step_([0-9]{1,9})(\.safetensors)?", path.name)) else 0
-    train = _train_config(path.with_name(CONFIG), puzzles.train, done)
+    file = find_reference(download_checkpoint(path) if is_hub_id(path) else Path(path))
+    model = load_reference(file, puzzles.seq_len, forward_dtype=forward_dtype)
+    _check_fit(model.config, puzzles, file)
+    done = int(match[1]) if (match := re.fullmatch(r"step_([0-9]{1,9})(\.safetensors)?", file.name)) else 0
+    train = _train_config(file.with_name(CONFIG), puzzles.train, done)
 
     step = make_train_step(model, train)
     for optimizer in (step.optimizer, step.puzzle_optimizer):
@@ -87,55 +74,46 @@ def import_command(argv: Sequence[str]) -> None:
     config = {
         "format": FORMAT,
         "preset": "paper",
-        "dataset": asked.dataset,
-        "data_path": str(asked.data_path.absolute()) if asked.data_path else None,
-        "data_fingerprint": fingerprint(asked.data_path) if asked.data_path else None,
+        "dataset": dataset,
+        "data_path": str(data_path.absolute()) if data_path else None,
+        "data_fingerprint": fingerprint(data_path) if data_path else None,
         "generated": False,
         "task": puzzles.task.to_json() if puzzles.task else None,
         "arch": model.config.model_dump(),
         "train": train.model_dump(mode="json"),
     }
-    with new_directory(asked.output) as temporary:
+    with new_directory(output) as temporary:
         run = RunDirectory.fill(temporary, config)
         save_checkpoint(run.checkpoint_directory, step, Progress(done, done))
     size = sum(array.size for _, array in tree_flatten(model.parameters()))
-    print(f"{asked.output}: {size:,} parameters after {done} steps, from {path}")
-    print(f"Score it: evaluator --checkpoint {asked.output}")
-    if asked.data_path is None:
+    print(f"{output}: {size:,} parameters after {done} steps, from {file}")
+    print(f"Score it: evaluator --checkpoint {output}")
+    if data_path is None:
         print("To train on, import it with --data-path: training needs its puzzles.")
 
 
-def export_command(argv: Sequence[str]) -> None:
-    """Write a checkpoint of ours under the reference's names.
+def export_reference(run: Path, output: Path, format: str) -> None:
+    """Write a checkpoint of ours under the reference's names into the directory ``output``; see the command's help.
 
     Raises:
         UserError: If there is no such run or checkpoint.
         HRMModelError: If PyTorch's format is asked for and PyTorch is not there.
     """
-    parser = CommandParser("export-checkpoint", "Write a checkpoint the way the reference's trainer leaves it.")
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run, or one of its checkpoints")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory to make")
-    parser.add_argument(
-        "--format", choices=("safetensors", "torch"), default="safetensors", help="torch needs PyTorch installed"
-    )
-    asked = parser.parse_args(argv)
-    if asked.output.exists():
-        raise UserError(f"--output {asked.output}: exists already and is not overwritten; choose another name")
     try:
-        is_run = (asked.run / "config.json").is_file()
-        checkpoint = RunDirectory(asked.run).newest_checkpoint() if is_run else asked.run
+        is_run = (run / "config.json").is_file()
+        checkpoint = RunDirectory(run).newest_checkpoint() if is_run else run
         model = load_checkpoint_model(checkpoint)
     except HRMTrainError as error:
         raise UserError(str(error)) from error
-    run = asked.run if is_run else checkpoint.parent.parent
+    run = run if is_run else checkpoint.parent.parent
     settings = RunDirectory(run).config if (run / "config.json").is_file() else {}
 
     name = f"step_{step_of(checkpoint)}" if checkpoint.name.startswith("step-") else "checkpoint"
-    with new_directory(asked.output) as temporary:
-        suffix = ".safetensors" if asked.format == "safetensors" else ""
+    with new_directory(output) as temporary:
+        suffix = ".safetensors" if format == "safetensors" else ""
         save_reference_weights(model, temporary / f"{name}{suffix}")
         (temporary / CONFIG).write_text(yaml.safe_dump(_all_config(model.config, settings)))
-    print(f"{asked.output}: {name}{suffix} and {CONFIG}, after {checkpoint}")
+    print(f"{output}: {name}{suffix} and {CONFIG}, after {checkpoint}")
 
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:

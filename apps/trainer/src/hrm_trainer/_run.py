@@ -36,7 +36,7 @@ from hrm_trainer._errors import UserError
 from hrm_trainer._file import FORMAT, leaves, read_run_settings
 from hrm_trainer._parse import NEWEST, describe, find_family
 from hrm_trainer._plot import draw_curves
-from hrm_trainer._settings import TrainerSettings, settings_type
+from hrm_trainer._settings import TrainerSettings, gpu_available, settings_type
 from hrm_trainer._stopping import StopNotice
 
 EVAL_BATCH = 128
@@ -219,6 +219,6 @@ def _check_runs(runs: Path) -> None:
 def _choose_device(settings: TrainerSettings) -> None:
     if settings.device == "auto":
         return
-    if settings.device == "gpu" and not TrainerSettings.gpu_available:
+    if settings.device == "gpu" and not gpu_available():
         raise UserError("--device gpu: MLX finds no GPU here; use --device cpu or install mlx with a GPU backend")
     mx.set_default_device(mx.cpu if settings.device == "cpu" else mx.gpu)

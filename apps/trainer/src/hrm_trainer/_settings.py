@@ -32,7 +32,6 @@ class TrainerSettings(BaseSettings):
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()
 
-    gpu_available: ClassVar[bool] = False
     family: ClassVar[TaskFamily | None] = None
 
     @classmethod
@@ -132,5 +131,12 @@ def _preset_name(values: Mapping[str, Any]) -> Any:
     if name != "auto":
         return name
     device = values.get("device", "auto")
-    on_gpu = TrainerSettings.gpu_available if device == "auto" else device == "gpu"
+    on_gpu = gpu_available() if device == "auto" else device == "gpu"
     return DEFAULT_PRESETS["gpu" if on_gpu else "cpu"]
+
+
+def gpu_available() -> bool:
+    """Whether MLX computes on a GPU here where nobody says otherwise."""
+    import mlx.core as mx  # here, so that --help does not wait for a driver
+
+    return mx.default_device().type == mx.DeviceType.gpu

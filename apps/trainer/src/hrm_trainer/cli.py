@@ -48,20 +48,17 @@ def _run(argv: list[str]) -> int:
     from hrm_model import HRMModelError
     from hrm_train import HRMTrainError, InterruptedRunError, RunInUseError
 
+    from hrm_trainer import _commands
+
     code = 0
     try:
-        if argv[:1] == ["plot"]:
-            from hrm_trainer._plot import plot_command
-
-            plot_command(argv[1:])
-        elif argv[:1] == ["import-checkpoint"]:
-            from hrm_trainer._reference import import_command
-
-            import_command(argv[1:])
-        elif argv[:1] == ["export-checkpoint"]:
-            from hrm_trainer._reference import export_command
-
-            export_command(argv[1:])
+        commands = {
+            "plot": _commands.plot,
+            "import-checkpoint": _commands.import_checkpoint,
+            "export-checkpoint": _commands.export_checkpoint,
+        }
+        if command := commands.get(argv[0] if argv else ""):
+            command(argv[1:])
         else:
             code = _train(argv)
     except HRMDataIOError as error:

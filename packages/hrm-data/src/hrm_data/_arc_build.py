@@ -7,14 +7,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import get_args
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hrm_data._arc_corpus import ArcCorpus, make_corpus, task_keys
 from hrm_data._arc_grid import SEQ_LEN, VOCAB_SIZE
 from hrm_data._arc_online import FOLDER, online_files
+from hrm_data._arc_options import ArcOptions
 from hrm_data._arc_read import ArcItem, read_arc
 from hrm_data._arc_set import ArcSet, Split
 from hrm_data._download import checksum, download
@@ -30,37 +30,6 @@ REPOSITORIES = {
     "arc2": {"arcprize/ARC-AGI-2": 1120},
 }
 """Where the tasks are published, and how many there are."""
-
-
-def _paths(value: Any) -> Any:
-    """One path, or several with commas between them, as a list."""
-    if isinstance(value, Path):
-        return (value,)
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
-
-
-class ArcOptions(BaseModel):
-    """What an ARC dataset is made from: task files (`source`), or a download of the published ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
-        (), description="Directories, archives or Kaggle's JSON files with the tasks, with commas between them."
-    )
-    download: bool = Field(False, description="Fetch the published tasks from GitHub.")
-    mirror: str = Field("https://codeload.github.com", description="What to download from, if not from GitHub itself.")
-    augmentations: int = Field(1000, ge=0, le=100_000, description="Augmented copies of each task.")
-    online: bool = Field(True, description="Store the tasks and augment while loading; else write every copy (9 GB).")
-    seed: int = Field(0, ge=0, description="Seed of the augmentations.")
-    subset: int | None = Field(
-        None, ge=1, description="Only so many of the training, of the evaluation and of the concept tasks."
-    )
-
-    @model_validator(mode="after")
-    def _agrees(self) -> ArcOptions:
-        if self.source and self.download:
-            raise ValueError("source and download are both given; leave one of them out")
-        return self
 
 
 def build_arc(

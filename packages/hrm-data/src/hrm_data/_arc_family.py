@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hrm_data._arc import ArcTask
-from hrm_data._arc_build import ArcOptions, build_arc
-from hrm_data._arc_read import source_files
+from hrm_data._arc_options import ArcOptions
 from hrm_data._family import Preset, TaskFamily
+from hrm_data._progress import Progress
+
+if TYPE_CHECKING:
+    from hrm_data._arc import ArcTask
 
 # The published setting: reference configuration of arXiv 2506.21734, where it differs from that for Sudoku.
 _PAPER = {"lr": 1e-4, "puzzle_emb_lr": 1e-2, "weight_decay": 0.1, "puzzle_emb_weight_decay": 0.1}
 
 
 def _family(name: str, summary: str, published: str) -> TaskFamily:
+    def build(root: Path, options: ArcOptions, progress: Progress) -> Path:
+        from hrm_data._arc_build import build_arc  # here, so that help does not wait for NumPy
+
+        return build_arc(root, options, progress, name=name)
+
     def task(description: Mapping[str, Any]) -> ArcTask:
+        from hrm_data._arc import ArcTask
+
         return ArcTask(name)
+
+    def files(options: ArcOptions) -> list[Path]:
+        from hrm_data._arc_read import source_files
+
+        return [file for source in options.source for file in source_files(source)]
 
     return TaskFamily(
         name=name,
         summary=summary,
         options=ArcOptions,
-        build=partial(build_arc, name=name),
+        build=build,
         task=task,
-        files=lambda options: [file for source in options.source for file in source_files(source)],
+        files=files,
         presets={
             "paper": Preset(
                 summary=f"{published}, each with 1,000 augmented copies.",

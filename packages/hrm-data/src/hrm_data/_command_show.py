@@ -7,36 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
-from pydantic_settings import CliPositionalArg
 
-from hrm_data._arguments import CommandLine, parse
+from hrm_data._command_lines import ShowSettings
 from hrm_data._errors import HRMDataError
 from hrm_data._format import Dataset, PuzzleSet
 from hrm_data._open import open_dataset, splits_of
 from hrm_data._picture import Picture, draw_grid
 from hrm_data._registry import task_of
 from hrm_data._task import Task
-
-
-class InfoSettings(CommandLine):
-    """Say what a dataset directory holds."""
-
-    directory: CliPositionalArg[Path] = Field(description="A dataset directory.")
-
-
-class ShowSettings(InfoSettings):
-    """Draw one example of a dataset: what is asked beside the answer."""
-
-    index: int = Field(0, ge=0, description="Which example of the split, counted from 0 over all its sets.")
-    split: str = Field("train", description="Split of the dataset.")
-    task: str | None = Field(None, description="What the puzzles are, where no task.json says it.")
-
-
-def info(words: list[str]) -> int:
-    """Print what a directory holds."""
-    describe_directory(parse(InfoSettings, words, "hrm-data info", "hrm-data info DIR").directory)
-    return 0
 
 
 def describe_directory(root: Path) -> None:
@@ -78,9 +56,8 @@ def _told(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def show(words: list[str]) -> int:
+def show(settings: ShowSettings) -> int:
     """Draw one example."""
-    settings = parse(ShowSettings, words, "hrm-data show", "hrm-data show DIR [--index N] [--split NAME] [--task NAME]")
     dataset = open_dataset(settings.directory, settings.split)
     task = task_of(dataset, settings.task)
     name, item, at = _locate(dataset, settings.index)

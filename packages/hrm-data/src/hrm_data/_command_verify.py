@@ -5,23 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import Field
-
-from hrm_data._arguments import parse
 from hrm_data._bar import progress_bar
-from hrm_data._command_show import InfoSettings
+from hrm_data._command_lines import VerifySettings
 from hrm_data._verify import find_faults
 
 
-class VerifySettings(InfoSettings):
-    """Check everything in a dataset directory: files, shapes, tokens, indices, names, and every solution."""
-
-    task: str | None = Field(None, description="What the puzzles are, where no task.json says it.")
-
-
-def verify(words: list[str]) -> int:
+def verify(settings: VerifySettings) -> int:
     """Print what is wrong, and return 1 if anything is."""
-    settings = parse(VerifySettings, words, "hrm-data verify", "hrm-data verify DIR [--task NAME]")
     root: Path = settings.directory
     from rich.console import Console
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hrm_data._board import Board, Box, as_board
+from hrm_data._defaults import PROVE_AT_MOST
 from hrm_data._errors import HRMDataError
 from hrm_data._generate import Puzzles
 from hrm_data._random import item_keys
@@ -16,8 +17,6 @@ from hrm_data._table import Table, read_table
 
 COLUMNS = ("source", "question", "answer", "rating")
 MAX_RATING = 2**31 - 1
-PROVE_AT_MOST = 20_000
-"""Rows up to which it is proved by default that they have one solution each."""
 _WAITING = 16 * 8192  # rows beyond the sample that are held before the sample is drawn again
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from hrm_data._progress import Progress
-from hrm_data._task import Task
+
+if TYPE_CHECKING:
+    from hrm_data._task import Task
 
 
 class NoOptions(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import warnings
@@ -78,25 +77,6 @@ class Dataset:
     def examples(self) -> int:
         """Number of examples in all sets."""
         return sum(puzzle_set.examples for puzzle_set in self.sets.values())
-
-
-def read_task(root: Path) -> dict[str, Any] | None:
-    """Content of `<root>/task.json`, None where there is none; raises `HRMDataError` if it is no object."""
-    path = root / "task.json"
-    if not path.exists():
-        return None
-    task = read_json(path)
-    if not isinstance(task, dict):
-        raise HRMDataError(f'{path} holds {type(task).__name__}; expected an object such as {{"task": "sudoku"}}')
-    return task
-
-
-def read_json(path: Path) -> Any:
-    """Content of a JSON file; raises `HRMDataError` if it cannot be read."""
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
-        raise HRMDataError(f"{path} is not readable JSON ({error}); restore it or build the dataset again") from None
 
 
 def load_array(path: Path, *, mapped: bool) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from hrm_data._board import Board, Box, as_board
+from hrm_data._defaults import HARD_RATING, TEST_SHARE, Kind
 from hrm_data._dig import dig, restore
 from hrm_data._errors import HRMDataError
 from hrm_data._fill import random_grids
@@ -15,15 +16,12 @@ from hrm_data._orbit import orbit_invariant
 from hrm_data._progress import Progress, no_progress
 from hrm_data._random import draw, item_keys, mix, permutations
 from hrm_data._solver import solve
-from hrm_data._split import TEST_SHARE, by_puzzle, in_test, split_of
+from hrm_data._split import by_puzzle, in_test, split_of
 
-Kind = Literal["any", "minimal", "singles", "search", "hard"]
 Split = Literal["train", "test"]
 Range = int | tuple[int, int] | None
 
 KINDS = ("any", "minimal", "singles", "search", "hard")
-HARD_RATING = 22.0
-"""Mean number of backtracks that the HRM paper states for Sudoku-Extreme (section 3.1)."""
 _HARD_PATIENCE = 3  # batches without a new puzzle
 _PATIENCE = 1 << 14  # candidates without a new puzzle before a request is called impossible
 _MOST = 8192  # candidates made at a time

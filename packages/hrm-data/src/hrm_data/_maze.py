@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hrm_data._defaults import MAZE_SIZES
 from hrm_data._dihedral import TRANSFORMS, DihedralAugment, cell_maps
 from hrm_data._errors import HRMDataError
 from hrm_data._lines import mazes
@@ -17,7 +18,6 @@ from hrm_data._picture import Picture, draw_grid
 from hrm_data._symmetry import Symmetry, relabelling
 from hrm_data._task import Task
 
-SIZES = range(4, 65)
 _SHOWN = np.array(list("?" + CHARS))
 
 
@@ -39,8 +39,8 @@ class MazeTask(Task):
     }
 
     def __init__(self, size: int = 30) -> None:
-        if isinstance(size, bool) or not isinstance(size, int) or size not in SIZES:
-            raise HRMDataError(f"size is {size!r}; mazes have {SIZES[0]} to {SIZES[-1]} cells in a side")
+        if isinstance(size, bool) or not isinstance(size, int) or size not in MAZE_SIZES:
+            raise HRMDataError(f"size is {size!r}; mazes have {MAZE_SIZES[0]} to {MAZE_SIZES[-1]} cells in a side")
         self.size = size
         self.name = f"maze-{size}x{size}"
         self.seq_len = size * size

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_data._family import Preset, TaskFamily
-from hrm_data._maze import MazeTask
-from hrm_data._maze_build import MazeOptions, build_maze
+from hrm_data._maze_options import MazeOptions
+from hrm_data._progress import Progress
+
+if TYPE_CHECKING:
+    from hrm_data._maze import MazeTask
 
 
 class MazeVariation(BaseModel):
@@ -20,7 +24,15 @@ class MazeVariation(BaseModel):
     turn: bool = Field(False, description="Turn and mirror training mazes at random while they are loaded.")
 
 
+def _build(root: Path, options: MazeOptions, progress: Progress) -> Path:
+    from hrm_data._maze_build import build_maze  # here, so that help does not wait for NumPy
+
+    return build_maze(root, options, progress)
+
+
 def _task(description: Mapping[str, Any]) -> MazeTask:
+    from hrm_data._maze import MazeTask
+
     return MazeTask(description.get("size", 30))
 
 
@@ -48,7 +60,7 @@ MAZE = TaskFamily(
     name="maze",
     summary="Shortest paths through square mazes, generated, from CSV files or from the hub.",
     options=MazeOptions,
-    build=build_maze,
+    build=_build,
     task=_task,
     augmentation=MazeVariation,
     presets=_PRESETS,

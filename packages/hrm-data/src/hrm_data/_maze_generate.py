@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hrm_data._defaults import HARD_SIZE
 from hrm_data._dihedral import TRANSFORMS, dihedral
 from hrm_data._errors import HRMDataError
 from hrm_data._maze_rules import GOAL, PATH, SPACE, START, WALL
@@ -13,7 +14,7 @@ from hrm_data._maze_search import UNREACHED, distances, farthest, pack, trace, u
 from hrm_data._progress import Progress, no_progress
 from hrm_data._random import mix
 
-HARD_SIZE, HARD_LENGTH = 30, 111
+HARD_LENGTH = 111
 WALLS = (0.3, 0.5)
 _BATCH = 2048  # candidates made at a time; part of what a seed means
 _PATIENCE = 1 << 16  # candidates without a new maze before a request is called impossible

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hrm_data._arc_online import open_corpus, open_online_set
 from hrm_data._errors import HRMDataError
-from hrm_data._format import Dataset, open_set, read_json, read_task
+from hrm_data._format import Dataset, open_set
+from hrm_data._json import read_json, read_task
 from hrm_data._metadata import DatasetMetadata, read_metadata
 
 

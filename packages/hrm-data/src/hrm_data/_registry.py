@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hrm_data._errors import HRMDataError
 from hrm_data._family import TaskFamily
-from hrm_data._format import Dataset, read_task
-from hrm_data._task import Task
+from hrm_data._json import read_task
+
+if TYPE_CHECKING:
+    from hrm_data._format import Dataset
+    from hrm_data._task import Task
 
 GROUP = "hrm_data.tasks"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hrm_data._board import Board, Box, as_board
+from hrm_data._defaults import TEST_SHARE
 from hrm_data._errors import HRMDataError
 from hrm_data._orbit import orbit_invariant
 from hrm_data._random import mix
 
-TEST_SHARE = 0.125
 _SALT = np.uint64(975)  # with it the few orbits of 4x4 and 6x6 come near the share asked for
 
 

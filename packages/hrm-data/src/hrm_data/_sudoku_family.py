@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hrm_data._build import SudokuOptions, build_sudoku
 from hrm_data._family import Preset, TaskFamily
-from hrm_data._sudoku import SudokuTask
+from hrm_data._progress import Progress
+from hrm_data._sudoku_options import SudokuOptions
+
+if TYPE_CHECKING:
+    from hrm_data._sudoku import SudokuTask
+
+# The builder and the task are imported by the functions that need them: the trainer's help shows the options alone.
 
 
 class SudokuVariation(BaseModel):
@@ -20,7 +26,15 @@ class SudokuVariation(BaseModel):
     hints: float = Field(0.0, ge=0, le=1, description="Share of training puzzles that get some clues back.")
 
 
+def _build(root: Path, options: SudokuOptions, progress: Progress) -> Path:
+    from hrm_data._build import build_sudoku
+
+    return build_sudoku(root, options, progress)
+
+
 def _task(description: Mapping[str, Any]) -> SudokuTask:
+    from hrm_data._sudoku import SudokuTask
+
     return SudokuTask(description.get("box", (3, 3)))
 
 
@@ -61,7 +75,7 @@ SUDOKU = TaskFamily(
     name="sudoku",
     summary="Sudoku with boxes from 2x2 to 3x3, generated, from CSV files or from the hub.",
     options=SudokuOptions,
-    build=build_sudoku,
+    build=_build,
     task=_task,
     augmentation=SudokuVariation,
     presets=_PRESETS,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hrm_data._board import Board
-from hrm_data._csv import PROVE_AT_MOST, admitted, prove_unique, read_rows
+from hrm_data._csv import admitted, prove_unique, read_rows
+from hrm_data._defaults import PROVE_AT_MOST
 from hrm_data._errors import HRMDataError
 from hrm_data._progress import Progress
 from hrm_data._random import item_keys, mix

@@ -69,7 +69,7 @@ def _run(words: list[str]) -> int:
     return command(words[1:])
 
 
-# Each command is imported by its own function, so that no help waits for what it does not need.
+# What a command needs is imported once it is understood, so that no help waits for it.
 
 
 def _build(words: list[str]) -> int:
@@ -79,21 +79,35 @@ def _build(words: list[str]) -> int:
 
 
 def _info(words: list[str]) -> int:
-    from hrm_data._command_show import info
+    from hrm_data._arguments import parse
+    from hrm_data._command_lines import InfoSettings
 
-    return info(words)
+    settings = parse(InfoSettings, words, "hrm-data info", "hrm-data info DIR")
+    from hrm_data._command_show import describe_directory
+
+    describe_directory(settings.directory)
+    return 0
 
 
 def _show(words: list[str]) -> int:
+    from hrm_data._arguments import parse
+    from hrm_data._command_lines import ShowSettings
+
+    usage = "hrm-data show DIR [--index N] [--split NAME] [--task NAME]"
+    settings = parse(ShowSettings, words, "hrm-data show", usage)
     from hrm_data._command_show import show
 
-    return show(words)
+    return show(settings)
 
 
 def _verify(words: list[str]) -> int:
+    from hrm_data._arguments import parse
+    from hrm_data._command_lines import VerifySettings
+
+    settings = parse(VerifySettings, words, "hrm-data verify", "hrm-data verify DIR [--task NAME]")
     from hrm_data._command_verify import verify
 
-    return verify(words)
+    return verify(settings)
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,7 +1,9 @@
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import mlx.core as mx
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import mlx.core as mx
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -89,6 +91,8 @@ class HRMConfig(ArchConfig):
         return self.halt_max_steps > 1 and self.halt_loss == "q_learning"
 
     @property
-    def dtype(self) -> mx.Dtype:
+    def dtype(self) -> "mx.Dtype":
         """Dtype of activations."""
+        import mlx.core as mx  # here, so that a help that shows the settings does not wait for MLX
+
         return mx.bfloat16 if self.forward_dtype == "bfloat16" else mx.float32

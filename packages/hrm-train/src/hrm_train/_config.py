@@ -2,9 +2,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hrm_train._choices import Checkpointing, Halting, LossType
 from hrm_train._errors import HRMTrainError
-from hrm_train._losses import LossType
-from hrm_train._step import Checkpointing, Halting
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0)]

@@ -19,3 +19,7 @@ class DamagedCheckpointError(HRMTrainError):
 
 class RunInUseError(HRMTrainError):
     """A run that another process is writing."""
+
+
+class InterruptedRunError(HRMTrainError):
+    """Training was asked to stop; what it had is in a checkpoint."""

@@ -9,7 +9,7 @@ from hrm_ops import lane_threads
 
 from hrm_train._checkpoint import Progress
 from hrm_train._config import TrainConfig
-from hrm_train._errors import HRMTrainError
+from hrm_train._errors import InterruptedRunError
 from hrm_train._memory import memory_limits
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train._protocols import BatchSource, Callback, Report
@@ -22,10 +22,6 @@ from hrm_train._step import TrainStep
 from hrm_train._stop import StopNow, stop_requests
 from hrm_train._vote import StopVote
 from hrm_train._watchdog import Watchdog
-
-
-class InterruptedRunError(HRMTrainError):
-    """Training was asked to stop; what it had is in a checkpoint."""
 
 
 def train(

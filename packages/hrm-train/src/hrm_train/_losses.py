@@ -1,14 +1,13 @@
-from typing import Any, Literal
+from typing import Any
 
 import mlx.core as mx
 from hrm_model import ACTOutput
 from hrm_ops import log_stablemax
 
+from hrm_train._choices import LossType
+
 IGNORE_LABEL = -100
 """Label of a position that is not asked for."""
-
-LossType = Literal["stablemax_cross_entropy", "softmax_cross_entropy"]
-"""Names of the cross entropies, as in the reference's configuration."""
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function

@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import mlx.core as mx
 from hrm_model import HRM, Batch, Carry, ReasoningModule, initial_carry, least_steps, slots
@@ -9,14 +9,11 @@ from hrm_ops import lanes
 from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
+from hrm_train._choices import Checkpointing, Halting, LossType
 from hrm_train._dense_update import DenseUpdate, all_finite, choose
 from hrm_train._gradients import Metrics, Tree, loss_and_gradients
-from hrm_train._losses import LossType
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train._ranks import Ranks
-
-Halting = Literal["learned", "fixed"]
-Checkpointing = Literal["none", "blocks"]
 
 
 class TrainStep:

@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from hrm_train._choices import WandbMode
 from hrm_train._protocols import Callback, Report
-
-WandbMode = Literal["disabled", "offline", "online"]
-"""Whether reports go to Weights & Biases: not at all, to files for later, or at once."""
 
 
 def wandb_callbacks(

@@ -1,0 +1,69 @@
+from ._act import (
+    ACTOutput,
+    Batch,
+    Carry,
+    act_step,
+    fill_halted_slots,
+    halting,
+    initial_carry,
+    least_steps,
+    slots,
+)
+from ._config import ArchConfig, HRMConfig
+from ._continuous import Answer, ContinuousPredictor, Thought
+from ._errors import HRMModelError
+from ._halting import HaltingRule
+from ._hub import download_checkpoint, is_hub_id
+from ._inference import Prediction, Predictor
+from ._model import HRM, HRMOutput, ReasoningModule
+from ._quantize import Quantization, quantize
+from ._reference import (
+    find_reference,
+    load_reference,
+    our_name,
+    read_reference_config,
+    reference_config,
+    reference_name,
+    save_reference_weights,
+)
+from ._score import Score, score
+from ._weights import load_model, save_weights
+
+__all__ = [
+    "HRM",
+    "ACTOutput",
+    "Answer",
+    "ArchConfig",
+    "Batch",
+    "Carry",
+    "ContinuousPredictor",
+    "HRMConfig",
+    "HRMModelError",
+    "HRMOutput",
+    "HaltingRule",
+    "Prediction",
+    "Predictor",
+    "Quantization",
+    "ReasoningModule",
+    "Score",
+    "Thought",
+    "act_step",
+    "download_checkpoint",
+    "fill_halted_slots",
+    "find_reference",
+    "halting",
+    "initial_carry",
+    "is_hub_id",
+    "least_steps",
+    "load_model",
+    "load_reference",
+    "our_name",
+    "quantize",
+    "read_reference_config",
+    "reference_config",
+    "reference_name",
+    "save_reference_weights",
+    "save_weights",
+    "score",
+    "slots",
+]
