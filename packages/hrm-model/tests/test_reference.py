@@ -76,9 +76,10 @@ def test_names_translate_there_and_back_with_and_without_what_compilation_adds(
         for name in names:
             theirs = reference_name(name)
             assert theirs.startswith("model.inner.")
-            for prefix in ("", "_orig_mod."):
+            for prefix in ("", "_orig_mod.", "module.", "module._orig_mod."):
                 assert our_name(prefix + theirs) == name
             assert our_name(theirs.removeprefix("model.")) == name
+            assert our_name(theirs.replace("model.", "model._orig_mod.", 1)) == name
         assert len({reference_name(name) for name in names}) == len(names)
 
 
@@ -169,7 +170,14 @@ def test_a_configuration_that_contradicts_the_weights_is_refused_by_field(
         ("\x00", "cannot be read as YAML"),
         ("# " + "x" * 2**20, "bytes"),
         ("arch: !!python/object/apply:os.system ['true']", "no section 'arch'"),
-        ("a: &a {b: 1}\narch:\n  <<: [*a, *a]\n", "arch"),
+        ("a: &a {b: 1}\narch:\n  <<: [*a, *a]\n", "by aliases"),
+        (
+            "a0: &a0 [x]\n"
+            + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
+            + "arch:\n  hidden_size: *a11\n  num_heads: 2\n  H_cycles: 1\n  L_cycles: 1\n  expansion: 1\n"
+            "  halt_max_steps: 1\n  halt_exploration_prob: 0\n",
+            "by aliases",
+        ),
     ],
 )
 def test_an_unusable_configuration_is_refused_by_name(

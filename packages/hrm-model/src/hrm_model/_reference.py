@@ -23,7 +23,7 @@ PREFIX = "model.inner."
 _REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")
 _OURS = {"variant", "mixer", "puzzle_emb_len", "halt_loss"}  # fields that the reference does not have
 _FLOATS = (mx.float32, mx.bfloat16, mx.float16)
-_LARGEST_CONFIG = 2**20  # bytes; the reference writes less than a thousand
+_LARGEST_CONFIG = 2**16  # bytes; the reference writes less than a thousand
 
 
 def reference_name(name: str) -> str:
@@ -34,9 +34,8 @@ def reference_name(name: str) -> str:
 
 
 def our_name(name: str) -> str:
-    """Return the name here of a parameter of the reference, with or without what ``torch.compile`` puts before it."""
-    for prefix in ("_orig_mod.", "model.", "inner."):
-        name = name.removeprefix(prefix)
+    """Return the name here of a parameter of the reference, with or without what PyTorch's wrappers put before it."""
+    name = re.sub(r"^((_orig_mod|module|model|inner)\.)+", "", name)
     return name.replace("embedding_weight", "weight").replace("puzzle_emb.weights", "puzzle_emb.weight")
 
 
@@ -103,8 +102,11 @@ def read_reference_config(path: Path) -> dict[str, Any]:
             raise HRMModelError(
                 f"{path}: has {path.stat().st_size:,} bytes, which is no configuration of the reference"
             )
-        # The base loader makes strings only: no tags, no merges that grow.
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            # A few hundred bytes of aliases of aliases become gigabytes as soon as a message shows the value.
+            raise HRMModelError(f"{path}: repeats parts of itself by aliases (*name); write the values out")
+        content = yaml.load(text, yaml.BaseLoader)  # makes strings only: no tags
     except FileNotFoundError:
         raise HRMModelError(
             f"{path}: does not exist; the number of heads and of cycles stands there, copy it from where the "

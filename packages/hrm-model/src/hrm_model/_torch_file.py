@@ -81,6 +81,7 @@ def read_torch_file(path: Path) -> dict[str, mx.array]:
 class _Reader:
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
         self.archive = archive
+        self.last: tuple[_Storage, mx.array] | None = None
         entries = archive.infolist()
         self.sizes = {entry.filename: entry.file_size for entry in entries}
         odd = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED or e.flag_bits & 1]
@@ -107,7 +108,8 @@ class _Reader:
             if not isinstance(name, str) or not isinstance(value, _Tensor):
                 raise HRMModelError(f"its entry {str(name)[:200]!r} is a {type(value).__name__}, not a named tensor")
         self.check(content)
-        return {name: self.load(tensor) for name, tensor in content.items()}
+        by_storage = sorted(content.items(), key=lambda item: item[1].storage.key)
+        return {name: self.load(tensor) for name, tensor in by_storage}
 
     def storage(self, identifier: Any) -> _Storage:
         match identifier:
@@ -138,15 +140,21 @@ class _Reader:
         kind = tensor.storage.kind
         if not tensor.nbytes:
             return mx.zeros(tensor.shape, kind.dtype)
-        name = f"{self.root}data/{tensor.storage.key}"
-        data: Any = memoryview(self.archive.read(name)).cast(kind.buffer)
-        if len(data) != tensor.storage.length:
-            raise HRMModelError(f"its entry {name!r} is cut short")
-        array = mx.array(data)
-        array = array.astype(mx.bool_) if kind.dtype == mx.bool_ else array.view(kind.dtype)
-        array = mx.contiguous(mx.as_strided(array, tensor.shape, tensor.strides, tensor.offset))
+        if self.last is None or self.last[0] != tensor.storage:
+            self.last = None  # let go of one storage before the next is read
+            self.last = tensor.storage, self.elements(tensor.storage)
+        array = mx.contiguous(mx.as_strided(self.last[1], tensor.shape, tensor.strides, tensor.offset))
         mx.eval(array)
         return array
+
+    def elements(self, storage: _Storage) -> mx.array:
+        """All elements of a storage; many tensors may lie in one, which is read once for those in a row."""
+        name, kind = f"{self.root}data/{storage.key}", storage.kind
+        data: Any = memoryview(self.archive.read(name)).cast(kind.buffer)
+        if len(data) != storage.length:
+            raise HRMModelError(f"its entry {name!r} is cut short")
+        array = mx.array(data)
+        return array.astype(mx.bool_) if kind.dtype == mx.bool_ else array.view(kind.dtype)
 
 
 class _StorageKind:
