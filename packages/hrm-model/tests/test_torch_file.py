@@ -33,8 +33,10 @@ class Storage:
 class Tensor:
     """Pickles as torch's tensors do."""
 
-    def __init__(self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
-        self.arguments = (storage, offset, shape, strides, False, OrderedDict())
+    def __init__(
+        self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *marks: dict[str, bool]
+    ) -> None:
+        self.arguments = (storage, offset, shape, strides, False, OrderedDict(), *marks)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _named("torch._utils", "_rebuild_tensor_v2"), self.arguments
@@ -132,7 +134,9 @@ def one_tensor(**changes: Any) -> bytes:
     given = {"kind": "FloatStorage", "key": "0", "length": 12, "offset": 0, "shape": (3, 4), "strides": (4, 1)}
     given |= changes
     storage = Storage(given["kind"], given["key"], given["length"])
-    return dumps({"weight": Tensor(storage, given["offset"], given["shape"], given["strides"])})
+    return dumps(
+        {"weight": Tensor(storage, given["offset"], given["shape"], given["strides"], *given.get("marks", ()))}
+    )
 
 
 def spoiled_zip(**changes: Any) -> bytes:
@@ -164,6 +168,7 @@ GOOD = archive(one_tensor(), {"0": FLOATS})
         (archive(one_tensor(shape=(1, 12), strides=(2**80, 1)), {"0": FLOATS}), "negative or too large"),
         (archive(one_tensor(shape=[3, 4]), {"0": FLOATS}), "not made of"),
         (archive(one_tensor(shape=(3, 4.0)), {"0": FLOATS}), "not made of"),
+        (archive(one_tensor(marks=[{"neg": True}]), {"0": FLOATS}), "negated"),
         (archive(pickle.dumps([1], 2), {}), "holds a list"),
         (archive(pickle.dumps({"step": 3}, 2), {}), "'step' is a int"),
         (archive(pickle.dumps({"nested": {"a": 1}}, 2), {}), "'nested' is a dict"),

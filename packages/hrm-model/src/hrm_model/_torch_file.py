@@ -167,7 +167,11 @@ class _StorageKind:
         raise HRMModelError("its pickle makes a storage of its own")
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+def _tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any = False, _hooks: Any = None, marks: Any = None
+) -> _Tensor:
+    if marks:
+        raise HRMModelError("a tensor of its pickle is negated or conjugated on reading; save it after resolve_neg()")
     whole = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides) < 16
     if not isinstance(storage, _Storage) or not whole or not all(type(n) is int for n in (offset, *shape, *strides)):
         raise HRMModelError("a tensor of its pickle is not made of a storage, an offset, a shape and strides")
