@@ -26,7 +26,7 @@ except ImportError:
 
 Arrays = list[mx.array]
 Work = Callable[[], object]
-SECONDS, LEAST_ROUNDS, MOST_ROUNDS = 1.5, 5, 200  # for a line and a mode
+SECONDS, LEAST_ROUNDS, MOST_ROUNDS = 0.6, 5, 300  # for a line and a mode
 
 
 class Case:
