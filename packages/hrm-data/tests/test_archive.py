@@ -150,6 +150,13 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
         list(read_archive(tmp_path / "a.tar.gz"))
 
 
+def test_a_plain_tar_that_was_cut_between_two_files_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.tar", {"one": b"1", "two": b"2"})
+    path.write_bytes(path.read_bytes()[: 3 * 512])  # the directory and the first file
+    with pytest.raises(HRMDataError, match=r"a\.tar is no archive, damaged or cut short"):
+        list(read_archive(path))
+
+
 def test_a_path_without_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HRMDataError, match="does not exist"):
         list(read_archive(tmp_path / "no.zip"))

@@ -88,6 +88,8 @@ def _members_of_tar(
                     yield name, content.read()
         while stream.read(1 << 16):  # to the end, where the checksum stands
             pass
+    if any(stream.end):
+        raise EOFError("it does not end as an archive does")
 
 
 def _members_of_zip(
@@ -148,6 +150,9 @@ def _open(path: Path) -> IO[bytes]:
 class _Bounded:
     """A stream that ends with an error once more than `limit` bytes came out of it."""
 
+    end = b""
+    """The last bytes that were read, of which a tar has nothing but zeros."""
+
     def __init__(self, file: IO[bytes], path: Path, limit: int) -> None:
         self._file, self._path, self._limit, self._left = file, path, limit, limit
 
@@ -156,4 +161,5 @@ class _Bounded:
         self._left -= len(data)
         if self._left < 0:
             raise _too_large(self._path, self._limit)
+        self.end = (self.end + data)[-tarfile.BLOCKSIZE :]
         return data
