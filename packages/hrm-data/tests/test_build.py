@@ -130,6 +130,15 @@ def test_counts_and_ratings_choose_among_the_rows(tmp_path: Path) -> None:
     assert not (tmp_path / "y").exists()
 
 
+@pytest.mark.parametrize("fields", [{}, {"min_rating": 5}, {"max_rating": 3}])
+def test_files_that_leave_nothing_to_train_on_are_refused(tmp_path: Path, fields: dict) -> None:
+    rows = "x,.234341221434321,1234341221434321,4\n" if fields else ""
+    (tmp_path / "x.csv").write_text("source,question,answer,rating\n" + rows)
+    with pytest.raises(HRMDataError, match=r"x\.csv: no puzzles are left for train"):
+        build_sudoku(tmp_path / "data", SudokuOptions(box=(2, 2), train_csv=tmp_path / "x.csv", **fields))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
 def test_a_place_where_nothing_can_be_written_is_named_before_any_work(tmp_path: Path) -> None:
     def work(done: int, total: int, what: str) -> None:
         raise AssertionError(what)
@@ -149,6 +158,7 @@ def test_an_existing_directory_is_refused_before_any_work(tmp_path: Path) -> Non
     ("fields", "message"),
     [
         ({"test_csv": "x"}, "without train_csv"),
+        ({"min_rating": 5, "max_rating": 4}, "max_rating 4 is below min_rating 5"),
         ({"test_clues": 16}, "without test_kind"),
         ({"train_csv": "x", "kind": "any"}, "for generated puzzles"),
         ({"train_csv": "x", "clues": 30}, "for generated puzzles"),

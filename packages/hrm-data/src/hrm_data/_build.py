@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from hrm_data._board import Board, as_board
+from hrm_data._errors import HRMDataError
 from hrm_data._format import PuzzleSet
 from hrm_data._generate import Puzzles, Split, generate_sudoku
 from hrm_data._hub import hub_file
@@ -105,6 +106,8 @@ def _chosen(
     else:
         wanted = {"train": options.train, "test": options.test}
         splits = divide(spool(train_csv), board, wanted, by_orbit(options.test_share), options.seed, progress)
+    if not len(splits["train"].numbers):
+        raise HRMDataError(f"{train_csv}: no puzzles are left for train; give a file with some, or admit more ratings")
     for choice in splits.values():
         prove(choice, board, options.prove, progress)
     return splits

@@ -78,4 +78,6 @@ class SudokuOptions(BaseModel):
             raise ValueError("kind and clues are for generated puzzles; leave them out with train_csv and hub")
         if self.test_clues is not None and self.test_kind is None:
             raise ValueError("test_clues is given without test_kind; give both, or neither")
+        if self.max_rating is not None and self.max_rating < self.min_rating:
+            raise ValueError(f"max_rating {self.max_rating} is below min_rating {self.min_rating}; exchange them")
         return self
