@@ -270,6 +270,8 @@ def test_a_full_disk_leaves_nothing(arc_tasks: Path, small_disk: Path) -> None:
 def test_without_tasks_the_message_says_what_to_give(tmp_path: Path, arc_tasks: Path) -> None:
     with pytest.raises(HRMDataError, match=r"arc2 cannot be generated: give its task files as source.*download"):
         build_arc(tmp_path / "x", name="arc2")
+    for nothing in ("", ",", [], ["", ""]):  # as of an unset variable; not the working directory
+        assert ArcOptions(source=nothing).source == ()
     with pytest.raises(HRMDataError, match="training: no task is in a directory named evaluation"):
         build_arc(tmp_path / "x", options(arc_tasks, source=(arc_tasks / "training",)))
     assert not list(tmp_path.iterdir())

@@ -9,10 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 def _paths(value: Any) -> Any:
-    """One path, or several with commas between them, as a list."""
+    """One path, or several with commas between them, as a list; an empty text is none, not the working directory."""
     if isinstance(value, Path):
         return (value,)
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part for part in parts if part != "") if isinstance(parts, list | tuple) else parts
 
 
 class ArcOptions(BaseModel):
