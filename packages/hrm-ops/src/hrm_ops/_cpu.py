@@ -42,6 +42,7 @@ _ARCTAN = (
 )
 _TINY = 1.2e-38  # the smallest float32 that is not subnormal, nearly
 FEW = 8192  # elements, below which more calls cost more than the exponentials that they save
+_ROUND_BITS = 0x4B400000
 _ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer and leaves that in the low mantissa bits
 
 
@@ -61,19 +62,17 @@ def serves_units(x: mx.array) -> bool:
 
 def exp2(x: mx.array, to_zero: bool) -> mx.array:
     """Return ``2**x`` for ``x <= 0`` with a relative error below 2.5e-7; from -126 on 2**-126, or 0 if ``to_zero``."""
-    e = _exp2(mx.maximum(x.reshape(-1), -126.0))
+    flat = mx.maximum(x.reshape(-1), -126.0)
+    shifted = flat + _ROUND
+    e = _mantissa(flat - (shifted - _ROUND)).view(mx.int32) + (shifted.view(mx.int32) << 23)  # adds to the exponent
+    e = e.view(mx.float32)
     return (e - 2.0**-126 if to_zero else e).reshape(x.shape)
 
 
-def _exp2(flat: mx.array) -> mx.array:
-    """Return ``2**x`` for ``x`` from -126 to 127."""
-    shifted = flat + _ROUND
-    r = flat - (shifted - _ROUND)
-    p = _EXP2[-1] * r + _EXP2[-2]
-    for c in _EXP2[-3::-1]:
-        p = p * r + c
-    # Adding n to the exponent field multiplies by 2**n.
-    return (p.view(mx.int32) + (shifted.view(mx.int32) << 23)).view(mx.float32)
+def _mantissa(r: mx.array) -> mx.array:
+    """Return ``2**r`` for ``|r| <= 1/2``, of few levels, so that it is one fused kernel."""
+    c, r2 = _EXP2, r * r
+    return ((c[0] + c[1] * r) + (c[2] + c[3] * r) * r2) + (c[4] + c[5] * r) * (r2 * r2)
 
 
 def row_max(x: mx.array) -> mx.array:
@@ -90,8 +89,18 @@ def _rows(x: mx.array, per_row: mx.array) -> mx.array:
 
 
 def _inverse_sigmoid(flat: mx.array) -> mx.array:
-    """Return ``1 + e**-x``; at most ``1 + 2**126``."""
-    return 1 + _exp2(mx.minimum(mx.maximum(flat * -_LOG2_E, -126.0), 126.0))
+    """Return ``1 + e**-x`` for ``x`` that is not infinite, between ``1 + 2**-126`` and about ``1 + 2**126``.
+
+    It is three fused kernels: the exponent, rounded to an integer; its power of two; and, with whatever the caller
+    goes on to compute, the rest. The product of ``x`` stands in the first and, negated, in the last: it costs less
+    than to store it, and an equal expression would be.
+    """
+    rounded = _cut(flat * -_LOG2_E + _ROUND)
+    # In the bits of numbers about as large as _ROUND the integer stands lowest, and further out the bits only grow.
+    # Integers are clamped in a third of the time that numbers take, because any of these could be a nan.
+    exponent = mx.minimum(mx.maximum(rounded.view(mx.int32), _ROUND_BITS - 126), _ROUND_BITS + 126)
+    power = ((exponent << 23) + (127 << 23)).view(mx.float32)
+    return 1 + _mantissa((_ROUND - rounded) - flat * _LOG2_E) * power
 
 
 @_custom_function
@@ -104,10 +113,25 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
 @swiglu.vjp
 def _swiglu_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array) -> tuple[mx.array, mx.array]:
     g, u, c = (a.reshape(-1) for a in (*primals, cotangent))
-    s = 1 / _inverse_sigmoid(g)
+    s = _cut(1 / _inverse_sigmoid(g))
     silu = g * s
     d_gate = c * u * (s + silu - silu * s)
     return d_gate.reshape(primals[0].shape), (c * silu).reshape(primals[0].shape)
+
+
+@_custom_function
+def linear(x: mx.array, weight: mx.array) -> mx.array:
+    """Return ``x @ weight.T`` for ``x [rows, n]`` and ``weight [m, n]``.
+
+    MLX's own gradient of the weight comes out transposed, and all that is done with it is not vectorised then.
+    """
+    return x @ weight.T
+
+
+@linear.vjp
+def _linear_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array) -> tuple[mx.array, mx.array]:
+    x, weight = primals
+    return cotangent @ weight, cotangent.T @ x
 
 
 def arctan2(y: mx.array, x: mx.array) -> mx.array:

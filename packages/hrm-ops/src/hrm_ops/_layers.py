@@ -3,6 +3,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
+from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_array, check_floating
 from hrm_ops._init import lecun_normal, truncated_normal
 
@@ -45,7 +46,7 @@ class Linear(nn.Linear):
         check_floating("Linear", "x", x, axes=1)
         if x.shape[-1] != self.weight.shape[-1]:
             raise HRMOpsError(f"[Linear] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}.")
-        y = x @ self.weight.T.astype(x.dtype)
+        y = matmul_transposed(x, self.weight)
         return y + self.bias.astype(x.dtype) if "bias" in self else y
 
     def to_quantized(self, *args: Any, **kwargs: Any) -> nn.Module:
@@ -125,6 +126,13 @@ class _QuantizedEmbedding(nn.QuantizedEmbedding):
 
     def as_linear(self, x: mx.array) -> mx.array:
         return super().as_linear(x).astype(x.dtype)
+
+
+def matmul_transposed(x: mx.array, weight: mx.array) -> mx.array:
+    """Multiply ``[..., n]`` by the transpose of a float32 ``weight [m, n]``, ``-> [..., m]`` in the dtype of ``x``."""
+    if _cpu.is_active(x, weight) and x.ndim > 1:
+        return _cpu.linear(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1)
+    return x @ weight.T.astype(x.dtype)
 
 
 def check_indices(function: str, x: mx.array) -> None:

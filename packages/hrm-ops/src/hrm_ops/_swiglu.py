@@ -3,7 +3,7 @@ import mlx.nn as nn
 
 from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_array, check_floating
-from hrm_ops._layers import Linear
+from hrm_ops._layers import Linear, matmul_transposed
 
 
 def swiglu(gate: mx.array, up: mx.array) -> mx.array:
@@ -101,7 +101,7 @@ class SwiGLU(nn.Module):
             _cpu.is_active(x) and type(self.gate_up_proj) is Linear
         ):  # two products give contiguous halves, which its kernels need
             w_gate, w_up = mx.split(self.gate_up_proj.weight, 2)
-            gate, up = x @ w_gate.T, x @ w_up.T
+            gate, up = matmul_transposed(x, w_gate), matmul_transposed(x, w_up)
         else:
             gate, up = mx.split(self.gate_up_proj(x), 2, axis=-1)
         return self.down_proj(swiglu(gate, up))
