@@ -52,9 +52,22 @@ class _Puzzles(NamedTuple):
 
 
 def import_reference(
-    path: str, output: Path, data_path: Path | None, dataset: str | None, seq_len: int | None, forward_dtype: str | None
+    path: str,
+    output: Path,
+    data_path: Path | None = None,
+    dataset: str | None = None,
+    seq_len: int | None = None,
+    forward_dtype: str | None = None,
 ) -> None:
-    """Make a run of ours, the directory ``output``, from a checkpoint of the reference; see the command's help.
+    """Make a run of ours, the directory ``output``, from a checkpoint of the reference, as ``import-checkpoint`` does.
+
+    Args:
+        path: ``step_N``, its directory or a repository of the hub.
+        output: The directory of the run, which must not exist.
+        data_path: The dataset that the model was trained on; training can go on then.
+        dataset: The name of a task, in the place of a dataset.
+        seq_len: Tokens of a puzzle, where nothing else says so.
+        forward_dtype: ``float32`` or ``bfloat16``; what the checkpoint was trained in if left out.
 
     Raises:
         UserError: If puzzles and checkpoint do not fit each other.
