@@ -55,12 +55,18 @@ FAULTS = (
         "z_H = mx.stop_gradient(z_H)\n        for",
         PARITY,
     ),
-    Fault("prefix not cut off the logits", MODEL, "z_H[:, self.config.prefix_len :]", "z_H[:, : x.shape[1]]", PARITY),
+    Fault(
+        "prefix not cut off the logits",
+        MODEL,
+        "z_H[:, self.config.prefix_len :]",
+        "z_H[:, : self.config.seq_len]",
+        PARITY,
+    ),
     Fault("carry dropped", ACT, '"z_H": out.z_H, "z_L"', '"z_H": carry["z_H"], "z_L"', PARITY, True),
     Fault("halted slots not filled", ACT, "steps=mx.where(halted, 0, ", "steps=(", PARITY),
     Fault("value of the last step not bounded", ACT, "is_last = steps >= limit", "is_last = steps > limit", PARITY),
-    Fault("no bias correction of m", OPTIMIZERS, "lr / (1 - b1**step) * mx", "lr * mx", PARITY, True),
-    Fault("no bias correction of v", OPTIMIZERS, "mx.sqrt(v / (1 - b2**step))", "mx.sqrt(v)", PARITY),
+    Fault("no bias correction of m", OPTIMIZERS, "lr / (1 - b1**t) * angle", "lr * angle", PARITY, True),
+    Fault("no bias correction of v", OPTIMIZERS, "mx.sqrt(v / (1 - b2**t))", "mx.sqrt(v)", PARITY),
     Fault(
         "sign before the sum of equal rows", OPTIMIZERS, "mx.sign(same_row @ gradients)", "mx.sign(gradients)", PARITY
     ),
