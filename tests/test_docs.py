@@ -58,11 +58,16 @@ def lines_of(block: Block) -> list[str]:
     return [line for line in lines if line]
 
 
-def documented() -> list[str]:
-    """Every command once, in the order of the pages."""
-    found = [line for block in BLOCKS if block.info == "sh" for line in lines_of(block)]
-    found += [line for page in PAGES for line in re.findall(r"`(uv run [^`]+)`", page.read_text())]
-    return [line for line in dict.fromkeys(found) if not line.startswith(ELSEWHERE)]
+def documented() -> dict[Path, list[str]]:
+    """The commands of each page in their order, without those that stand on a page before it."""
+    known: set[str] = set()
+    pages = {}
+    for page in PAGES:
+        found = [line for block in BLOCKS if (block.page, block.info) == (page, "sh") for line in lines_of(block)]
+        found += re.findall(r"`(uv run [^`]+)`", page.read_text())
+        pages[page] = [line for line in dict.fromkeys(found) if not line.startswith(ELSEWHERE) and line not in known]
+        known.update(pages[page])
+    return {page: lines for page, lines in pages.items() if lines}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +88,7 @@ def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
     if words[0] == "trainer" and not NOT_TRAINING & set(words):
         words += SHORT_DATA * ("--data-path" not in words) + SHORT
     words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
-    words = [str(newest(path)) if word == "runs/NAME" else word for word in words]
+    words = [str(newest(path, word.removesuffix("/NAME"))) if word.endswith("/NAME") else word for word in words]
     return call([*shlex.split(before), *words], path)
 
 
@@ -93,30 +98,41 @@ def call(words: list[str], path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=path, env=environment, capture_output=True, text=True, timeout=600)
 
 
-def newest(path: Path) -> Path:
-    return max((path / "runs").iterdir())
+def train_hitori(path: Path) -> None:
+    """The run of the tutorial, which other pages use as well."""
+    if not (path / "hitori-runs").exists():
+        finished = run("uv run trainer --dataset hitori --data.size 4 --runs hitori-runs", path)
+        assert finished.returncode == 0, finished.stderr
+
+
+def newest(path: Path, runs: str = "runs") -> Path:
+    return max((path / runs).iterdir())
 
 
 def test_the_documentation_holds_commands_and_nothing_that_no_test_knows() -> None:
-    assert "uv run trainer --dataset sudoku" in documented()
-    assert [line for line in documented() if "uv run " not in line] == []
+    lines = [line for found in documented().values() for line in found]
+    assert "uv run trainer --dataset sudoku" in lines
+    assert [line for line in lines if "uv run " not in line] == []
     kinds = {"sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
     unknown = {(block.page.name, block.info) for block in BLOCKS if block.info not in kinds}
     assert unknown == {(name, "text") for name in OTHER_HARDWARE}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", documented())
-def test_a_documented_command_runs(command: str, workplace: Path) -> None:
-    if command.startswith("uv run python tests/benchmarks/"):
-        assert (ROOT / command.split()[3]).is_file()  # figures depend on the machine; too long for a test
-        return
-    if command.startswith("taskset") and not shutil.which("taskset"):
-        pytest.skip("taskset is a command of Linux")
-    finished = run(command, workplace)
-    may_be_wrong = command.startswith("uv run evaluator solve")  # so short a training solves no puzzle
-    assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), finished.stderr
-    assert "Traceback" not in finished.stderr
+@pytest.mark.parametrize("page", documented(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_commands_of_a_page_run(page: Path, workplace: Path) -> None:
+    for command in documented()[page]:
+        if command.startswith("uv run python tests/benchmarks/"):
+            assert (ROOT / command.split()[3]).is_file()  # figures depend on the machine; too long for a test
+            continue
+        if command.startswith("taskset") and not shutil.which("taskset"):
+            continue  # a command of Linux
+        if "--runs hitori-runs" in command or "hitori-runs/NAME" in command:
+            train_hitori(workplace)
+        finished = run(command, workplace)
+        may_be_wrong = command.startswith("uv run evaluator solve")  # so short a training solves no puzzle
+        assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), f"{command}: {finished.stderr}"
+        assert "Traceback" not in finished.stderr
 
 
 @pytest.mark.slow

@@ -116,7 +116,7 @@ def draw_stablemax(folder: Path) -> None:
 def draw_slots(run: Path, folder: Path, count: int = 6, steps: int = 16) -> None:
     """Which puzzle each of some slots works on, and when it halts, with a trained model on test puzzles."""
     solver, examples = load(run), read_examples(run, count * steps)
-    model, free = solver.model, itertools.cycle(range(len(examples["inputs"])))
+    model, free = solver.models[0], itertools.cycle(range(len(examples["inputs"])))
     carry, number, begun = initial_carry(model.config, count), [0] * count, [0] * count
     figure = Figure(figsize=(8, 2.6), layout="constrained")
     axes = figure.subplots()
@@ -144,7 +144,7 @@ def draw_slots(run: Path, folder: Path, count: int = 6, steps: int = 16) -> None
 
 def draw_states(run: Path, folder: Path, puzzles: int = 128) -> None:
     """How far the two states move in every step, for puzzles that are solved in the end and of those that are not."""
-    model, examples = load(run).model, read_examples(run, puzzles)
+    model, examples = load(run).models[0], read_examples(run, puzzles)
     batch = Batch(**{name: mx.array(values) for name, values in examples.items()})
     carry = fill_halted_slots(model, initial_carry(model.config, len(examples["inputs"])), batch)
     moved: dict[str, list[np.ndarray]] = {"z_H": [], "z_L": []}
