@@ -1,0 +1,76 @@
+"""The benchmarks of training and inference run to their end on a tiny model; how fast it is, no test decides."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+TINY = ("--sizes", "16,2,2", "--rounds", "1")
+
+
+def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / name), *TINY, *options]
+    environment = os.environ | {"MLX_DISABLE_COMPILE": "1"}  # compiling takes longer than the rest
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.mark.parametrize(
+    ("command", "contenders", "passes"),
+    [
+        (("train_step.py",), ["MLX"], 16),
+        (("inference.py", "--steps", "3"), ["Predictor", "ContinuousPredictor"], 18),
+    ],
+)
+def test_a_benchmark_reports_time_over_that_of_the_products(
+    command: tuple[str, ...], contenders: list[str], passes: int
+) -> None:
+    finished = run(*command)
+    assert finished.returncode == 0, finished.stderr
+    gflop = 2 * (4 * 16 * 16 + 3 * 16 * 256) * 4 * 2 * 82 * passes / 1e9  # four blocks, two puzzles of 82 positions
+    assert f"{gflop:.1f} GFLOP" in finished.stdout
+    rows = re.findall(r"^\| (\w+), \w+ \| ([\d.]+) \(.*?\) \| (\d+) \(.*?\) \| ([\d.]+) \(", finished.stdout, re.M)
+    assert [row[0] for row in rows] == contenders
+    for _, seconds, rate, ratio in rows:
+        assert float(seconds) * float(rate) / gflop == pytest.approx(float(ratio), rel=0.1)
+
+
+def test_a_step_of_the_sizes_that_figures_are_given_for_has_so_many_flops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    measure = importlib.import_module("measure")
+    counts = [measure.gflop(measure.config_of(size, 16), size.batch, 16) for size in measure.SIZES]
+    assert counts == pytest.approx([88, 286], abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--reference", "nowhere"), "nowhere"),
+        (("--reference", "checkout", "--python", "no-python"), "no-python"),
+        (("--reference", "checkout"), "does not run"),  # it has the file, but nothing in it
+    ],
+)
+def test_a_reference_that_is_not_there_takes_one_line(
+    options: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = tmp_path / "checkout" / "models" / "hrm" / "hrm_act_v1.py"
+    code.parent.mkdir(parents=True)
+    code.touch()
+    finished = run("train_step.py", *options)
+    assert finished.returncode == 2
+    [line] = finished.stderr.splitlines()
+    assert named in line
+
+
+@pytest.mark.parametrize("option", [("--sizes", "15,2,2"), ("--rounds", "0")])
+def test_a_size_that_makes_no_model_is_refused(option: tuple[str, str]) -> None:
+    finished = run("train_step.py", *option)
+    assert finished.returncode == 2
+    assert repr(option[1]) in finished.stderr
