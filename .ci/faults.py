@@ -66,7 +66,7 @@ FAULTS = (
     Fault("halted slots not filled", ACT, "steps=mx.where(halted, 0, ", "steps=(", PARITY),
     Fault("value of the last step not bounded", ACT, "is_last = steps >= limit", "is_last = steps > limit", PARITY),
     Fault("no bias correction of m", OPTIMIZERS, "lr / (1 - b1**t) * angle", "lr * angle", PARITY, True),
-    Fault("no bias correction of v", OPTIMIZERS, "mx.sqrt(v / (1 - b2**t))", "mx.sqrt(v)", PARITY),
+    Fault("no bias correction of v", OPTIMIZERS, "m * mx.sqrt(1 - b2**t)", "m", PARITY),
     Fault(
         "sign before the sum of equal rows", OPTIMIZERS, "mx.sign(same_row @ gradients)", "mx.sign(gradients)", PARITY
     ),
