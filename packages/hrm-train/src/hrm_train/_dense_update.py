@@ -1,9 +1,11 @@
 """The part of a training step that changes the dense weights, shared among the device's lanes."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 import mlx.core as mx
+from hrm_model import HRM
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
 from hrm_train._gradients import Tree
@@ -18,18 +20,18 @@ class DenseUpdate:
     Both parts are compiled, and no arithmetic depends on how many lanes there are.
 
     Args:
+        model: Its trainable parameters are the weights.
         optimizer: Initialised for the weights.
-        weights: The tree of trainable parameters.
         lanes: Streams to work on.
         ema_decay: Decay of the running average of the weights; 0 keeps none.
     """
 
-    def __init__(self, optimizer: AdamAtan2, weights: Tree, lanes: Sequence[mx.Stream], ema_decay: float) -> None:
-        self.optimizer, self.ema_decay = optimizer, ema_decay
+    def __init__(self, model: HRM, optimizer: AdamAtan2, lanes: Sequence[mx.Stream], ema_decay: float) -> None:
+        self.model, self.optimizer, self.ema_decay = model, optimizer, ema_decay
         self._lanes = list(lanes)
         self._shares: list[list[str]] = [[] for _ in lanes]
         sizes = [0] * len(lanes)
-        for name, array in sorted(flat(weights).items(), key=lambda item: -item[1].size):
+        for name, array in sorted(flat(model.trainable_parameters()).items(), key=lambda item: -item[1].size):
             least = sizes.index(min(sizes))
             self._shares[least].append(name)
             sizes[least] += array.size
@@ -37,7 +39,7 @@ class DenseUpdate:
         self._merge = [mx.compile(lambda *args: _merged(*args)) for _ in lanes]
         self._apply = [mx.compile(lambda *args: self._moved(*args)) for _ in lanes]
 
-    def merge(self, gradients: Sequence[Tree], count: int) -> tuple[Tree, list[mx.array]]:
+    def merge(self, gradients: Sequence[Tree], count: int) -> tuple[Flat, list[mx.array]]:
         """Return the sum of gradients divided by ``count``, and for each lane whether what it saw is finite."""
         parts = [flat(gradient) for gradient in gradients]
         mean: Flat = {}
@@ -47,47 +49,61 @@ class DenseUpdate:
                 share, is_finite = merge([{name: part[name] for name in names} for part in parts], count)
             mean |= share
             finite.append(is_finite)
-        return cast(Tree, tree_unflatten(list(mean.items()))), finite
+        return mean, finite
 
-    def apply(self, good: mx.array, count: Flat, weights: Tree, average: Tree, gradient: Tree) -> tuple[Tree, Tree]:
-        """Return the new weights and their new average, and move the optimiser's state, if ``good`` is true.
+    def apply(self, good: mx.array, count: Flat, average: Flat, gradient: Flat) -> None:
+        """Change the weights, the optimiser's state and the average of the weights, if ``good`` is true.
+
+        What is old is let go of weight by weight, so that it is not in memory beside all that is new.
 
         Args:
             good: Whether anything may change, a bool scalar.
             count: What :meth:`AdamAtan2.counted` gave.
-            weights: The tree of trainable parameters.
-            average: The tree of their averages, empty if none is kept.
-            gradient: The tree of :meth:`merge`.
+            average: Averages of the weights by name, empty if none are kept; changed.
+            gradient: What :meth:`merge` gave; emptied.
         """
-        old, averages, gradients = flat(weights), flat(average), flat(gradient)
-        moments = {name: _at(self.optimizer.state, name) for name in old}
-        new: Flat = {}
-        new_averages: Flat = {}
-        for stream, names, apply in zip(self._lanes, self._shares, self._apply, strict=True):
-            with mx.stream(stream):
-                share = apply(
-                    good, count, *({n: of[n] for n in names if n in of} for of in (old, moments, averages, gradients))
-                )
-            for name, (weight, m, v, *mean) in share.items():
-                new[name] = weight
+        weights = flat(self.model.trainable_parameters())
+        moments = {name: _at(self.optimizer.state, name) for name in weights}
+        for names in zip_longest(*self._shares):  # one weight a lane at a time
+            changed: Flat = {}
+            arrays = []
+            for name, stream, apply in zip(names, self._lanes, self._apply, strict=True):
+                if name is None:
+                    continue
+                own = (weights.pop(name), moments[name], average.get(name), gradient.pop(name))
+                with mx.stream(stream):
+                    changed[name], m, v, *mean = apply(good, count, *own)
+                del own
                 moments[name].update(m=m, v=v)
                 if mean:
-                    new_averages[name] = mean[0]
-        return tree_unflatten(list(new.items())), tree_unflatten(list(new_averages.items())) if average else {}
+                    average[name] = mean[0]
+                arrays += [m, v, *mean]
+            self.model.update(tree_unflatten(list(changed.items())))
+            if len(self._lanes) > 1:  # see start_in_order
+                mx.async_eval(changed, arrays)
 
     def _moved(
-        self, good: mx.array, count: Flat, weights: Flat, moments: dict[str, Flat], averages: Flat, gradients: Flat
-    ) -> dict[str, list[mx.array]]:
-        result = {}
-        for name, weight in weights.items():
-            m, v = moments[name]["m"], moments[name]["v"]
-            old = [weight, m, v]
-            new = [*self.optimizer.moved(weight, gradients[name], m, v, count["learning_rate"], count["step"])]
-            if averages:
-                old.append(averages[name])
-                new.append(old[3] + (1 - self.ema_decay) * (new[0] - old[3]))
-            result[name] = choose(good, new, old)
-        return result
+        self, good: mx.array, count: Flat, weight: mx.array, moments: Flat, average: mx.array | None, gradient: mx.array
+    ) -> list[mx.array]:
+        old = [weight, moments["m"], moments["v"]]
+        new = [*self.optimizer.moved(weight, gradient, old[1], old[2], count["learning_rate"], count["step"])]
+        if average is not None:
+            old.append(average)
+            new.append(average + (1 - self.ema_decay) * (new[0] - average))
+        return [mx.where(good, *pair) for pair in zip(new, old, strict=True)]
+
+
+def start_in_order(gradients: Sequence[Tree]) -> None:
+    """Start to evaluate the gradients of several lanes in the order in which a backward pass reaches them.
+
+    With several lanes MLX walks the graph breadth first, which puts all gradients of weights last and keeps until then
+    what they are computed from: twice the memory of the activations.
+    """
+    parts = [flat(gradient) for gradient in gradients]
+    # The output heads, then the module that ran last, and the embeddings last.
+    order = sorted(reversed(parts[0]), key=lambda name: (name.startswith("embed"), name.startswith("L_level")))
+    for name in order:
+        mx.async_eval([part[name] for part in parts])
 
 
 def flat(tree: Tree) -> Flat:
@@ -98,9 +114,8 @@ def flat(tree: Tree) -> Flat:
 def all_finite(tree: Any) -> mx.array:
     """Whether every number of a tree of arrays is finite and so is its square, as Adam's second moment takes it."""
     arrays = [array for _, array in tree_flatten(tree) if isinstance(array, mx.array)]
-    squares = [
-        mx.square(array.astype(mx.float32)).sum() for array in arrays
-    ]  # sums are fast, and keep what is not finite
+    # Sums are fast, and keep what is not finite.
+    squares = [mx.square(array.astype(mx.float32)).sum() for array in arrays]
     return mx.isfinite(mx.stack(squares)).all()
 
 

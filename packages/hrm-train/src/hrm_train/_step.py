@@ -10,7 +10,7 @@ from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
 from hrm_train._choices import Checkpointing, Halting, LossType
-from hrm_train._dense_update import DenseUpdate, all_finite, choose
+from hrm_train._dense_update import DenseUpdate, all_finite, choose, flat, start_in_order
 from hrm_train._gradients import Metrics, Tree, loss_and_gradients
 from hrm_train._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train._ranks import Ranks
@@ -92,7 +92,7 @@ class TrainStep:
         # Each lane has its own compiled function: one for all would share constants between streams, and a
         # kernel is not fused across streams.
         self._forward = [self._compile_forward() for _ in self._lanes]
-        self._dense = DenseUpdate(optimizer, model.trainable_parameters(), self._lanes, ema_decay)
+        self._dense = DenseUpdate(model, optimizer, self._lanes, ema_decay)
         self._settle = self._compile_settle()
 
     @property
@@ -187,35 +187,39 @@ class TrainStep:
         identifiers, rows = self._look_up(batch)
         own_rows = None if rows is None else rows[self._share]
         least = self._least_steps()
-        results: list[list[list[Any]]] = []
+        carries: list[Carry] = []
+        metrics: list[Metrics] = []
         gradients: list[Tree] = []
+        row_gradients: list[mx.array | None] = []
         for start in range(0, self.carry["steps"].size, self._micro_batch_size):
-            parts = self._run_lanes(start, batch, limit, own_rows, least)
-            gradients = [_add(*pair) for pair in zip(gradients, parts[2], strict=True)] if gradients else parts[2]
-            results.append(parts)
+            more_carries, more_metrics, more, more_rows = self._run_lanes(start, batch, limit, own_rows, least)
+            carries += more_carries
+            metrics += more_metrics
+            row_gradients += more_rows
+            gradients = [_add(*pair) for pair in zip(gradients, more, strict=True)] if gradients else more
             if start:
                 mx.async_eval(gradients)  # so that only one micro-batch is in memory
-        carries, metrics, _, row_gradients = (
-            [item for parts in column for item in parts] for column in zip(*results, strict=True)
-        )
+        if len(self._lanes) > 1:
+            start_in_order(gradients)
         gradient, finite = self._dense.merge(gradients, len(carries))
+        del gradients, more  # what is held here is not freed while the update is computed
         good, self.carry, self.metrics, self.skipped, new_rows = self._settle(
             carries, [self.metrics, *metrics], self.skipped, finite, identifiers, rows, row_gradients
         )
-        gradient = self.ranks.average(gradient)
+        gradient = flat(self.ranks.average(gradient))
         if self.clip_norm:
             gradient, _ = clip_grad_norm(gradient, self.clip_norm)
         count, old_count = self.optimizer.counted(), dict(self.optimizer.state)
-        weights, self.average = self._dense.apply(
-            good, count, self.model.trainable_parameters(), self.average, gradient
-        )
-        self.model.update(weights)
+        average = flat(self.average)
+        self._dense.apply(good, count, average, gradient)
+        self.average = cast(Tree, tree_unflatten(list(average.items()))) if average else {}
         self.optimizer.state.update(choose(good, count, {name: old_count[name] for name in count}))
         mx.async_eval(self.state, new_rows)
         if rows is not None:
             # MLX writes into the table itself only when nothing else reads it. The lookup is the first thing that a
-            # step does, so this waits for the step before at most, and the device still has this one to do.
-            mx.eval(rows)
+            # step does, so on one lane this waits for the step before at most, and the device still has this one to do.
+            # On several, what is evaluated first is waited for with all that was started with it: the whole step.
+            mx.eval(rows if len(self._lanes) == 1 else new_rows)
             if self.overwritten is not None:
                 self.overwritten.append((identifiers, rows))
             self.model.puzzle_emb.weight[identifiers] = new_rows
