@@ -56,7 +56,7 @@ def model(run: RunDirectory) -> HRM:
 @pytest.fixture
 def oracle(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Oracle:
     made = Oracle(dataset)
-    monkeypatch.setattr("hrm_evaluator._open.ContinuousPredictor", made.made)
+    monkeypatch.setattr("hrm_evaluator._evaluate.ContinuousPredictor", made.made)
     return made
 
 
