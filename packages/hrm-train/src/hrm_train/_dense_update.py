@@ -58,7 +58,7 @@ class DenseUpdate:
 
         Args:
             good: Whether anything may change, a bool scalar.
-            count: What :meth:`AdamAtan2.counted` gave.
+            count: What ``counted`` gave for the optimiser.
             average: Averages of the weights by name, empty if none are kept; changed.
             gradient: What :meth:`merge` gave; emptied.
         """

@@ -66,10 +66,6 @@ class AdamAtan2(Optimizer):
         angle = arctan2(m * mx.sqrt(1 - b2**t), mx.sqrt(v))
         return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**t) * angle, m, v
 
-    def counted(self) -> dict[str, mx.array]:
-        """Return the number of the next update, ``step``, and its ``learning_rate``."""
-        return _counted(self)
-
 
 class SparseSignSGD(Optimizer):
     r"""Sign-SGD with weight decay on the rows of a table that a batch used, and on no others.
@@ -97,12 +93,13 @@ class SparseSignSGD(Optimizer):
             identifiers: Which row of the table each is ``[B]`` int; may repeat.
             gradients: ``[B, E]`` float32.
         """
-        self.state.update(_counted(self))
+        self.state.update(counted(self))
         same_row = (identifiers[:, None] == identifiers[None, :]).astype(gradients.dtype)
         lr = self.learning_rate
         return rows * (1 - lr * self.weight_decay) - lr * mx.sign(same_row @ gradients)
 
 
-def _counted(optimizer: Optimizer) -> dict[str, mx.array]:
+def counted(optimizer: Optimizer) -> dict[str, mx.array]:
+    """Return the number of an optimiser's next update, ``step``, and its ``learning_rate``."""
     rates = {name: schedule(optimizer.step) for name, schedule in optimizer._schedulers.items()}
     return {"learning_rate": optimizer.learning_rate, **rates, "step": optimizer.step + 1}

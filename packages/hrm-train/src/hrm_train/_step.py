@@ -7,12 +7,12 @@ import mlx.core as mx
 from hrm_model import HRM, Batch, Carry, ReasoningModule, initial_carry, least_steps, slots
 from hrm_ops import lanes
 from mlx.optimizers import clip_grad_norm
-from mlx.utils import tree_flatten, tree_map, tree_unflatten
+from mlx.utils import tree_map, tree_unflatten
 
 from hrm_train._choices import Checkpointing, Halting, LossType
 from hrm_train._dense_update import DenseUpdate, all_finite, choose, flat, start_in_order
 from hrm_train._gradients import Metrics, Tree, loss_and_gradients
-from hrm_train._optimizers import AdamAtan2, SparseSignSGD
+from hrm_train._optimizers import AdamAtan2, SparseSignSGD, counted
 from hrm_train._ranks import Ranks
 
 
@@ -209,7 +209,7 @@ class TrainStep:
         gradient = flat(self.ranks.average(gradient))
         if self.clip_norm:
             gradient, _ = clip_grad_norm(gradient, self.clip_norm)
-        count, old_count = self.optimizer.counted(), dict(self.optimizer.state)
+        count, old_count = counted(self.optimizer), dict(self.optimizer.state)
         average = flat(self.average)
         self._dense.apply(good, count, average, gradient)
         self.average = cast(Tree, tree_unflatten(list(average.items()))) if average else {}
@@ -307,7 +307,7 @@ class TrainStep:
 
 def _overlaid(tree: Tree, other: Tree) -> Tree:
     """Return a tree with the leaves that another one has taken from there."""
-    return cast(Tree, tree_unflatten(list({**dict(tree_flatten(tree)), **dict(tree_flatten(other))}.items())))
+    return cast(Tree, tree_unflatten(list((flat(tree) | flat(other)).items())))
 
 
 def _add(one: Tree, other: Tree) -> Tree:
