@@ -183,6 +183,7 @@ GOOD = archive(one_tensor(), {"0": FLOATS})
             "claim 96 bytes",
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",  # the archives hold the time, and their names would
 )
 def test_a_bad_file_is_refused_by_name_with_the_reason(data: bytes, says: str, tmp_path: Path) -> None:
     with pytest.raises(HRMModelError, match="step_2: ") as caught:

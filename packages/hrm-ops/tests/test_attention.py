@@ -231,6 +231,7 @@ def test_compiled_attention_gives_the_same(backend: str) -> None:
 L, HEADS, WIDTH = 4096, 2, 16
 
 
+@pytest.mark.skipif(mx.cuda.is_available(), reason="MLX frees memory there after many operations, not after each")
 @pytest.mark.parametrize(
     ("mask", "task"),
     [(None, "forward"), (None, "backward"), ("causal", "backward"), ("padding", "backward"), ("causal", "compiled")],

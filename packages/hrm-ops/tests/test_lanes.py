@@ -2,10 +2,14 @@ import os
 import sys
 from collections.abc import Callable
 
+import mlx.core as mx
 import pytest
 from hrm_ops import _lanes, blas_info, lane_threads, lanes, share_cores
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="lanes are for MLX's Linux CPU backend")
+linux = pytest.mark.skipif(
+    sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu,
+    reason="lanes are for MLX's Linux CPU backend",
+)
 
 
 @pytest.fixture

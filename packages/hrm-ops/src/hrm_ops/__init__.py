@@ -16,6 +16,7 @@ else:
     from hrm_ops._block import TransformerBlock
     from hrm_ops._device import DeviceInfo, device_info
     from hrm_ops._errors import HRMOpsError
+    from hrm_ops._gxx import let_kernels_compile as _let_kernels_compile
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._lanes import lane_threads, lanes, share_cores
     from hrm_ops._layers import Embedding, Linear
@@ -24,6 +25,8 @@ else:
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
     from hrm_ops._transformer import MinimalTransformer
+
+    _let_kernels_compile()
 
 __all__ = [
     "Attention",

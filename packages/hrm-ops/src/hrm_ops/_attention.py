@@ -178,9 +178,14 @@ def _fused(inputs: Inputs) -> mx.array:
         out = mx.fast.scaled_dot_product_attention(q, k, v, scale=inputs.scale, mask=mask)
         return out if sees is None else mx.where(sees, out, 0)
 
-    if mx.default_device().type == mx.DeviceType.cpu or blocks.is_few(inputs):
+    if mx.default_device().type == mx.DeviceType.cpu or blocks.is_few(inputs) or _has_fused_gradient(inputs):
         return kernel(inputs.q, inputs.k, inputs.v)
     return blocks.with_chunked_gradient(kernel, inputs)
+
+
+def _has_fused_gradient(inputs: Inputs) -> bool:
+    """Whether the gradient of ``mx.fast`` holds no scores: on CUDA, where it is cuDNN's."""
+    return mx.cuda.is_available() and inputs.mask is None and _has_fused_kernel(inputs)
 
 
 def _has_fused_kernel(inputs: Inputs) -> bool:
