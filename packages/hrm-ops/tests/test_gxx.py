@@ -50,6 +50,8 @@ def test_kernels_compile_whatever_the_version_of_the_compiler(version: str, tmp_
 
 
 def test_a_process_that_is_started_by_another_finds_the_same_compiler(tmp_path: Path) -> None:
-    again = f"import hrm_ops, os, subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {COMPILE!r}]).returncode)"
+    again = (
+        f"import hrm_ops, os, subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {COMPILE!r}]).returncode)"
+    )
     done = run(tmp_path, "14", again)
     assert done.returncode == 0, done.stderr

@@ -89,7 +89,7 @@ class Display(Callback):
     @contextmanager
     def progress(self, total: int) -> Iterator[None]:
         """Show live progress inside the block, on a terminal."""
-        self._bar = self._progress.add_task("train", total=total, left="compiling, up to a minute")
+        self._bar = self._progress.add_task("train", total=total, left=f"compiling, {_patience()}")
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
             return
@@ -101,7 +101,7 @@ class Display(Callback):
         self._first = step
         self._progress.update(self._bar, completed=step)
         if self._live is None:
-            self.say("Compiling and training; the first step can take up to a minute ...")
+            self.say(f"Compiling and training; the first step can take {_patience()} ...")
         self._since = time.perf_counter()
 
     def reported(self, report: Report) -> None:
@@ -222,6 +222,12 @@ def _device() -> str:
     info = mx.device_info()
     kind = "GPU" if mx.default_device().type == mx.DeviceType.gpu else "CPU"
     return f"{kind}, {info.get('device_name', info.get('architecture', 'unknown'))}"
+
+
+def _patience() -> str:
+    """How long the first step may take to compile."""
+    on_cuda = mx.cuda.is_available() and mx.default_device().type == mx.DeviceType.gpu
+    return "some minutes, the first time on this machine" if on_cuda else "up to a minute"
 
 
 def _duration(seconds: float) -> str:
