@@ -71,3 +71,13 @@ def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path
     file.write_text(json.dumps({"format": 2, "train": {"steps": 5}}))
     with pytest.raises(UserError, match=r"config\.json: format 2 is not the one .* upgrade hrm-trainer"):
         parse(["--config", str(file)])
+
+
+@pytest.mark.parametrize("preset", ["cpu", "paper", "trm"])
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("gpu", "bfloat16")])
+def test_activations_have_the_dtype_that_suits_the_device(preset: str, device: str, dtype: str) -> None:
+    found = parse(["--preset", preset, "--device", device])
+    assert found.arch.forward_dtype == dtype
+    assert found.changed() == []
+    other = parse(["--preset", preset, "--device", device, "--arch.forward_dtype", "float32"])
+    assert other.arch.forward_dtype == "float32"

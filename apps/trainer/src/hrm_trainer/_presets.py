@@ -62,7 +62,6 @@ _MODELS: Mapping[str, Preset] = {
                 "pos_encodings": "learned",
                 "puzzle_emb_ndim": 0,
                 "halt_max_steps": 8,
-                "forward_dtype": "float32",
             },
             "train": {
                 "steps": 3600,

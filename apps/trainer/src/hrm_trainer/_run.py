@@ -121,8 +121,9 @@ def run(settings: TrainerSettings) -> None:
     predictor = Predictor(model)
 
     def evaluate(_: HRM) -> Report:
-        total, batch_size = Score(), -(-EVAL_BATCH // ranks.size) * ranks.size
         limit = settings.train.eval_limit or None
+        total, batch_size = Score(), min(EVAL_BATCH, limit or data.test.examples)
+        batch_size = -(-batch_size // ranks.size) * ranks.size
         for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size, limit=limit):
             arrays = as_arrays(batch)
             prediction = predictor(arrays)

@@ -59,7 +59,7 @@ class TrainerSettings(BaseSettings):
 
     def changed(self) -> list[str]:
         """Return the settings that differ from the preset's, such as ``train.steps``."""
-        preset = type(self)(dataset=self.dataset, preset=self.preset)
+        preset = type(self)(dataset=self.dataset, preset=self.preset, device=self.device)
         return [
             f"{part}.{name}"
             for part in ("data", "arch", "train")
@@ -122,7 +122,10 @@ class _PresetSource(_Source):
         if name not in preset_names(family):
             return {}  # validation says what is allowed
         given = self.current_state.get("data", {})
-        return dict(get_preset(name, family, given if isinstance(given, Mapping) else {}).settings)
+        settings = dict(get_preset(name, family, given if isinstance(given, Mapping) else {}).settings)
+        if not _on_gpu(self.current_state):  # where products in half precision are many times slower
+            settings["arch"] = {"forward_dtype": "float32", **settings.get("arch", {})}
+        return settings
 
 
 def _preset_name(values: Mapping[str, Any]) -> Any:
@@ -130,9 +133,12 @@ def _preset_name(values: Mapping[str, Any]) -> Any:
     name = values.get("preset", "auto")
     if name != "auto":
         return name
+    return DEFAULT_PRESETS["gpu" if _on_gpu(values) else "cpu"]
+
+
+def _on_gpu(values: Mapping[str, Any]) -> bool:
     device = values.get("device", "auto")
-    on_gpu = gpu_available() if device == "auto" else device == "gpu"
-    return DEFAULT_PRESETS["gpu" if on_gpu else "cpu"]
+    return gpu_available() if device == "auto" else device == "gpu"
 
 
 def gpu_available() -> bool:
