@@ -1,49 +1,87 @@
-"""Measure time and memory of scoring ARC: 400 tasks of two tests with 1,000 augmentations each, every answer another.
+"""Measure time and memory of scoring ARC: 400 tasks of two tests, each with 1,000 augmented copies.
 
-uv run python tests/benchmarks/arc_scoring.py [TASKS]
+uv run python tests/benchmarks/arc_scoring.py [--tasks 400] [--answers different equal few] [--vote-by majority]
+
+`different`: no two answers are equal, which takes the most memory; `equal`: all are right; `few`: twenty candidates.
+Every grid is 30x30, every answer has a probability of its own, and each kind has a process of its own.
 """
 
+import argparse
+import multiprocessing
 import resource
-import sys
 import time
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 from hrm_data import ArcAugmentation, ArcTask, encode_grid
 from hrm_evaluator._answers import Record
 from hrm_evaluator._arc import ArcScore, score_arc
+from hrm_evaluator._vote import VoteBy
 from hrm_model import Answer
 
 COPIES, TESTS = 1001, 2
+KINDS = {"different": 0, "equal": 1, "few": 20}
+"""How many candidates there are to draw from; without any, every answer is drawn anew."""
 
 
 def main() -> None:
-    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=400)
+    parser.add_argument("--answers", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--vote-by", choices=get_args(VoteBy), default="confidence")
+    options = parser.parse_args()
+    for kind in options.answers:
+        process = multiprocessing.get_context("spawn").Process(target=measure, args=(kind, options))
+        process.start()
+        process.join()
+
+
+def measure(kind: str, options: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
     colours = [(0, *(1 + rng.permutation(9)).tolist()) for _ in range(COPIES)]
     changes = [ArcAugmentation(), *(ArcAugmentation(i % 8, colours[i]) for i in range(1, COPIES))]
-    names = ["<blank>", *(change.name(f"task{task}") for task in range(tasks) for change in changes)]
-    grids = [np.full((30, 30), test + 1) for test in range(TESTS)]
-    inputs = [[encode_grid(change.apply(grid)).astype(np.int32) for grid in grids] for change in changes]
-    label = np.full(900, 3, np.int32)
+    names = ["<blank>", *(change.name(f"task{task}") for task in range(options.tasks) for change in changes)]
+    puzzles = [np.full((30, 30), test + 1) for test in range(TESTS)]
+    right = rng.integers(0, 10, (30, 30))
+    candidates = [right, *rng.integers(0, 10, (KINDS[kind], 30, 30))][: KINDS[kind]]
+    copies = [
+        (
+            [encode_grid(change.apply(puzzle)).astype(np.int32) for puzzle in puzzles],
+            encode_grid(change.apply(right)).astype(np.int32),
+            [encode_grid(change.apply(grid)).tolist() for grid in candidates],
+        )
+        for change in changes
+    ]
+    making = 0.0
 
     def records() -> Iterator[Record]:
+        nonlocal making
         for identifier in range(1, len(names)):
-            for test in range(TESTS):
-                answer = rng.integers(2, 12, 900).tolist()  # colours all over: the largest grid there is
-                copy = inputs[(identifier - 1) % COPIES][test]
-                yield Record(copy, label, identifier, Answer(answer, 1, 0.0, 0.0))
+            inputs, label, turned = copies[(identifier - 1) % COPIES]
+            for puzzle in inputs:
+                begin = time.perf_counter()
+                if turned:
+                    answer = turned[min(int(rng.exponential(4)), len(turned) - 1)]
+                else:
+                    answer = rng.integers(2, 12, 900).tolist()
+                q = float(rng.normal())
+                making += time.perf_counter() - begin
+                yield Record(puzzle, label, identifier, Answer(answer, 1, q, 0.0))
 
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    score, before, start, count = ArcScore(), peak(), time.perf_counter(), 0
+    score, before, start, count = ArcScore(options.vote_by), peak(), time.perf_counter(), 0
     for _ in score_arc(records(), ArcTask(), names, score):
         count += 1
+    seconds = time.perf_counter() - start
     print(
-        f"{score.tasks} tasks, {count:,} answers: {time.perf_counter() - start:.0f} s with making them, "
+        f"{kind:<9} {score.tasks} tasks, {count:,} answers, solved at 1 try {score.pass_at()[1]:.0%}: "
+        f"{seconds - making:.1f} s, without the {making:.1f} s of making them; "
         f"peak memory {before:.0f} MiB before and {peak():.0f} MiB after"
     )
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -8,9 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import IGNORE, ArcAugmentation, ArcOptions, ArcTask, build_arc, encode_grid, parse_identifier
+from hrm_data import (
+    IGNORE,
+    ArcAugmentation,
+    ArcOptions,
+    ArcTask,
+    Dataset,
+    PuzzleSet,
+    SudokuTask,
+    build_arc,
+    encode_grid,
+    open_dataset,
+    parse_identifier,
+    write_dataset,
+)
 from hrm_evaluator._answers import Record
-from hrm_evaluator._arc import TRIES, ArcScore, score_arc, write_submission
+from hrm_evaluator._arc import TRIES, ArcScore, order_by_task, score_arc, write_submission
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._vote import VoteBy, confidence
 from hrm_model import Answer
@@ -223,3 +236,47 @@ def test_the_command_line_scores_arc_and_writes_a_submission(
     code, out, err = evaluator(*options[:-2])
     assert code == 0, err
     assert "tasks solved" in out
+
+
+def scattered(data: Dataset, root: Path, seed: int) -> tuple[Dataset, np.ndarray]:
+    """The same test examples in any order, each a puzzle of its own, in two sets; and where each was before."""
+    (item,) = data.sets.values()
+    owner = np.repeat(item.puzzle_identifiers, np.diff(item.puzzle_indices))
+    order = np.random.default_rng(seed).permutation(item.examples)
+    sets = {}
+    for name, rows in zip(("one", "two"), np.array_split(order, [item.examples // 3]), strict=True):
+        steps = np.arange(len(rows) + 1)
+        sets[name] = PuzzleSet(item.inputs[rows], item.labels[rows], owner[rows], steps, steps)
+    task = {"task": "arc1"}
+    write_dataset(root, {"test": sets}, vocab_size=12, seq_len=900, identifiers=list(data.identifiers), task=task)
+    return open_dataset(root, "test"), order
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_that_do_not_follow_each_other_are_scored_as_if_they_did(
+    arc_run: RunDirectory, tmp_path: Path, evaluator_json: Callable[..., dict[str, Any]], seed: int
+) -> None:
+    built = open_dataset(arc_run.path.parents[1] / "arc", "test")
+    mixed, order = scattered(built, tmp_path / "mixed", seed)
+    found = []
+    for data in (built, mixed):
+        files = [tmp_path / f"{data.root.name}.{kind}" for kind in ("json", "npz")]
+        options = ("--data-path", data.root, "--submission", files[0], "--save-predictions", files[1], "--show", 0)
+        report = evaluator_json("--checkpoint", arc_run.path, *options)
+        submission = {name: sorted(map(str, tests)) for name, tests in json.loads(files[0].read_text()).items()}
+        found.append((report["pass_at"], report["tasks"], report["exact_accuracy"], submission))
+    assert found[0] == found[1]
+    saved, scrambled = (np.load(tmp_path / name) for name in ("arc.npz", "mixed.npz"))
+    for name in ("inputs", "labels", "predictions", "puzzle_identifiers"):
+        assert (scrambled[name] == saved[name][order]).all()
+
+
+def test_what_follows_each_other_is_answered_in_its_order(arc_run: RunDirectory, tmp_path: Path) -> None:
+    built = open_dataset(arc_run.path.parents[1] / "arc", "test")
+    assert order_by_task(built, ArcTask(), built.examples) is None
+    mixed, _ = scattered(built, tmp_path / "mixed", 0)
+    order = order_by_task(mixed, ArcTask(), 7)
+    assert order is not None
+    assert sorted(order.tolist()) == list(range(7))
+    with pytest.raises(UserError, match="names no copy"):
+        order_by_task(built, SudokuTask((2, 2)), built.examples)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import Batch, Dataset, HRMDataError, SudokuAugment, TestLoader, TrainLoader, open_dataset
+from hrm_data import Batch, Dataset, HRMDataError, SudokuAugment, TestLoader, TrainLoader, make_batch, open_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -222,3 +222,16 @@ def test_a_far_position_is_reached_at_once_when_puzzles_differ_in_size_too(ragge
     far = next(TrainLoader(ragged, 16, position=10**12))
     assert time.perf_counter() - began < 1.0
     assert same(far, TrainLoader(ragged, 16).batch_at(10**12))
+
+
+def test_a_batch_of_any_examples_has_them_in_the_order_named(ragged: Dataset) -> None:
+    batches = [{key: array[:real] for key, array in batch.items()} for _, batch, real in TestLoader(ragged, 6).by_set()]
+    everything = {key: np.concatenate([batch[key] for batch in batches]) for key in ranks_keys}
+    examples = np.random.default_rng(0).permutation(ragged.examples)
+    for key, array in make_batch(ragged, examples).items():
+        assert array.dtype == np.int32
+        assert (array == everything[key][examples]).all()
+    assert make_batch(ragged, np.arange(0))["inputs"].shape == (0, 3)
+    for number in (-1, ragged.examples):
+        with pytest.raises(HRMDataError, match=f"{number}"):
+            make_batch(ragged, np.array([0, number]))

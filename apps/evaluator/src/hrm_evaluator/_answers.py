@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from hrm_data import Batch, Dataset, TestLoader
+from hrm_data import Batch, Dataset, make_batch
 from hrm_model import Answer, ContinuousPredictor
 
 
@@ -54,13 +54,11 @@ def answer_batches(predictor: ContinuousPredictor, batches: Iterable[Batch]) -> 
         yield Record(*drawn.popleft(), answer)
 
 
-def dataset_batches(dataset: Dataset, batch_size: int, limit: int | None) -> Iterator[Batch]:
-    """Cut the first ``limit`` puzzles of a split into batches; none is padded."""
-    left = dataset.examples if limit is None else limit
-    for _, batch, real in TestLoader(dataset, batch_size).by_set():
-        count = min(real, left)
-        if count:
-            yield {name: array[:count] for name, array in batch.items()}
-        left -= count
-        if not left:
-            return
+def dataset_batches(
+    dataset: Dataset, batch_size: int, limit: int | None, order: np.ndarray | None = None
+) -> Iterator[Batch]:
+    """Cut the first ``limit`` puzzles of a split, or those that ``order`` numbers, into batches; none is padded."""
+    if order is None:
+        order = np.arange(min(dataset.examples, dataset.examples if limit is None else limit))
+    for start in range(0, len(order), batch_size):
+        yield make_batch(dataset, order[start : start + batch_size])

@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hrm_data import IGNORE, Original, Task
+from hrm_data import IGNORE, Dataset, Original, Task
+from hrm_model import Answer
 
 from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
@@ -40,14 +42,14 @@ class ArcScore:
         """Shares of tasks by number of tries; 0 where there are none."""
         return {tries: self.solved[tries] / max(1, self.tasks) for tries in TRIES}
 
-    def add(self, name: str, puzzle: np.ndarray, number: int, label: np.ndarray | None) -> "_Test":
+    def add(self, name: str, puzzle: np.ndarray, number: int, label: Callable[[], np.ndarray | None]) -> "_Test":
         """Return the ballot of a test of the task ``name``; the tests of a task must follow each other.
 
         Args:
             name: Name of the original task.
             puzzle: Input grid of the original ``[h, w]``.
             number: 0, or more for a further test of the same input.
-            label: What is right, a grid, or None where nobody knows.
+            label: Asked once for what is right, a grid, or None where nobody knows.
 
         Raises:
             UserError: If the task has been finished before.
@@ -55,11 +57,12 @@ class ArcScore:
         if name != self._name:
             self.finish()
             if name in self.submission:
-                raise UserError(f"the examples of the ARC task {name} do not follow each other; build the dataset anew")
+                raise UserError(f"the examples of the ARC task {name} do not follow each other")
             self._name = name
         key = _key(puzzle), number
         if key not in self._tests:
-            self._tests[key] = _Test(None if label is None else _key(label))
+            right = label()
+            self._tests[key] = _Test(None if right is None else _key(right))
         return self._tests[key]
 
     def finish(self) -> None:
@@ -115,15 +118,48 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
             seen.clear()
             original = _original(task, identifiers[copy])
         puzzle = original.board(record.inputs)
-        label = None if record.labels is None else original.board(np.where(record.labels == IGNORE, 0, record.labels))
-        label = None if label is None or not label.size else label  # no answer at all is never right
         key = _key(puzzle)
-        test = score.add(original.name, puzzle, seen[key], label)
+        test = score.add(original.name, puzzle, seen[key], partial(_label, original, record.labels))
         seen[key] += 1
         for vote in record.votes or (record.answer,):
-            test.vote(original.board(np.array(vote.tokens)), confidence(vote.q_halt))
+            test.vote(original.board(_tokens(vote, task)), confidence(vote.q_halt))
         yield record
     score.finish()
+
+
+def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray | None:
+    """The first ``count`` examples of a split in an order in which those of a task, and of a copy, follow each other.
+
+    Tasks, the copies of each and their examples are in the order of the split. None where the split has that order, as
+    those of all builders do.
+
+    Raises:
+        UserError: An identifier names no copy of a task.
+    """
+    sets = dataset.sets.values()
+    copies = np.concatenate([np.repeat(item.puzzle_identifiers, np.diff(item.puzzle_indices)) for item in sets])[:count]
+    found, first, copy = np.unique(copies, return_index=True, return_inverse=True)
+    begins: dict[str, int] = {}
+    begin = np.empty(len(found), np.int64)  # by identifier, the first example of its task
+    for row in np.argsort(first).tolist():
+        name = _original(task, dataset.identifiers[int(found[row])]).name
+        begin[row] = begins.setdefault(name, int(first[row]))
+    order = np.lexsort((np.arange(len(copies)), first[copy], begin[copy]))
+    return None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def _label(original: Original, labels: np.ndarray | None) -> np.ndarray | None:
+    """What is right, as a grid; None where nobody knows, because no answer at all is never right."""
+    if labels is None:
+        return None
+    grid: np.ndarray = original.board(np.where(labels == IGNORE, 0, labels))
+    return grid if grid.size else None
+
+
+def _tokens(answer: Answer, task: Task) -> np.ndarray:
+    if task.vocab_size > 256:
+        return np.array(answer.tokens)
+    return np.frombuffer(bytes(answer.tokens), np.uint8)  # several times as fast, which counts for a million answers
 
 
 def _original(task: Task, identifier: str) -> Original:

@@ -9,7 +9,7 @@ from hrm_data import IGNORE, Dataset, Task
 from hrm_model import ContinuousPredictor
 
 from hrm_evaluator._answers import dataset_batches
-from hrm_evaluator._arc import ArcScore, score_arc, write_submission
+from hrm_evaluator._arc import ArcScore, order_by_task, score_arc, write_submission
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._open import halting_rule, open_task, open_test_split
 from hrm_evaluator._progress import progress
@@ -43,12 +43,13 @@ def evaluate(settings: "Evaluate") -> int:
     vote_by: VoteBy = settings.vote_by or ("confidence" if copies_vote else "majority")
     arc = ArcScore(vote_by) if copies_vote else None
     total = min(dataset.examples, settings.limit or dataset.examples)
-    batches = dataset_batches(dataset, predictors[0].batch_size, settings.limit)
+    order = order_by_task(dataset, task, total) if copies_vote and task is not None else None
+    batches = dataset_batches(dataset, predictors[0].batch_size, settings.limit, order)
     records = answer_by_vote(predictors, batches, choose_symmetries(task, settings.votes), vote_by)
     if arc is not None and task is not None:
         records = score_arc(records, task, dataset.identifiers, arc)
     if settings.save_predictions is not None:
-        records = save_predictions(records, settings.save_predictions, total, dataset.metadata.seq_len)
+        records = save_predictions(records, settings.save_predictions, total, dataset.metadata.seq_len, order)
     for predictor in predictors:
         predictor.prepare(total * settings.votes)
     start = time.perf_counter()

@@ -27,7 +27,9 @@ def check_new(option: str, path: Path) -> None:
         raise UserError(f"{option} {path}: the directory {path.parent} does not exist")
 
 
-def save_predictions(records: Iterable[Record], path: Path, puzzles: int, seq_len: int) -> Iterator[Record]:
+def save_predictions(
+    records: Iterable[Record], path: Path, puzzles: int, seq_len: int, order: Iterable[int] | None = None
+) -> Iterator[Record]:
     """Write records to an ``.npz`` while they pass by; it is there when they have ended.
 
     It holds ``inputs``, ``labels`` (-100 where any answer will do) and ``predictions``, all ``[N, L]`` int32,
@@ -39,6 +41,7 @@ def save_predictions(records: Iterable[Record], path: Path, puzzles: int, seq_le
         path: The file.
         puzzles: How many records there are.
         seq_len: Tokens in a puzzle.
+        order: The place of each record in the file; as they come where there is none.
 
     Raises:
         UserError: If the file exists in the end.
@@ -49,7 +52,7 @@ def save_predictions(records: Iterable[Record], path: Path, puzzles: int, seq_le
         folder = Path(scratch)
         arrays = {name: _new(folder / f"{name}.npy", np.int32, shape) for name, shape in shapes.items()}
         arrays["confidences"] = _new(folder / "confidences.npy", np.float32, one)
-        for number, record in enumerate(records):
+        for number, record in zip(range(puzzles) if order is None else order, records, strict=True):
             arrays["inputs"][number] = record.inputs
             arrays["labels"][number] = IGNORE if record.labels is None else record.labels
             arrays["predictions"][number] = record.tokens

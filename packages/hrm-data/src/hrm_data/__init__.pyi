@@ -22,7 +22,7 @@ from ._fingerprint import fingerprint
 from ._format import Dataset, PuzzleSet
 from ._generate import Puzzles, generate_sudoku
 from ._json import read_task
-from ._loader import IGNORE, Augment, Batch, TestLoader, TrainLoader
+from ._loader import IGNORE, Augment, Batch, TestLoader, TrainLoader, make_batch
 from ._maze import MazeTask
 from ._maze_build import build_maze
 from ._maze_csv import read_mazes
@@ -91,6 +91,7 @@ __all__ = [
     "generate_sudoku",
     "get_family",
     "get_task",
+    "make_batch",
     "one_example_each",
     "open_dataset",
     "orbit_invariant",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -20,6 +21,7 @@ PAD, END, FIRST_COLOUR = 0, 1, 2
 """Tokens: nothing, the end marker to the right of a grid and below it, and the first of ten colours."""
 COLOURS = 10
 
+_HEIGHTS = np.arange(1, SIDE + 1)
 _NAME = re.compile(r"(?P<task>.+)_t(?P<transform>[0-7])_(?P<colours>0[1-9]{9})", re.DOTALL)
 
 
@@ -47,7 +49,12 @@ class ArcAugmentation:
 
     def undo(self, grid: np.ndarray) -> np.ndarray:
         """The grid of which `grid` is the augmented copy; exact for every grid, also for one that a model made up."""
-        return undo_dihedral(np.argsort(self.colours).astype(np.uint8)[grid], self.transform)
+        return undo_dihedral(self._inverse.take(grid), self.transform)
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        """The colour that becomes each; kept, because the answers to a copy are turned back one by one."""
+        return np.argsort(self.colours).astype(np.uint8)
 
     def name(self, task: str) -> str:
         """The identifier of an augmented task: `name_t<transform>_<colours>`."""
@@ -93,13 +100,15 @@ def crop(tokens: np.ndarray) -> np.ndarray:
 def crop_sizes(tokens: np.ndarray) -> np.ndarray:
     """Rows and columns `[B, 2]` int64 of the grids that `crop` finds in tokens `[B, 900]`."""
     canvas = np.asarray(tokens).reshape(-1, SIDE, SIDE)
-    colour = (canvas >= FIRST_COLOUR) & (canvas < FIRST_COLOUR + COLOURS)
-    run = np.where(colour.all(axis=2), SIDE, colour.argmin(axis=2))  # colours at the beginning of each row
+    colour = np.zeros((len(canvas), SIDE, SIDE + 1), bool)  # the last column ends every run
+    colour[..., :SIDE] = (canvas >= FIRST_COLOUR) & (canvas < FIRST_COLOUR + COLOURS)
+    run = colour.argmin(axis=2)  # colours at the beginning of each row
     widths = np.minimum.accumulate(run, axis=1)
-    area = widths * np.arange(1, SIDE + 1)
-    rows = area.argmax(axis=1)
-    width = np.take_along_axis(widths, rows[:, None], axis=1)[:, 0]
-    return np.stack([np.where(width > 0, rows + 1, 0), width], axis=1)
+    rows = (widths * _HEIGHTS).argmax(axis=1)
+    sizes = np.empty((len(rows), 2), np.int64)
+    sizes[:, 1] = widths[np.arange(len(rows)), rows]
+    sizes[:, 0] = (rows + 1) * (sizes[:, 1] > 0)
+    return sizes
 
 
 def as_grid(grid: object, where: str = "the grid") -> np.ndarray:

@@ -10,6 +10,11 @@ TRANSFORMS = 8
 INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
 """The transform that undoes each: only the quarter turns are not their own inverses."""
 
+_TURNED = (1, 3, 6, 7)
+"""The transforms that exchange rows and columns, which they do first."""
+_REVERSED = ((1, 1), (-1, 1), (-1, -1), (1, -1), (1, -1), (-1, 1), (1, 1), (-1, -1))
+"""By transform, the steps in which rows and columns are then taken."""
+
 
 def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
     """Grids `[..., h, w]` moved by one transform, a view `[..., h, w]` or `[..., w, h]`.
@@ -22,14 +27,10 @@ def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
     """
     if transform not in range(TRANSFORMS):
         raise HRMDataError(f"the transform is {transform}; the dihedral transforms are 0..{TRANSFORMS - 1}")
-    if transform < 4:
-        return np.rot90(grids, transform, axes=(-2, -1))
-    if transform == 4:
-        return grids[..., ::-1]
-    if transform == 5:
-        return grids[..., ::-1, :]
-    flipped = grids.swapaxes(-2, -1)
-    return flipped if transform == 6 else flipped[..., ::-1, ::-1]
+    if transform in _TURNED:
+        grids = grids.swapaxes(-2, -1)
+    rows, columns = _REVERSED[transform]
+    return grids[..., ::rows, ::columns]
 
 
 def undo_dihedral(grids: np.ndarray, transform: int) -> np.ndarray:

@@ -158,6 +158,33 @@ class TestLoader:
                 yield name, _pad(batch, self._dataset.metadata, size), stop - start
 
 
+def make_batch(dataset: Dataset, examples: np.ndarray) -> Batch:
+    """Examples `[B]` of a split, numbered over all of its sets, in the order in which they are named.
+
+    Raises:
+        HRMDataError: There is no such example.
+    """
+    examples = np.asarray(examples, np.int64)
+    if examples.size and not 0 <= examples.min() <= examples.max() < dataset.examples:
+        raise HRMDataError(
+            f"examples are in {examples.min()}..{examples.max()}; expected 0..{dataset.examples - 1}, as many as there "
+            f"are in {dataset.root / dataset.split}"
+        )
+    count, length = len(examples), dataset.metadata.seq_len
+    shapes = {"inputs": (count, length), "labels": (count, length), "puzzle_identifiers": (count,)}
+    batch: Batch = {name: np.empty(shape, np.int32) for name, shape in shapes.items()}
+    first = 0
+    for item in dataset.sets.values():
+        inside = (examples >= first) & (examples < first + item.examples)
+        if inside.any():
+            numbers = examples[inside] - first
+            puzzles = np.searchsorted(item.puzzle_indices, numbers, side="right") - 1
+            for name, array in _collate(item, dataset.metadata, numbers, puzzles).items():
+                batch[name][inside] = array
+        first += item.examples
+    return batch
+
+
 def _collate(item: PuzzleSet, metadata: DatasetMetadata, examples: np.ndarray, puzzles: np.ndarray) -> Batch:
     inputs, labels = (part.astype(np.int32) for part in item.rows(examples))
     if metadata.ignore_label_id is not None:
