@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,14 +39,16 @@ def check_new(root: Path) -> None:
 def new_directory(root: Path) -> Iterator[Path]:
     """A temporary directory beside `root` that becomes `root` at the end, synced; a reader sees all of it or nothing.
 
-    After any exception, Ctrl-C included, it is gone.
+    After any exception, Ctrl-C included, it is gone. What a process that was killed has left of its own is removed by
+    the next one that makes `root`.
 
     Raises:
         HRMDataError: `root` exists, or the disk is full or cannot be written.
     """
     check_new(root)
     with disk_errors(root):
-        scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+        _remove_leftovers(root)
+        scratch, lock = _scratch(root)
         try:
             scratch.chmod(0o777 & ~_umask())
             yield scratch
@@ -57,6 +61,34 @@ def new_directory(root: Path) -> Iterator[Path]:
             _sync(root.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+            os.close(lock)
+
+
+def _scratch(root: Path) -> tuple[Path, int]:
+    """A new directory beside `root`, and the handle by which this process holds a lock on it until it ends."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+        handle = os.open(path, os.O_RDONLY)
+        with suppress(OSError):  # where there are no locks, leftovers stay
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if path.exists():
+            return path, handle
+        os.close(handle)  # another process took it for a leftover before it was locked
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Remove the directories of `_scratch` that no process holds any more."""
+    name = re.compile(rf"\.{re.escape(root.name)}\.[a-z0-9_]{{8}}\.tmp")
+    for path in root.parent.iterdir():
+        if not name.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+            continue
+        with suppress(OSError):  # it is held, gone meanwhile, or another user's
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(handle)
 
 
 @contextmanager
