@@ -250,3 +250,14 @@ def test_a_task_that_is_named_has_to_fit_and_to_exist(run: RunDirectory, alone: 
     assert f"seq_len is 81 for the task sudoku-3x3, but 16 in {alone}" in err
     err = refused(evaluator, "solve", "." * 16, "--checkpoint", alone, "--task", "suduko")
     assert "'suduko'" in err
+
+
+def test_a_temporary_directory_that_is_not_there_is_named(
+    run: RunDirectory, evaluator: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    code, out, err = evaluator("--checkpoint", run.path)
+    assert (code, out) == (2, "")
+    assert err == (
+        "evaluator: TMPDIR is /nowhere, which is no directory, and MLX compiles there; make it, or unset TMPDIR\n"
+    )

@@ -38,6 +38,25 @@ def test_a_stopped_and_resumed_run_ends_with_the_weights_of_one_that_was_not_sto
     assert final_files(stopped, 150) == final_files(whole, 150)
 
 
+def test_a_second_stop_says_how_to_go_on(trainer, small, monkeypatch):
+    def stopped_twice(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hrm_trainer._run.train", stopped_twice)
+    result = trainer("--config", small())
+    (run,) = Path("runs").iterdir()
+    lost = "what came after the last checkpoint will be done again"
+    assert (result.code, result.err) == (130, f"trainer: stopped at once in {run}; {lost}; trainer --resume goes on\n")
+
+
+def test_a_temporary_directory_that_is_not_there_is_named_before_anything_is_made(trainer, small, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "nowhere")
+    result = trainer("--config", small())
+    assert result.code == 2
+    assert "TMPDIR is nowhere, which is no directory, and MLX compiles there; make it, or unset TMPDIR" in result.err
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_while_puzzles_are_made_takes_one_line_and_leaves_no_dataset(number, start, cache: Path):
     datasets = cache / "hrm" / "datasets"

@@ -57,3 +57,15 @@ def test_a_run_without_metrics_says_so(trainer, small):
     code, _, err = trainer("plot")
     assert (code, "has no metrics yet" in err) == (2, True)
     assert not list(only_run().glob("*curves*"))
+
+
+def test_a_run_in_which_nothing_can_be_written_says_so(trainer, small):
+    assert trainer("--config", small()).code == 0
+    path = only_run() / "curves.png"
+    path.unlink()
+    path.mkdir()
+    result = trainer("plot")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"trainer: plot: {path}: cannot be written (Is a directory); ")
+    assert "copy the run elsewhere" in result.err
+    assert not list(only_run().glob(".curves.png*"))

@@ -60,6 +60,21 @@ def test_a_runs_own_configuration_gives_the_same_weights_again(trainer, small):
     assert [(first / n).read_bytes() for n in names] == [(second / n).read_bytes() for n in names]
 
 
+def test_settings_changed_in_the_runs_own_file_hold_from_then_on_and_are_said(trainer, small):
+    assert trainer("--config", small()).code == 0
+    run = only_run()
+    content = json.loads((run / "config.json").read_text())
+    content["train"].update(steps=16, lr=5e-4)
+    (run / "config.json").write_text(json.dumps(content))
+    result = trainer("--resume")
+    assert result.code == 0, result.err
+    said = f"{run / 'config.json'}: train.steps is 16 now, it was 12 at step-00000012; the run goes on with 16"
+    assert said in result.out
+    assert "train.lr is 0.0005 now" in result.out
+    assert result.out.count(" now, it was ") == 2
+    assert (run / "checkpoints" / "step-00000016").is_dir()
+
+
 def final_files(run: Path) -> list[bytes]:
     return [(run / f"checkpoints/step-00000012/{name}.safetensors").read_bytes() for name in ("model", "training")]
 

@@ -66,6 +66,19 @@ def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
     assert data.hints == parse(["--preset", "cpu"]).data.hints
 
 
+@pytest.mark.parametrize(
+    ("flags", "changed"),
+    [
+        ([], []),
+        (["--data.box", "3,3"], ["data.box"]),
+        (["--data.box", "2,3", "--data.train", "100"], ["data.train", "data.test_kind", "data.test_clues"]),
+        (["--data.box", "3,3", "--train.lr", "1e-2"], ["data.box", "train.lr"]),
+    ],
+)
+def test_what_differs_from_a_preset_is_what_was_asked_for(flags, changed):
+    assert parse(["--preset", "cpu", *flags]).changed() == changed
+
+
 def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path):
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"format": 2, "train": {"steps": 5}}))

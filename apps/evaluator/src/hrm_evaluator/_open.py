@@ -15,7 +15,7 @@ from hrm_model import (
     load_model,
     load_reference,
 )
-from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model
+from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model, temporary_directory_problem
 
 from hrm_evaluator._errors import UserError
 
@@ -89,10 +89,12 @@ def open_model(checkpoint: Checkpoint, data_path: Path | None = None, task: str 
         task: Name of a task that tells it.
 
     Raises:
-        UserError: If the file is cut short.
+        UserError: If the file is cut short, or MLX has no place for its kernels.
         HRMTrainError: If a checkpoint is damaged.
         HRMModelError: If it is damaged otherwise or holds something else.
     """
+    if problem := temporary_directory_problem():
+        raise UserError(problem)
     directory = checkpoint.weights.parent
     if checkpoint.weights.name != WEIGHTS and (directory / REFERENCE_CONFIG).is_file():
         return load_reference(checkpoint.weights, _seq_len(data_path, task))

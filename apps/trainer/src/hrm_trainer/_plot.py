@@ -1,6 +1,7 @@
 """The curves of a run as a picture."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ def draw_curves(run: RunDirectory) -> Path:
     """Draw loss, accuracy, halting and throughput over the steps of a run, and return the picture's path.
 
     Raises:
-        HRMTrainError: If the run has no metrics yet.
+        HRMTrainError: If the run has no metrics yet, or nothing can be written there.
     """
     from matplotlib.figure import Figure  # slow to import, and needed at the end only
 
@@ -56,8 +57,16 @@ def draw_curves(run: RunDirectory) -> Path:
             axes.legend()
         axes.grid(alpha=0.3)
     path, temporary = run.path / CURVES, run.path / f".{CURVES}.tmp"
-    figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
+    try:
+        figure.savefig(temporary, format="png", dpi=120)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise HRMTrainError(
+            f"{path}: cannot be written ({error.strerror}); make room or make {run.path} writable, or copy the run "
+            "elsewhere and plot the copy"
+        ) from error
     return path
 
 

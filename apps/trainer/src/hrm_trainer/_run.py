@@ -16,6 +16,7 @@ from hrm_model import HRM, HRMConfig, Predictor, Score, score
 from hrm_train import (
     Callback,
     HRMTrainError,
+    InterruptedRunError,
     Ranks,
     Report,
     RunDirectory,
@@ -23,7 +24,9 @@ from hrm_train import (
     as_arrays,
     checkpoints,
     compile_problem,
+    saved_settings,
     step_of,
+    temporary_directory_problem,
     train,
     wandb_callbacks,
 )
@@ -45,6 +48,8 @@ _OF_A_RANK = {"config", "resume", "ranks", "runs", "wandb", "data_path"}  # whic
 
 def run(settings: TrainerSettings) -> None:
     """Train as asked, showing progress; the run directory holds the result."""
+    if problem := temporary_directory_problem():
+        raise UserError(problem)
     ranks = Ranks.join()
     display = Display(Console(quiet=not ranks.leads))
 
@@ -58,6 +63,8 @@ def run(settings: TrainerSettings) -> None:
         if finished:
             display.say(finished)
             return
+        if resumed and checkpoint:
+            _say_changes(resumed, checkpoint, settings.train, display)
     else:
         _check_runs(settings.runs)
     _choose_device(settings)
@@ -132,17 +139,21 @@ def run(settings: TrainerSettings) -> None:
                 display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
         return reduce(add, (Score(*json.loads(text)) for text in ranks.texts(json.dumps(astuple(total))))).means()
 
-    with display.progress(settings.train.steps), batches:
-        train(
-            model,
-            settings.train,
-            batches,
-            evaluate,
-            directory,
-            callbacks,
-            resume=checkpoint,
-            ranks=ranks,
-        )
+    try:
+        with display.progress(settings.train.steps), batches:
+            train(
+                model,
+                settings.train,
+                batches,
+                evaluate,
+                directory,
+                callbacks,
+                resume=checkpoint,
+                ranks=ranks,
+            )
+    except KeyboardInterrupt:  # a second one, while the loop was about to stop
+        lost = "what came after the last checkpoint will be done again"
+        raise InterruptedRunError(f"stopped at once{f' in {directory.path}' if directory else ''}; {lost}") from None
     if directory is not None:
         display.conclude(directory.path, draw_curves(directory))
 
@@ -194,6 +205,17 @@ def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainCon
     if train.early_stop_accuracy > 0 and run.reached(train.early_stop_accuracy, done):
         return f"{run.path}: is finished, it reached early_stop_accuracy {train.early_stop_accuracy} at step {done}"
     return ""
+
+
+def _say_changes(run: RunDirectory, checkpoint: Path, train: TrainConfig, display: Display) -> None:
+    """Name what was changed in a run's configuration since its checkpoint; from here on that holds."""
+    saved, asked = saved_settings(checkpoint), train.model_dump(mode="json")
+    for name in saved.keys() & asked.keys():
+        if saved[name] != asked[name]:
+            display.say(
+                f"{run.path / 'config.json'}: train.{name} is {asked[name]} now, it was {saved[name]} at "
+                f"{checkpoint.name}; the run goes on with {asked[name]}"
+            )
 
 
 def _versions() -> dict[str, str]:

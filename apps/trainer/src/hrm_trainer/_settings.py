@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -60,12 +60,15 @@ class TrainerSettings(BaseSettings):
     def changed(self) -> list[str]:
         """Return the settings that differ from the preset's, such as ``train.steps``."""
         preset = type(self)(dataset=self.dataset, preset=self.preset, device=self.device)
-        return [
-            f"{part}.{name}"
-            for part in ("data", "arch", "train")
-            for name, value in getattr(self, part)
-            if value != getattr(getattr(preset, part), name)
-        ]
+        untied = self._data_of_preset(type(self.data).model_fields)
+        given = {*_differing(self.data, preset.data)} & {*_differing(self.data, untied)}
+        data = self._data_of_preset(given)
+        pairs = {"data": (self.data, data), "arch": (self.arch, preset.arch), "train": (self.train, preset.train)}
+        return [f"{part}.{name}" for part, (now, before) in pairs.items() for name in _differing(now, before)]
+
+    def _data_of_preset(self, given: Iterable[str]) -> BaseModel:
+        """The preset's puzzles, if the fields ``given`` were chosen by the user: some end what is tied."""
+        return type(self.data)(**get_preset(self.preset, self.family, dict.fromkeys(given)).settings.get("data", {}))
 
 
 def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
@@ -88,6 +91,10 @@ def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
     made = create_model("Settings", __base__=TrainerSettings, __doc__=TrainerSettings.__doc__, **fields)
     made.family = family
     return made
+
+
+def _differing(now: BaseModel, before: BaseModel) -> list[str]:
+    return [name for name, value in now if value != getattr(before, name)]
 
 
 def _one_of(values: tuple[str, ...]) -> Any:

@@ -5,10 +5,11 @@ from ._checkpoint import (
     load_checkpoint,
     load_checkpoint_model,
     save_checkpoint,
+    saved_settings,
     step_of,
 )
 from ._choices import LossType, WandbMode
-from ._compiler import compile_problem
+from ._compiler import compile_problem, temporary_directory_problem
 from ._config import TrainConfig
 from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
 from ._files import new_directory
@@ -54,7 +55,9 @@ __all__ = [
     "make_train_step",
     "new_directory",
     "save_checkpoint",
+    "saved_settings",
     "step_of",
+    "temporary_directory_problem",
     "train",
     "wandb_callbacks",
 ]

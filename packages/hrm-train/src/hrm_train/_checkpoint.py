@@ -9,6 +9,7 @@ import mlx.core as mx
 from hrm_model import HRM, HRMModelError, load_model
 from mlx.utils import tree_flatten, tree_map_with_path
 
+from hrm_train._config import TrainConfig
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError
 from hrm_train._files import new_directory, remove_directory, write_json
 from hrm_train._manifest import check_manifest, write_manifest
@@ -42,6 +43,7 @@ class Snapshot:
     Args:
         step: The training step whose state is held.
         progress: How far the run has come.
+        settings: How it is trained, for :func:`saved_settings`.
 
     Attributes:
         table: The copy of the puzzle table, where the model has one. Parts of a large one are to be taken after
@@ -51,7 +53,7 @@ class Snapshot:
         HRMTrainError: If a number of the state is not finite.
     """
 
-    def __init__(self, step: TrainStep, progress: Progress) -> None:
+    def __init__(self, step: TrainStep, progress: Progress, settings: TrainConfig | None = None) -> None:
         state = step.whole_state()
         weights = dict(tree_flatten(state.pop("model")))
         has_table = weights.pop(_TABLE, None) is not None
@@ -61,6 +63,7 @@ class Snapshot:
         self._training = {name: array[...] for name, array in training.items()}
         mx.eval(self._weights, self._training)
         self.progress = progress
+        self._settings = {} if settings is None else settings.model_dump(mode="json")
         self._config = step.model.config.model_dump_json()
         _refuse_not_finite(self._weights | self._training)  # into the table only finite rows are written
         self.table = TableCopy(step) if has_table else None
@@ -69,8 +72,8 @@ class Snapshot:
         """Write a new directory ``step-00001234`` that is whole or not there; once only.
 
         It holds ``model.safetensors`` (weights and configuration), ``training.safetensors`` (both optimisers,
-        carry, metrics since the last report, random state), ``state.json`` (counters and versions) and
-        ``SHA256SUMS`` of these. No array is computed here, so that it may be done in another thread.
+        carry, metrics since the last report, random state), ``state.json`` (counters, settings and versions)
+        and ``SHA256SUMS`` of these. No array is computed here, so that it may be done in another thread.
 
         Args:
             directory: Where the checkpoint is put.
@@ -106,6 +109,7 @@ class Snapshot:
             "format": _FORMAT,
             "step": progress.step,
             "position": progress.position,
+            "train": self._settings,
             "versions": {name: version(name) for name in ("mlx", "hrm-model", "hrm-train")},
         }
         write_json(directory / STATE, state)
@@ -159,6 +163,16 @@ def load_checkpoint(path: Path, step: TrainStep) -> Progress:
     step.load_state({"model": model.parameters(), **state})
     mx.eval(step.state)  # read now: the files may be removed later
     return progress
+
+
+def saved_settings(path: Path) -> dict[str, Any]:
+    """Return how a checkpoint was trained, as values of :class:`TrainConfig`; nothing where it does not say.
+
+    Raises:
+        DamagedCheckpointError: If that cannot be read.
+    """
+    found = _read_state(path).get("train", {})
+    return found if isinstance(found, dict) else {}
 
 
 def load_checkpoint_model(path: Path) -> HRM:
@@ -217,13 +231,21 @@ def _load_weights(path: Path) -> HRM:
 
 
 def _read_progress(path: Path) -> Progress:
+    state = _read_state(path)
     try:
-        state = json.loads((path / STATE).read_text())
+        return Progress(int(state["step"]), int(state["position"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedCheckpointError(path, f"{STATE} cannot be read ({error!r})") from error
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads((path / STATE).read_text())
         if state["format"] > _FORMAT:
             raise HRMTrainError(
                 f"{path / STATE}: format {state['format']} is newer than this version reads ({_FORMAT}); "
                 "upgrade hrm-train"
             )
-        return Progress(int(state["step"]), int(state["position"]))
+        return state
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedCheckpointError(path, f"{STATE} cannot be read ({error!r})") from error

@@ -1,8 +1,9 @@
-"""Whether mx.compile has an effect."""
+"""Whether mx.compile has an effect, and a place for what it makes."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import mlx.core as mx
 
@@ -20,3 +21,14 @@ def compile_problem() -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         return f"g++ does not work ({error})"
     return ""
+
+
+def temporary_directory_problem() -> str:
+    """Return what is wrong with the directory in which mx.compile puts its kernels, or nothing.
+
+    MLX asks the C++ library for it, which takes the first of these variables that is set, whatever it holds.
+    """
+    name = next((name for name in ("TMPDIR", "TMP", "TEMP", "TEMPDIR") if name in os.environ), None)
+    if name is None or Path(os.environ[name]).is_dir() or "MLX_DISABLE_COMPILE" in os.environ:
+        return ""
+    return f"{name} is {os.environ[name]}, which is no directory, and MLX compiles there; make it, or unset {name}"

@@ -108,7 +108,7 @@ class Records:
             mx.eval(self._step.whole_state())
         else:
             self.wait()
-            snapshot = Snapshot(self._step, progress)
+            snapshot = Snapshot(self._step, progress, self._config)
             self._table = snapshot.table
             self._writer.submit(partial(_write, snapshot, self._run, self._config))
         self._saved = progress.step
