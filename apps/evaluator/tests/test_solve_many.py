@@ -156,6 +156,8 @@ def test_several_puzzles_are_shown_as_boards_and_a_file_in_one_line_each(
     assert "puzzle 2:" in out
     assert "2 puzzles answered" in err
     file = tmp_path / "puzzles.txt"
+    file.write_text(f"{PUZZLE}\n")
+    assert "1 puzzle answered" in evaluator("solve", "--file", file, "--checkpoint", run.path)[2]
     file.write_text(f"{PUZZLE}\n{PUZZLE}\n")
     _, out, _ = evaluator("solve", "--file", file, "--checkpoint", run.path)
     assert len(out.splitlines()) == 2

@@ -124,7 +124,7 @@ class _Many:
             problem = f"none of {count} puzzles can be read" if count else "there is no puzzle in what was given"
             raise UserError(f"{problem} ({_trained_on(self.solver, self.checkpoint)})")
         counts = ", ".join(f"{self.tally[key]} {key}" for key in ("valid", "not valid", "malformed") if self.tally[key])
-        print(f"evaluator: {answered} puzzles answered: {counts}", file=sys.stderr)
+        print(f"evaluator: {answered} puzzle{'s' * (answered > 1)} answered: {counts}", file=sys.stderr)
         return 0 if set(self.tally) == {"valid"} else 1
 
 
