@@ -261,3 +261,16 @@ def test_a_temporary_directory_that_is_not_there_is_named(
     assert err == (
         "evaluator: TMPDIR is /nowhere, which is no directory, and MLX compiles there; make it, or unset TMPDIR\n"
     )
+
+
+def test_what_mlx_cannot_do_is_one_line(
+    run: RunDirectory, evaluator: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError('[Compile::eval_cpu] Failed to compile function F: "g++ F.cpp", the output is: no space\n')
+
+    monkeypatch.setattr("hrm_evaluator._evaluate.evaluate", fails)
+    code, _, err = evaluator("--checkpoint", run.path)
+    assert code == 1
+    assert err.startswith("evaluator: failed: g++ could not compile a kernel of mx.compile (no space); repair g++")
+    assert err.count("\n") == 1

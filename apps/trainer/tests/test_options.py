@@ -104,6 +104,30 @@ def test_without_a_compiler_it_trains_the_same_and_says_so_once(small, tmp_path)
     assert len(reports(only())) == 3
 
 
+def test_a_compiler_that_fails_is_named_with_the_remedy(small, tmp_path):
+    broken = tmp_path / "g++"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] || [ "$1" = -dumpversion ] && exit\necho out of luck\nexit 1\n')
+    broken.chmod(0o755)
+    kernels = tmp_path / "kernels"
+    kernels.mkdir()
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(kernels)}
+    command = [*COMMAND, "--config", str(small())]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("trainer: g++ could not compile a kernel of mx.compile (out of luck); repair g++, or set")
+    assert "Traceback" not in done.stderr
+    done = subprocess.run(
+        command,
+        env=environment | {"MLX_DISABLE_COMPILE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def wandb_records(run: Path) -> list[dict[str, str]]:
     """What Weights & Biases keeps of an offline run: a log of protocol buffers in blocks of 32 KiB."""
     from wandb.proto.wandb_internal_pb2 import Record

@@ -117,6 +117,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"evaluator: failed: {error}", file=sys.stderr)
         _drop_stdout()
         return 1
+    except RuntimeError as error:
+        from hrm_train import failure_of_mlx
+
+        if not (failure := failure_of_mlx(error)):
+            raise
+        print(f"evaluator: failed: {failure}", file=sys.stderr)
+        return 1
 
 
 def _run(settings: Evaluate) -> int:

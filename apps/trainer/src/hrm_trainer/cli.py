@@ -29,12 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError) as error:
         return _fail(str(error) or "out of memory", FAILURE)
     except RuntimeError as error:
-        if not str(error).startswith("["):  # how MLX begins what it could not write or allocate
+        from hrm_train import failure_of_mlx
+
+        failure = failure_of_mlx(error)
+        if not failure:
             raise
         if "peer was lost" in str(error):
             return _fail("another rank has ended; the last checkpoint is intact, trainer --resume goes on", FAILURE)
         kept = "; is the disk full? what was saved before is as it was" if "write" in str(error) else ""
-        return _fail(f"{error}{kept}", FAILURE)
+        return _fail(f"{failure}{kept}", FAILURE)
 
 
 def _run(argv: list[str]) -> int:

@@ -9,7 +9,7 @@ from ._checkpoint import (
     step_of,
 )
 from ._choices import LossType, WandbMode
-from ._compiler import compile_problem, temporary_directory_problem
+from ._compiler import compile_problem, failure_of_mlx, temporary_directory_problem
 from ._config import TrainConfig
 from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
 from ._files import new_directory
@@ -49,6 +49,7 @@ __all__ = [
     "compile_problem",
     "cosine_with_warmup",
     "cross_entropy",
+    "failure_of_mlx",
     "load_checkpoint",
     "load_checkpoint_model",
     "loss_and_gradients",

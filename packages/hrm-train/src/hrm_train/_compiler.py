@@ -1,4 +1,4 @@
-"""Whether mx.compile has an effect, and a place for what it makes."""
+"""Whether mx.compile has an effect, a place for what it makes, and what it says when it fails."""
 
 import os
 import subprocess
@@ -32,3 +32,20 @@ def temporary_directory_problem() -> str:
     if name is None or Path(os.environ[name]).is_dir() or "MLX_DISABLE_COMPILE" in os.environ:
         return ""
     return f"{name} is {os.environ[name]}, which is no directory, and MLX compiles there; make it, or unset {name}"
+
+
+def failure_of_mlx(error: RuntimeError) -> str:
+    """Return in one line what MLX could not do, or nothing for an error that is not MLX's.
+
+    MLX raises ``RuntimeError`` with its function's name in brackets for what it cannot compile, write or allocate.
+    """
+    text = str(error)
+    if not text.startswith("["):
+        return ""
+    if "Failed to compile function" not in text:
+        return text
+    said = text.rpartition("the output is:")[2].strip().partition("\n")[0]
+    return (
+        f"g++ could not compile a kernel of mx.compile ({said}); repair g++, or set MLX_DISABLE_COMPILE=1 to "
+        "compute the same without kernels, which is slower"
+    )
