@@ -1,16 +1,27 @@
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import mlx.core as mx
 
 from hrm_ops import _attention_blocks as blocks
 from hrm_ops import _cpu
-from hrm_ops._attention_inputs import Inputs, Layout, Mask, read_inputs
-from hrm_ops._errors import HRMOpsError
+from hrm_ops._attention_inputs import (
+    Form,
+    FormOfMask,
+    Inputs,
+    Layout,
+    Mask,
+    Shape,
+    check_forms,
+    read_inputs,
+)
+from hrm_ops._errors import HRMOpsError, check_array
 
 Backend = Literal["auto", "fused", "chunked", "cpu", "reference"]
 
+_CPU = mx.DeviceType.cpu
 _BACKENDS = ("auto", "fused", "chunked", "cpu", "reference")
 
 
@@ -59,9 +70,11 @@ def attention(
         >>> attention(q, kv, kv, mask="causal", layout="blhd").shape
         (2, 10, 8, 64)
     """
+    chosen, direct = _plan(q, k, v, mask, layout, backend)
+    if direct and scale is None:
+        return mx.fast.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5)
     inputs = read_inputs(q, k, v, scale, mask, layout)
-    name = _choose(inputs, backend).name
-    out = _run(name, inputs)
+    out = _run((chosen or _for_many_scores(inputs)).name, inputs)
     return out.swapaxes(1, 2) if layout == "blhd" else out
 
 
@@ -110,35 +123,78 @@ def attention_backend(
         >>> attention_backend(q, q, q, backend="reference").reason
         'asked for'
     """
-    return _choose(read_inputs(q, k, v, None, mask, layout), backend)
+    chosen, _ = _plan(q, k, v, mask, layout, backend)
+    return chosen or _for_many_scores(read_inputs(q, k, v, None, mask, layout))
 
 
-def _choose(inputs: Inputs, backend: str) -> AttentionBackend:
+def _plan(
+    q: mx.array, k: mx.array, v: mx.array, mask: object, layout: str, backend: str
+) -> tuple[AttentionBackend | None, bool]:
+    """Check everything but ``scale``, choose where forms decide, and say whether it takes no more than ``mx.fast``."""
+    if layout not in ("bhld", "blhd"):
+        raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
     if backend not in _BACKENDS:
         raise HRMOpsError(f"[attention] backend must be one of {', '.join(_BACKENDS)}, but is {backend!r}.")
-    on_cpu = mx.default_device().type == mx.DeviceType.cpu
-    if backend == "cpu" and not (on_cpu and sys.platform == "linux"):
+    if not (isinstance(q, mx.array) and isinstance(k, mx.array) and isinstance(v, mx.array)):
+        for name, x in (("q", q), ("k", k), ("v", v)):
+            check_array("attention", name, x)
+    if mask is None or isinstance(mask, str):
+        of_mask: FormOfMask = mask
+    elif isinstance(mask, mx.array):
+        of_mask = Form(mask.shape, mask.dtype)
+    else:
+        raise HRMOpsError(f"[attention] mask must be None, 'causal' or an array, but is a {type(mask).__name__}.")
+    on_cpu = mx.default_device().type == _CPU
+    return _choose(q.shape, q.dtype, k.shape, k.dtype, v.shape, v.dtype, of_mask, layout, backend, on_cpu, sys.platform)
+
+
+@lru_cache(maxsize=1024)  # all this takes longer than MLX for small arrays
+def _choose(
+    q: Shape,
+    q_dtype: mx.Dtype,
+    k: Shape,
+    k_dtype: mx.Dtype,
+    v: Shape,
+    v_dtype: mx.Dtype,
+    mask: FormOfMask,
+    layout: str,
+    backend: str,
+    on_cpu: bool,
+    platform: str,
+) -> tuple[AttentionBackend | None, bool]:
+    shapes = check_forms(Form(q, q_dtype), Form(k, k_dtype), Form(v, v_dtype), mask, layout)
+    if backend == "cpu" and not (on_cpu and platform == "linux"):
         raise HRMOpsError(
             f"[attention] backend 'cpu' serves MLX's CPU backend under Linux, but the default device is "
-            f"{mx.default_device()} under {sys.platform}; use 'auto'."
+            f"{mx.default_device()} under {platform}; use 'auto'."
         )
+    few = blocks.is_few(*shapes)
+    scores = blocks.count_scores(*shapes)
+    chosen = None
     if backend != "auto":
-        return AttentionBackend(backend, "asked for")  # type: ignore[arg-type]
-    scores = inputs.scores
-    if on_cpu and sys.platform == "linux":
-        if scores <= _cpu.FEW_SCORES and inputs.q.dtype == mx.float32:
-            return AttentionBackend("fused", f"{scores} scores are too few to pay for more than one call of mx.fast")
-        return AttentionBackend("cpu", "MLX's Linux CPU backend, where exp is slow and nothing is fused")
-    if blocks.is_few(inputs):
-        return AttentionBackend("fused", f"{scores} scores fit into memory in one piece")
+        chosen = AttentionBackend(backend, "asked for")  # type: ignore[arg-type]
+    elif on_cpu and platform == "linux":
+        chosen = AttentionBackend("cpu", "MLX's Linux CPU backend, where exp is slow and nothing is fused")
+        if scores <= _cpu.FEW_SCORES and q_dtype == mx.float32:
+            reason = f"{scores} scores are too few to pay for more than one call of mx.fast"
+            chosen = AttentionBackend("fused", reason)
+    elif few:
+        chosen = AttentionBackend("fused", f"{scores} scores fit into memory in one piece")
+    fused = chosen is not None and chosen.name == "fused"
+    return chosen, fused and (on_cpu or few) and mask is None and layout == "bhld" and scores > 0
+
+
+def _for_many_scores(inputs: Inputs) -> AttentionBackend:
+    """Choose by what MLX has at this moment: it can depend on whether gradients are computed."""
     if _has_fused_kernel(inputs):
         return AttentionBackend("fused", "mx.fast has a kernel for this head size; the gradient is chunked")
+    scores = blocks.count_scores(inputs.q.shape, inputs.k.shape, inputs.v.shape)
     return AttentionBackend("chunked", f"mx.fast would hold all {scores} scores: it has no kernel for this case")
 
 
 def _run(name: str, inputs: Inputs) -> mx.array:
     live = inputs.without_blind_queries()
-    if live.scores == 0:
+    if 0 in live.q.shape[:3] or live.k.shape[2] == 0:
         out = mx.zeros((*live.q.shape[:-1], inputs.v.shape[-1]), inputs.q.dtype)
     elif name == "reference":
         out = _reference(live)
@@ -178,7 +234,8 @@ def _fused(inputs: Inputs) -> mx.array:
         out = mx.fast.scaled_dot_product_attention(q, k, v, scale=inputs.scale, mask=mask)
         return out if sees is None else mx.where(sees, out, 0)
 
-    if mx.default_device().type == mx.DeviceType.cpu or blocks.is_few(inputs) or _has_fused_gradient(inputs):
+    few = blocks.is_few(inputs.q.shape, inputs.k.shape, inputs.v.shape)
+    if few or mx.default_device().type == _CPU or _has_fused_gradient(inputs):
         return kernel(inputs.q, inputs.k, inputs.v)
     return blocks.with_chunked_gradient(kernel, inputs)
 

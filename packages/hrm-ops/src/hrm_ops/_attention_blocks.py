@@ -6,14 +6,15 @@ query (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135). Where t
 blocks, or about as many as the elements of the output, there is nothing to save: they are kept for the gradient.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import mlx.core as mx
 
-from hrm_ops._attention_inputs import Inputs
+from hrm_ops._attention_inputs import Inputs, Shape
 from hrm_ops._first_order import first_order
 
 # Annotated upstream as functions that return object.
@@ -40,10 +41,14 @@ class Kernel:
 PLAIN = Kernel(lambda x, _: mx.exp(x), lambda x: x.max(axis=-1, keepdims=True), unit=1.0, block=1 << 21)
 
 
-def is_few(inputs: Inputs, block: int = PLAIN.block) -> bool:
+def is_few(q: Shape, k: Shape, v: Shape, block: int = PLAIN.block) -> bool:
     """Whether the scores are at most a few blocks, or about as many as elements of the output."""
-    B, H, L, _ = inputs.q.shape
-    return inputs.scores <= max(4 * block, 2 * B * H * L * inputs.v.shape[-1])
+    return count_scores(q, k, v) <= max(4 * block, 2 * math.prod(q[:3]) * v[-1])
+
+
+def count_scores(q: Shape, k: Shape, _v: Shape) -> int:
+    """Number of scores, ``B * H * Lq * Lk``."""
+    return math.prod(q[:3]) * k[2]
 
 
 def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
@@ -55,7 +60,7 @@ def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
     if mask is not None:  # [B, H, Lq, Lk] -> [B, Hkv, G, Lq, Lk], each 1 where it broadcasts
         heads = (1, 1) if mask.shape[1] == 1 else (k.shape[1], inputs.groups)
         mask = mask.reshape(mask.shape[0], *heads, *mask.shape[2:])
-    run = _kept if is_few(inputs, kernel.block) else _recomputed
+    run = _kept if is_few(inputs.q.shape, inputs.k.shape, inputs.v.shape, kernel.block) else _recomputed
     out = run(_Scores(kernel, inputs.causal, mask), q, k, v)
     return out.reshape(B, H, L, -1).astype(inputs.q.dtype)
 
@@ -70,7 +75,7 @@ def with_chunked_gradient(forward: Callable[..., mx.array], inputs: Inputs) -> m
     @function.vjp
     def vjp(primals: tuple[mx.array, ...], cotangent: mx.array, _: mx.array) -> list[mx.array]:
         def again(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None = inputs.mask) -> mx.array:
-            return attention(replace(inputs, q=q, k=k, v=v, mask=mask), PLAIN)
+            return attention(inputs._replace(q=q, k=k, v=v, mask=mask), PLAIN)
 
         return mx.vjp(again, list(primals), [cotangent])[1]
 

@@ -1,20 +1,21 @@
 """What :func:`hrm_ops.attention` is called with, checked and brought to one form."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import mlx.core as mx
 
-from hrm_ops._errors import HRMOpsError, check_array
+from hrm_ops._errors import HRMOpsError
 
 Layout = Literal["bhld", "blhd"]
 Mask = mx.array | Literal["causal"] | None
 
+Shape = tuple[int, ...]
+Shapes = tuple[Shape, Shape, Shape]  # of q, k and v
+
 FLOATS = (mx.float32, mx.bfloat16, mx.float16)
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """Arguments in the layout ``[B, H, L, d]``; ``mask`` has four axes and is bool or of the dtype of ``q``."""
 
     q: mx.array
@@ -29,16 +30,10 @@ class Inputs:
         """Query heads for each key head."""
         return self.q.shape[1] // max(self.k.shape[1], 1)
 
-    @property
-    def scores(self) -> int:
-        """Number of scores, ``B * H * Lq * Lk``."""
-        B, H, L, _ = self.q.shape
-        return B * H * L * self.k.shape[2]
-
     def without_blind_queries(self) -> "Inputs":
         """Leave out the first ``Lq - Lk`` queries of causal attention, which see no key."""
         blind = max(0, self.q.shape[2] - self.k.shape[2]) if self.causal else 0
-        return replace(self, q=self.q[:, :, blind:]) if blind else self
+        return self._replace(q=self.q[:, :, blind:]) if blind else self
 
     def bias(self) -> mx.array | None:
         """The mask as what is added to the scores: float32, with four axes that broadcast."""
@@ -54,30 +49,48 @@ class Inputs:
         return mx.where(sees, mx.array(0.0), mx.array(-mx.inf))
 
 
+class Form(NamedTuple):
+    """What an array is checked by."""
+
+    shape: Shape
+    dtype: mx.Dtype
+
+
+FormOfMask = Form | str | None
+
+
 def read_inputs(q: mx.array, k: mx.array, v: mx.array, scale: float | None, mask: Mask, layout: str) -> Inputs:
-    """Check the arguments of :func:`hrm_ops.attention`."""
-    if layout not in ("bhld", "blhd"):
-        raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
-    for name, array in (("q", q), ("k", k), ("v", v)):
-        check_array("attention", name, array)
-        if array.ndim != 4:
-            raise HRMOpsError(f"[attention] {name} must have 4 axes ({' '.join(layout)}), but is {array.shape}.")
-        if array.dtype not in FLOATS:
-            raise HRMOpsError(f"[attention] {name} must be float32, bfloat16 or float16, but is {array.dtype}.")
-        if array.dtype != q.dtype:
-            raise HRMOpsError(f"[attention] {name} must have the dtype of q, {q.dtype}, but is {array.dtype}.")
+    """Bring arguments of :func:`hrm_ops.attention`, whose forms were checked, to one form."""
     if layout == "blhd":
         q, k, v = q.swapaxes(1, 2), k.swapaxes(1, 2), v.swapaxes(1, 2)
-    _check_shapes(q.shape, k.shape, v.shape)
     if scale is None:
         scale = q.shape[-1] ** -0.5
     elif not isinstance(scale, (int, float)):
         raise HRMOpsError(f"[attention] scale must be a number, but is {scale!r}.")
-    target = (*q.shape[:3], k.shape[2])
-    array_mask = None if mask is None or isinstance(mask, str) else _read_mask(mask, q.dtype, target)
-    if isinstance(mask, str) and mask != "causal":
+    if not isinstance(mask, mx.array):
+        return Inputs(q, k, v, float(scale), None, mask == "causal")
+    mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
+    return Inputs(q, k, v, float(scale), mask if mask.dtype == mx.bool_ else mask.astype(q.dtype), False)
+
+
+def check_forms(q: Form, k: Form, v: Form, mask: FormOfMask, layout: str) -> Shapes:
+    """Raise unless the arguments of :func:`hrm_ops.attention` fit; return the shapes of q, k, v in the layout bhld."""
+    for name, form in (("q", q), ("k", k), ("v", v)):
+        if len(form.shape) != 4:
+            raise HRMOpsError(f"[attention] {name} must have 4 axes ({' '.join(layout)}), but is {form.shape}.")
+        if form.dtype not in FLOATS:
+            raise HRMOpsError(f"[attention] {name} must be float32, bfloat16 or float16, but is {form.dtype}.")
+        if form.dtype != q.dtype:
+            raise HRMOpsError(f"[attention] {name} must have the dtype of q, {q.dtype}, but is {form.dtype}.")
+    shapes = q.shape, k.shape, v.shape
+    if layout == "blhd":
+        shapes = _swapped(q.shape), _swapped(k.shape), _swapped(v.shape)
+    _check_shapes(*shapes)
+    if isinstance(mask, Form):
+        _check_mask(mask, (*shapes[0][:3], shapes[1][2]))
+    elif mask not in (None, "causal"):
         raise HRMOpsError(f"[attention] mask must be None, 'causal' or an array, but is {mask!r}.")
-    return Inputs(q, k, v, float(scale), array_mask, mask == "causal" if isinstance(mask, str) else False)
+    return shapes
 
 
 def _check_shapes(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> None:
@@ -97,13 +110,13 @@ def _check_shapes(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) ->
         raise HRMOpsError(f"[attention] v must be as long as k, {Lk}, but has length {v[2]}.")
 
 
-def _read_mask(mask: mx.array, dtype: mx.Dtype, target: tuple[int, ...]) -> mx.array:
-    if not isinstance(mask, mx.array):
-        raise HRMOpsError(f"[attention] mask must be None, 'causal' or an array, but is a {type(mask).__name__}.")
+def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[0], shape[2], shape[1], shape[3]
+
+
+def _check_mask(mask: Form, target: tuple[int, ...]) -> None:
     if mask.dtype != mx.bool_ and not mx.issubdtype(mask.dtype, mx.floating):
         raise HRMOpsError(f"[attention] mask must be bool or floating point, but is {mask.dtype}.")
-    shape = (1,) * (4 - mask.ndim) + mask.shape
+    shape = (1,) * (4 - len(mask.shape)) + mask.shape
     if len(shape) > 4 or any(have not in (1, want) for have, want in zip(shape, target, strict=True)):
         raise HRMOpsError(f"[attention] mask must broadcast to [B, H, Lq, Lk] = {target}, but is {mask.shape}.")
-    mask = mask.reshape(shape)
-    return mask if mask.dtype == mx.bool_ else mask.astype(dtype)

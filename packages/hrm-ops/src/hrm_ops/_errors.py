@@ -1,7 +1,4 @@
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import mlx.core as mx
+import mlx.core as mx
 
 
 class HRMOpsError(ValueError):
@@ -20,16 +17,12 @@ class HRMOpsError(ValueError):
 
 def check_array(function: str, name: str, x: object) -> None:
     """Raise unless ``x`` is an array of MLX."""
-    import mlx.core as mx
-
     if not isinstance(x, mx.array):
         raise HRMOpsError(f"[{function}] {name} must be an mlx.core.array, but is a {type(x).__name__}.")
 
 
-def check_floating(function: str, name: str, x: "mx.array", axes: int = 0) -> None:
+def check_floating(function: str, name: str, x: mx.array, axes: int = 0) -> None:
     """Raise unless ``x`` is a floating point array of at least so many axes."""
-    import mlx.core as mx
-
     check_array(function, name, x)
     if not mx.issubdtype(x.dtype, mx.floating):
         raise HRMOpsError(f"[{function}] {name} must be floating point, but is {x.dtype}.")
