@@ -135,9 +135,9 @@ def _plan(
         raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
     if backend not in _BACKENDS:
         raise HRMOpsError(f"[attention] backend must be one of {', '.join(_BACKENDS)}, but is {backend!r}.")
-    if not (isinstance(q, mx.array) and isinstance(k, mx.array) and isinstance(v, mx.array)):
-        for name, x in (("q", q), ("k", k), ("v", v)):
-            check_array("attention", name, x)
+    check_array("attention", "q", q)
+    check_array("attention", "k", k)
+    check_array("attention", "v", v)
     if mask is None or isinstance(mask, str):
         of_mask: FormOfMask = mask
     elif isinstance(mask, mx.array):

@@ -34,11 +34,18 @@ class Kernel:
 
     exp: Callable[[mx.array, bool], mx.array]
     row_max: Callable[[mx.array], mx.array]
+    row_sum: Callable[[mx.array], mx.array]
     unit: float
     block: int  # scores that are held at a time
 
 
-PLAIN = Kernel(lambda x, _: mx.exp(x), lambda x: x.max(axis=-1, keepdims=True), unit=1.0, block=1 << 21)
+PLAIN = Kernel(
+    lambda x, _: mx.exp(x),
+    lambda x: x.max(axis=-1, keepdims=True),
+    lambda x: x.sum(axis=-1, keepdims=True),
+    unit=1.0,
+    block=1 << 21,
+)
 
 
 def is_few(q: Shape, k: Shape, v: Shape, block: int = PLAIN.block) -> bool:
@@ -120,7 +127,7 @@ class _Scores:
         if self.masked:
             highest = mx.maximum(highest, _LOWEST)
         weights = self.kernel.exp(scores - highest, self.masked)
-        total = weights.sum(axis=-1, keepdims=True)
+        total = self.kernel.row_sum(weights)
         if self.masked:
             total = mx.where(total > 0, total, 1)
         return weights, total, highest
@@ -137,7 +144,7 @@ class _Scores:
     ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
         """Gradients of ``q``, ``k``, ``v`` and the scores, from what :meth:`exponentials` gave for them."""
         scaled = cotangent * (1 / (first_order(total) * self.kernel.unit))
-        inner = _flat_product(scaled, out).sum(axis=-1, keepdims=True)
+        inner = self.kernel.row_sum(_flat_product(scaled, out))
         d_scores = _flat_product(weights, _rows_times(scaled, v.swapaxes(-1, -2)) - inner)
         d_v = _transposed_times(weights, scaled) * self.kernel.unit
         return _rows_times(d_scores, k), _transposed_times(d_scores, q), d_v, d_scores

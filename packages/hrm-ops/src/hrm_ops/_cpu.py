@@ -8,6 +8,7 @@ them. Everything computes in float32.
 
 import math
 import sys
+from functools import lru_cache
 from typing import Any
 
 import mlx.core as mx
@@ -17,6 +18,9 @@ from hrm_ops._first_order import first_order
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
+
+# Fuses what is called op by op. Within a function that is compiled or differentiated MLX leaves it as it is.
+_fused: Any = mx.compile
 
 _LOG2_E = 1.4426950408889634
 # 2**r is the polynomial with these coefficients, from the constant up, to 9.2e-8 for |r| <= 1/2
@@ -42,6 +46,7 @@ _ARCTAN = (
 )
 _TINY = 1.2e-38  # the smallest float32 that is not subnormal, nearly
 FEW = 8192  # elements, below which more calls cost more than the exponentials that they save
+LONG = 32  # elements of a row, from which on BLAS adds them up faster
 _ROUND_BITS = 0x4B400000
 _ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer and leaves that in the low mantissa bits
 
@@ -60,6 +65,7 @@ def serves_units(x: mx.array) -> bool:
     return is_active() and x.size >= FEW and x.dtype != mx.float64
 
 
+@_fused
 def exp2(x: mx.array, to_zero: bool) -> mx.array:
     """Return ``2**x`` for ``x <= 0`` with a relative error below 2.5e-7; from -126 on 2**-126, or 0 if ``to_zero``."""
     flat = mx.maximum(x.reshape(-1), -126.0)
@@ -83,6 +89,21 @@ def row_max(x: mx.array) -> mx.array:
     return x.max(axis=-1, keepdims=True)
 
 
+def row_sum(x: mx.array) -> mx.array:
+    """Return the sum over the last axis, which is kept with size 1: in BLAS, because MLX adds one by one."""
+    width = x.shape[-1]
+    if width < LONG:
+        return x.sum(axis=-1, keepdims=True)
+    return (x.reshape(-1, width) @ _ones(width)).reshape(*x.shape[:-1], 1)
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int) -> mx.array:
+    column = mx.ones((count, 1))
+    mx.eval(column)  # what is cached must not belong to the graph of the function that asked first
+    return column
+
+
 def _rows(x: mx.array, per_row: mx.array) -> mx.array:
     """Reshape ``[rows]`` to broadcast against the last axis of ``x``; the reshape also ends a fused kernel."""
     return per_row.reshape(*x.shape[:-1], 1)
@@ -104,19 +125,29 @@ def _inverse_sigmoid(flat: mx.array) -> mx.array:
 
 
 @_custom_function
+def _sigmoid(flat: mx.array) -> mx.array:
+    return _reciprocal(flat)
+
+
+@_sigmoid.vjp
+def _sigmoid_vjp(_: mx.array, cotangent: mx.array, s: mx.array) -> mx.array:
+    return cotangent * (s * (1 - s))
+
+
+@_fused
+def _reciprocal(flat: mx.array) -> mx.array:
+    return 1 / _inverse_sigmoid(flat)
+
+
+@_fused
+def _product(gate: mx.array, sigmoid: mx.array, up: mx.array) -> mx.array:
+    return gate * sigmoid * up
+
+
 def swiglu(gate: mx.array, up: mx.array) -> mx.array:
     """Return ``silu(gate) * up`` for arrays of one shape."""
     g, u = gate.reshape(-1), up.reshape(-1)
-    return (g * u / _inverse_sigmoid(g)).reshape(gate.shape)
-
-
-@swiglu.vjp
-def _swiglu_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array) -> tuple[mx.array, mx.array]:
-    g, u, c = (a.reshape(-1) for a in (*primals, cotangent))
-    s = _cut(1 / _inverse_sigmoid(g))
-    silu = g * s
-    d_gate = c * u * (s + silu - silu * s)
-    return d_gate.reshape(primals[0].shape), (c * silu).reshape(primals[0].shape)
+    return _product(g, _sigmoid(g), u).reshape(gate.shape)
 
 
 @_custom_function
@@ -162,21 +193,25 @@ def _cut(flat: mx.array) -> mx.array:
 
 def rms_norm(x: mx.array, eps: float) -> mx.array:
     """Return ``x / sqrt(mean(x**2) + eps)`` over the last axis."""
+    return _rms_norm(eps)(x)[0]
 
+
+@lru_cache
+def _rms_norm(eps: float) -> Any:
     @_custom_function
     def norm(x: mx.array) -> tuple[mx.array, mx.array]:
-        mean = x.square().sum(axis=-1).reshape(-1) / x.shape[-1]
+        mean = row_sum(x.square()).reshape(-1) / x.shape[-1]
         inverse_rms = _rows(x, mx.rsqrt(mean + eps))
         return x * inverse_rms, inverse_rms
 
     @norm.vjp
     def norm_vjp(_: mx.array, cotangents: tuple[mx.array, ...], outputs: tuple[mx.array, ...]) -> mx.array:
         cotangent, y, inverse_rms = cotangents[0], outputs[0], first_order(outputs[1])
-        inner = (cotangent * y).sum(axis=-1).reshape(-1) / y.shape[-1]
+        inner = row_sum(cotangent * y).reshape(-1) / y.shape[-1]
         return (cotangent - y * _rows(y, inner)) * inverse_rms
 
-    return norm(x)[0]
+    return norm
 
 
 FEW_SCORES = 1 << 15  # up to which one call of mx.fast takes less time than the calls that these kernels consist of
-KERNEL = Kernel(exp2, row_max, unit=1 / math.log(2), block=1 << 19)
+KERNEL = Kernel(exp2, row_max, row_sum, unit=1 / math.log(2), block=1 << 19)
