@@ -3,7 +3,8 @@
     uv run python tests/benchmarks/ops.py [--memory] [NAME ...]
 
 Every line is one operation on one shape: the time of the plain expression over ours, so that more than 1 is faster, for
-the forward pass and for forward and backward, each op by op and under ``mx.compile``. All variants of a line run in one
+the forward pass and for forward and backward (value and gradients), each op by op and under ``mx.compile``. PyTorch's
+time is divided by that of ours under ``mx.compile``. All variants of a line run in one
 process, interleaved, and the median counts, so that other load on the machine touches all alike. ``--memory`` measures
 instead the peak memory of attention over long sequences. NAME keeps the lines that contain it.
 """
@@ -13,6 +14,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import Any
 
 import mlx.core as mx
@@ -57,7 +59,7 @@ class Case:
         mx.eval(weight)
 
         def gradient(f: Callable[..., mx.array]) -> Callable[..., Any]:
-            gradients = mx.grad(lambda *a: (weight * f(*a)).sum(), argnums=list(range(len(self.args))))
+            gradients = mx.value_and_grad(lambda *a: (weight * f(*a)).sum(), argnums=list(range(len(self.args))))
             return mx.compile(gradients) if compiled else gradients
 
         functions = {"plain": gradient(self.plain), "ours": gradient(self.ours)}
@@ -75,7 +77,7 @@ class Case:
                 self.torchs(*args)
 
         def backward() -> None:
-            self.torchs(*args).backward(weight)
+            torch.autograd.grad(self.torchs(*args), args, weight)
 
         return forward, backward
 
@@ -127,6 +129,24 @@ def torch_rms_norm(x: Any) -> Any:
     return torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-5)
 
 
+def torch_stablemax(x: Any, log: bool = False) -> Any:
+    score = torch.where(x < 0, 1 / (1 - x.clamp(max=0)), x + 1)
+    total = score.sum(dim=-1, keepdim=True)
+    return score.log() - total.log() if log else score / total
+
+
+def torch_rope(x: Any) -> Any:
+    cos, sin = torch_tables(x.shape[-2], x.shape[-1])
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin
+
+
+@lru_cache
+def torch_tables(length: int, dims: int) -> tuple[Any, Any]:
+    angles = torch.outer(torch.arange(length), 10000.0 ** (-torch.arange(0, dims, 2) / dims)).repeat(1, 2)
+    return angles.cos(), angles.sin()
+
+
 def cases() -> Iterator[Case]:
     bf16, f16 = mx.bfloat16, mx.float16
     shapes = [(1, 1, 8, 8), (2, 4, 33, 24), (32, 2, 82, 64), (8, 8, 82, 64), (2, 8, 256, 64), (1, 4, 1024, 64)]
@@ -134,8 +154,12 @@ def cases() -> Iterator[Case]:
         yield Case(f"attention {shape}", [shape] * 3, attention, plain_attention, torch_attention)
     yield Case("attention against mx.fast (1, 1, 8, 8)", [(1, 1, 8, 8)] * 3, attention, fast_attention)
     yield Case("attention against mx.fast (8, 8, 82, 64)", [(8, 8, 82, 64)] * 3, attention, fast_attention)
-    yield Case("attention bfloat16 (8, 8, 82, 64)", [(8, 8, 82, 64)] * 3, attention, plain_attention, None, bf16)
-    yield Case("attention float16 (8, 8, 82, 64)", [(8, 8, 82, 64)] * 3, attention, plain_attention, None, f16)
+    yield Case(
+        "attention bfloat16 (8, 8, 82, 64)", [(8, 8, 82, 64)] * 3, attention, plain_attention, torch_attention, bf16
+    )
+    yield Case(
+        "attention float16 (8, 8, 82, 64)", [(8, 8, 82, 64)] * 3, attention, plain_attention, torch_attention, f16
+    )
     long = (1, 4, 1024, 64)
     yield Case(
         f"attention causal {long}",
@@ -146,16 +170,20 @@ def cases() -> Iterator[Case]:
     )
     for shape in [(7, 5), (32, 82, 512), (8, 82, 1536), (1000, 1001)]:
         yield Case(f"swiglu {shape}", [shape] * 2, swiglu, lambda g, u: nn.silu(g) * u, torch_swiglu)
-    yield Case("swiglu bfloat16 (8, 82, 1536)", [(8, 82, 1536)] * 2, swiglu, lambda g, u: nn.silu(g) * u, None, bf16)
+    yield Case(
+        "swiglu bfloat16 (8, 82, 1536)", [(8, 82, 1536)] * 2, swiglu, lambda g, u: nn.silu(g) * u, torch_swiglu, bf16
+    )
     for shape in [(7, 5), (32, 82, 128), (8, 82, 512), (1000, 1001)]:
         yield Case(f"rms_norm {shape}", [shape], rms_norm, plain_rms_norm, torch_rms_norm)
         yield Case(f"RMSNorm {shape}", [shape], RMSNorm(shape[-1], weight=False), plain_rms_norm, torch_rms_norm)
-    yield Case("rms_norm bfloat16 (8, 82, 512)", [(8, 82, 512)], rms_norm, plain_rms_norm, None, bf16)
+    yield Case("rms_norm bfloat16 (8, 82, 512)", [(8, 82, 512)], rms_norm, plain_rms_norm, torch_rms_norm, bf16)
     for shape in [(7, 5), (32, 81, 11), (1000, 1001)]:
-        yield Case(f"stablemax {shape}", [shape], stablemax, plain_stablemax)
-        yield Case(f"log_stablemax {shape}", [shape], log_stablemax, plain_log_stablemax)
+        yield Case(f"stablemax {shape}", [shape], stablemax, plain_stablemax, torch_stablemax)
+        yield Case(
+            f"log_stablemax {shape}", [shape], log_stablemax, plain_log_stablemax, partial(torch_stablemax, log=True)
+        )
     for shape in [(1, 1, 7, 4), (32, 2, 82, 64), (2, 8, 1024, 64)]:
-        yield Case(f"rope {shape}", [shape], rope, plain_rope)
+        yield Case(f"rope {shape}", [shape], rope, plain_rope, torch_rope)
 
 
 def seconds(variants: dict[str, Work]) -> dict[str, float]:

@@ -319,8 +319,20 @@ def test_wrong_arguments_are_named_with_what_was_expected_and_what_came(
     changes: dict[str, object], message: str
 ) -> None:
     arguments = {"q": X, "k": X, "v": X} | changes
-    with pytest.raises(HRMOpsError, match=rf"^\[attention\] {message}"):
-        attention(**arguments)  # type: ignore[arg-type]
+    for _ in range(2):  # what was found right is remembered, what was found wrong is not
+        with pytest.raises(HRMOpsError, match=rf"^\[attention\] {message}"):
+            attention(**arguments)  # type: ignore[arg-type]
+
+
+def test_arguments_that_fit_are_still_told_from_others_of_the_same_shapes() -> None:
+    assert attention(X, X, X).shape == X.shape
+    with pytest.raises(HRMOpsError, match="k must have the dtype of q"):
+        attention(X, X.astype(mx.float16), X)
+    with pytest.raises(HRMOpsError, match="mask must be None, 'causal' or an array, but is 'Causal'"):
+        attention(X, X, X, mask="Causal")  # type: ignore[arg-type]
+    assert attention(X, X, X, layout="blhd").shape == X.shape
+    with pytest.raises(HRMOpsError, match="mask must broadcast"):
+        attention(X, X, X, mask=mx.zeros((5, 5)), layout="blhd")
 
 
 def test_the_cpu_kernels_are_refused_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

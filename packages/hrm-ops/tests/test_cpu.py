@@ -71,6 +71,21 @@ def test_swiglu_agrees_with_the_plain_expression(seed: int, scale: float) -> Non
     agree(_cpu.swiglu, lambda g, u: nn.silu(g) * u, gate, up)
 
 
+def test_second_derivatives_of_swiglu_are_right() -> None:
+    gate, up = normal(0, 2.0, 40), normal(1, 1.0, 40)
+
+    def slopes(unit: Callable[..., mx.array]) -> Callable[..., mx.array]:
+        return lambda g, u: mx.grad(lambda g, u: unit(g, u).sum())(g, u)
+
+    agree(slopes(_cpu.swiglu), slopes(lambda g, u: nn.silu(g) * u), gate, up, rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 11, 64, 1001])
+def test_row_sum_is_the_sum(width: int) -> None:
+    x = normal(0, 1.0, 2, 3, width)
+    agree(_cpu.row_sum, lambda x: x.sum(axis=-1, keepdims=True), x, rtol=1e-5)
+
+
 def test_swiglu_agrees_with_float64_for_extreme_inputs() -> None:
     g, u = (a.ravel() for a in np.meshgrid(EXTREME, EXTREME))
     value, d_gate, d_up = with_gradients(_cpu.swiglu, mx.array(g), mx.array(u))

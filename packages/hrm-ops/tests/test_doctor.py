@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -100,6 +101,46 @@ def test_a_missing_blas_is_slow_and_says_what_to_install() -> None:
     assert done.returncode == 0, done.stderr
     assert "pip install scipy-openblas32" in done.stdout
     assert "slow" in done.stdout.splitlines()[-1]
+
+
+@linux_cpu
+def test_a_blas_that_cannot_be_loaded_is_broken_and_says_why(tmp_path: Path) -> None:
+    library = tmp_path / "scipy_openblas32" / "lib" / "libscipy_openblas.so"
+    library.parent.mkdir(parents=True)
+    library.write_text("no library")
+    (tmp_path / "scipy_openblas32" / "__init__.py").write_text("")
+    done = doctor(PYTHONPATH=f"{tmp_path}:{SOURCE}", PYTHONWARNINGS="ignore")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "scipy-openblas32 is installed but does not serve" in done.stdout
+    assert "libscipy_openblas.so" in done.stdout
+    assert "Remedy: pip install --force-reinstall scipy-openblas32" in done.stdout
+    assert done.stdout.splitlines()[-1].split() == ["verdict", "broken"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "cores", "rates", "slow"),
+    [
+        ("cpu", 2, {"matmul": 259.0, "attention": 90.0}, ""),
+        ("cpu", 64, {"matmul": 1500.0, "attention": 60.0}, ""),
+        ("cpu", 4, {"matmul": 39.9, "attention": 20.0}, "Matrix products reach 39.9 GFLOP/s here, where 40 are"),
+        ("cpu", 2, {"matmul": 4.1, "attention": 3.0}, "Matrix products reach 4.1 GFLOP/s here, where 20 are"),
+        ("cpu", 2, {"matmul": 259.0, "attention": 12.0}, "Attention reaches 12.0 GFLOP/s, less than 10% of what"),
+        ("metal", 8, {"matmul": 2000.0, "attention": 900.0}, ""),
+        ("cuda", 8, {"matmul": 150.0, "attention": 900.0}, "Matrix products reach 150.0 GFLOP/s here, where 200 are"),
+    ],
+)
+def test_the_verdict_is_that_of_the_rates(
+    monkeypatch: pytest.MonkeyPatch, backend: str, cores: int, rates: dict[str, float], slow: str
+) -> None:
+    blas = replace(device_info().blas, active=True)
+    device = replace(device_info(), backend=backend, cores=cores, blas=blas)
+    monkeypatch.setattr("hrm_ops._device.device_info", lambda: device)
+    monkeypatch.setattr("hrm_ops._doctor._rates", lambda backend: rates)
+    monkeypatch.setattr("hrm_ops._doctor._check_compile", lambda backend: True)
+    monkeypatch.setattr("hrm_ops._doctor._has_nvidia_driver", lambda: False)
+    found = diagnose()
+    assert (found.verdict, found.problems) == ("slow" if slow else "fast", [])
+    assert found.advice[0].startswith(slow) if slow else not found.advice
 
 
 def without_backend(tmp_path: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from hrm_ops._first_order import first_order
 _custom_function: Any = mx.custom_function
 
 # Fuses what is called op by op. Within a function that is compiled or differentiated MLX leaves it as it is.
-_fused: Any = mx.compile
+fused: Any = mx.compile
 
 _LOG2_E = 1.4426950408889634
 # 2**r is the polynomial with these coefficients, from the constant up, to 9.2e-8 for |r| <= 1/2
@@ -45,6 +45,7 @@ _ARCTAN = (
     0.002903552493080497,
 )
 _TINY = 1.2e-38  # the smallest float32 that is not subnormal, nearly
+FEW_TO_NORM = 32_768  # elements, below which one call of mx.fast takes less time than several
 FEW = 8192  # elements, below which more calls cost more than the exponentials that they save
 LONG = 32  # elements of a row, from which on BLAS adds them up faster
 _ROUND_BITS = 0x4B400000
@@ -65,7 +66,7 @@ def serves_units(x: mx.array) -> bool:
     return is_active() and x.size >= FEW and x.dtype != mx.float64
 
 
-@_fused
+@fused
 def exp2(x: mx.array, to_zero: bool) -> mx.array:
     """Return ``2**x`` for ``x <= 0`` with a relative error below 2.5e-7; from -126 on 2**-126, or 0 if ``to_zero``."""
     flat = mx.maximum(x.reshape(-1), -126.0)
@@ -134,12 +135,12 @@ def _sigmoid_vjp(_: mx.array, cotangent: mx.array, s: mx.array) -> mx.array:
     return cotangent * (s * (1 - s))
 
 
-@_fused
+@fused
 def _reciprocal(flat: mx.array) -> mx.array:
     return 1 / _inverse_sigmoid(flat)
 
 
-@_fused
+@fused
 def _product(gate: mx.array, sigmoid: mx.array, up: mx.array) -> mx.array:
     return gate * sigmoid * up
 
@@ -213,5 +214,5 @@ def _rms_norm(eps: float) -> Any:
     return norm
 
 
-FEW_SCORES = 1 << 15  # up to which one call of mx.fast takes less time than the calls that these kernels consist of
+FEW_SCORES = 20_000  # up to which one call of mx.fast takes less time than the calls that these kernels consist of
 KERNEL = Kernel(exp2, row_max, row_sum, unit=1 / math.log(2), block=1 << 19)

@@ -1,5 +1,7 @@
 """Whether MLX works here and how fast. Importable without MLX, so that it can say what is missing."""
 
+import importlib.util
+import math
 import os
 import platform
 import statistics
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 _SIZE = 1024  # of the matrices that are multiplied
 _BATCH, _HEADS, _LENGTH, _HEAD_DIMS = 1, 8, 512, 64  # of the attention that is measured
 _ROUNDS = 7
+
+# GFLOP/s in float32 below which something is in the way. MLX's reference BLAS reaches 4, OpenBLAS 30 to 130 a core.
+_LEAST_PER_CORE, _MOST_CORES = 10, 16  # more cores share a product of this size badly
+_LEAST_OF_GPU = 200
+_LEAST_PART = 0.1  # of the products' rate on one core (on a GPU: on all of it), that attention reaches
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ def diagnose() -> Diagnosis:
         return Diagnosis("broken", [problem], [])
     from hrm_ops._device import device_info
 
-    problems = [problem] if (problem := package_problem()) else []
     device = device_info()
+    problems = [problem for problem in (package_problem(), _blas_problem(device)) if problem]
     rates: dict[str, float] = {}
     compile_works = False
     for check in (_check_products, _check_attention):
@@ -83,16 +90,33 @@ def diagnose() -> Diagnosis:
         )
     if not problems:
         rates = _rates(device.backend)
-    advice = _advice(device, compile_works)
+    advice = _advice(device, compile_works, rates)
     verdict: Literal["fast", "slow", "broken"] = "broken" if problems else "slow" if advice else "fast"
     return Diagnosis(verdict, problems, advice, device, compile_works, rates)
 
 
-def _advice(device: "DeviceInfo", compile_works: bool) -> list[str]:
+def _blas_problem(device: "DeviceInfo") -> str:
+    """Say why an OpenBLAS that is installed does not serve; an empty string when it does or there is none."""
+    if platform.system() != "Linux" or device.backend != "cpu" or device.blas.active:
+        return ""
+    if importlib.util.find_spec("scipy_openblas32") is None:
+        return ""
+    return (
+        f"scipy-openblas32 is installed but does not serve, so matrix products are about 40 times too slow: "
+        f"{device.blas.reason} Remedy: pip install --force-reinstall scipy-openblas32."
+    )
+
+
+def _advice(device: "DeviceInfo", compile_works: bool, rates: dict[str, float]) -> list[str]:
+    """Say what is missing for speed; only where nothing is, judge the rates themselves."""
+    return _missing(device, compile_works) or _too_slow(device, rates)
+
+
+def _missing(device: "DeviceInfo", compile_works: bool) -> list[str]:
     if device.backend != "cpu":
         return []
     advice = []
-    if Path("/proc/driver/nvidia/version").exists():
+    if _has_nvidia_driver():
         advice.append(
             "An NVIDIA driver is loaded but MLX computes on the CPU: pip uninstall --yes mlx-cpu, "
             "then pip install 'mlx[cuda13]' (or 'mlx[cuda12]')."
@@ -106,6 +130,29 @@ def _advice(device: "DeviceInfo", compile_works: bool) -> list[str]:
     elif not compile_works:
         advice.append("mx.compile has no effect without a working g++ (Debian and Ubuntu: apt install g++).")
     return advice
+
+
+def _has_nvidia_driver() -> bool:
+    return Path("/proc/driver/nvidia/version").exists()
+
+
+def _too_slow(device: "DeviceInfo", rates: dict[str, float]) -> list[str]:
+    """Say which rates are below what any machine reaches whose cores or GPU are free."""
+    cores = min(device.cores, _MOST_CORES) if device.backend == "cpu" else 1
+    least = _LEAST_PER_CORE * cores if device.backend == "cpu" else _LEAST_OF_GPU
+    products, attention = rates.get("matmul", math.inf), rates.get("attention", math.inf)
+    if products < least:
+        return [
+            f"Matrix products reach {products} GFLOP/s here, where {least} are the least to expect of {device.backend} "
+            f"{device.chip} with {device.cores} cores: look for other programs that compute, a limit on processor time "
+            "(of a container, say), OPENBLAS_NUM_THREADS or a power-saving mode."
+        ]
+    if attention < products / cores * _LEAST_PART:
+        return [
+            f"Attention reaches {attention} GFLOP/s, less than {_LEAST_PART:.0%} of what products reach on one core: "
+            "look for other programs that compute, or pip install --upgrade mlx hrm-ops."
+        ]
+    return []
 
 
 def _check_products() -> None:

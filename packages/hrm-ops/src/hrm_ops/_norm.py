@@ -75,7 +75,7 @@ class RMSNorm(nn.Module):
         if x.shape[-1:] != (self.dims,):
             raise HRMOpsError(f"[RMSNorm] the last axis of x must be {self.dims}, but x is {x.shape}.")
         weight = self.weight if "weight" in self else None
-        if self.dims >= _cpu.LONG and x.size >= _cpu.FEW and _cpu.is_active(x):
+        if self.dims >= _cpu.LONG and x.size >= _cpu.FEW_TO_NORM and _cpu.is_active(x):
             y = _cpu.rms_norm(x, self.eps)
             return y if weight is None else y * weight.astype(x.dtype)
         return rms_norm(x, weight, self.eps)

@@ -34,6 +34,7 @@ def stablemax_score(x: mx.array) -> mx.array:
 
 
 @_custom_function
+@_cpu.fused
 def _score(x: mx.array) -> mx.array:
     # |x| + x is 2 x or 0, and |x| - x the other way round. On a CPU mx.where takes longer than all of this, and
     # mx.maximum too once it is compiled. Flat, because a kernel into which a broadcast is fused is not vectorised.
