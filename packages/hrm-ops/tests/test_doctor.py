@@ -126,6 +126,7 @@ def test_a_blas_that_cannot_be_loaded_is_broken_and_says_why(tmp_path: Path) -> 
         ("cpu", 2, {"matmul": 4.1, "attention": 3.0}, "Matrix products reach 4.1 GFLOP/s here, where 20 are"),
         ("cpu", 2, {"matmul": 259.0, "attention": 12.0}, "Attention reaches 12.0 GFLOP/s, less than 10% of what"),
         ("metal", 8, {"matmul": 2000.0, "attention": 900.0}, ""),
+        ("cuda", 16, {"matmul": 311000.0, "attention": 2600.0}, ""),
         ("cuda", 8, {"matmul": 150.0, "attention": 900.0}, "Matrix products reach 150.0 GFLOP/s here, where 200 are"),
     ],
 )

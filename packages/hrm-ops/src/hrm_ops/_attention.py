@@ -187,7 +187,8 @@ def _choose(
 def _for_many_scores(inputs: Inputs) -> AttentionBackend:
     """Choose by what MLX has at this moment: it can depend on whether gradients are computed."""
     if _has_fused_kernel(inputs):
-        return AttentionBackend("fused", "mx.fast has a kernel for this head size; the gradient is chunked")
+        gradient = "cuDNN's" if _has_fused_gradient(inputs) else "chunked"
+        return AttentionBackend("fused", f"mx.fast has a kernel for this head size; the gradient is {gradient}")
     scores = blocks.count_scores(inputs.q.shape, inputs.k.shape, inputs.v.shape)
     return AttentionBackend("chunked", f"mx.fast would hold all {scores} scores: it has no kernel for this case")
 
