@@ -22,6 +22,7 @@ _custom_function: Any = mx.custom_function
 # Fuses what is called op by op. Within a function that is compiled or differentiated MLX leaves it as it is.
 fused: Any = mx.compile
 
+_CPU = mx.DeviceType.cpu
 _LOG2_E = 1.4426950408889634
 # 2**r is the polynomial with these coefficients, from the constant up, to 9.2e-8 for |r| <= 1/2
 _EXP2 = (
@@ -54,16 +55,12 @@ _ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer and leaves th
 
 def is_active(*arrays: mx.array) -> bool:
     """Say whether these kernels should serve: float32 on MLX's CPU backend under Linux."""
-    return (
-        sys.platform == "linux"
-        and mx.default_device().type == mx.DeviceType.cpu
-        and all(a.dtype == mx.float32 for a in arrays)
-    )
+    return sys.platform == "linux" and mx.default_device().type == _CPU and all(a.dtype == mx.float32 for a in arrays)
 
 
 def serves_units(x: mx.array) -> bool:
     """Say whether a gated unit of such arrays is faster here: under Linux's CPU, from some thousand elements on."""
-    return is_active() and x.size >= FEW and x.dtype != mx.float64
+    return x.size >= FEW and x.dtype != mx.float64 and is_active()
 
 
 @fused

@@ -38,15 +38,20 @@ def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) 
         raise HRMOpsError(
             f"[rope_tables] length and offset must be ints of at least 0, but are {length!r} and {offset!r}."
         )
-    if base <= 0:
-        raise HRMOpsError(f"[rope_tables] base must be greater than 0, but is {base}.")
     end = offset + length
-    cos, sin = _tables(max(64, 1 << (end - 1).bit_length()), dims, float(base))
+    cos, sin = _tables(_rounded_up(end), dims, float(base))
     return cos[offset:end], sin[offset:end]
+
+
+def _rounded_up(length: int) -> int:
+    """Return a power of two, so that sequences that grow need few tables."""
+    return max(64, 1 << (length - 1).bit_length())
 
 
 @lru_cache(maxsize=32)
 def _tables(length: int, dims: int, base: float) -> tuple[mx.array, mx.array]:
+    if base <= 0:
+        raise HRMOpsError(f"[rope_tables] base must be greater than 0, but is {base}.")
     frequencies = base ** (-mx.arange(0, dims, 2, dtype=mx.float32) / dims)
     angles = mx.arange(length, dtype=mx.float32)[:, None] * frequencies
     tables = mx.cos(angles), mx.sin(angles)
@@ -100,14 +105,25 @@ def apply_rope(
         first, second = y[..., ::2], y[..., 1::2]
         pairs = [first * cos - second * sin, second * cos + first * sin]
         return mx.stack(pairs, axis=-1).reshape(x.shape).astype(x.dtype)
-    return _rotate_halves(y, cos, sin).astype(x.dtype)
+    return _rotate_halves(y, *_for_halves(cos, sin)).astype(x.dtype)
+
+
+def _for_halves(cos: mx.array, sin: mx.array) -> tuple[mx.array, mx.array]:
+    """Bring tables ``[..., dims / 2]`` to the form of :func:`_rotate_halves`: ``[..., 1 or 2, dims / 2]``."""
+    return cos[..., None, :], mx.stack([-sin, sin], axis=-2)
+
+
+@lru_cache(maxsize=32)
+def _tables_for_halves(length: int, dims: int, base: float) -> tuple[mx.array, mx.array]:
+    tables = _for_halves(*_tables(length, dims, base))
+    mx.eval(tables)
+    return tables
 
 
 @_custom_function
 def _rotate_halves(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:
     """Rotate the pairs ``(i, i + dims / 2)`` in one fused expression, without putting halves together."""
     halves = mx.unflatten(x, -1, (2, -1))
-    cos, sin = cos[..., None, :], mx.stack([-sin, sin], axis=-2)
     return mx.flatten(halves * cos + halves[..., ::-1, :] * sin, -2)
 
 
@@ -161,8 +177,14 @@ def rope(
     elif not isinstance(offset, int) or offset < 0:
         raise HRMOpsError(f"[rope] offset must be an int of at least 0, but is {offset!r}.")
     on_cpu = mx.default_device().type == mx.DeviceType.cpu
-    if on_cpu and not isinstance(offset, mx.array):
-        return apply_rope(x, *rope_tables(L, dims, base, offset), interleaved=interleaved, layout=layout)
+    if on_cpu and isinstance(offset, int):
+        if interleaved:
+            return apply_rope(x, *rope_tables(L, dims, base, offset), interleaved=True, layout=layout)
+        end = offset + L
+        tables = (table[offset:end] for table in _tables_for_halves(_rounded_up(end), dims, float(base)))
+        if layout == "blhd":
+            tables = (mx.expand_dims(table, 1) for table in tables)
+        return _rotate_halves(x.astype(mx.float32), *tables).astype(x.dtype)
     y = x if layout == "bhld" else x.swapaxes(1, 2)
     y = mx.fast.rope(y, dims, traditional=interleaved, base=base, scale=1.0, offset=offset)
     return y if layout == "bhld" else y.swapaxes(1, 2)

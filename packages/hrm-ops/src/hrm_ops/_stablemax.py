@@ -33,9 +33,12 @@ def stablemax_score(x: mx.array) -> mx.array:
     return _score(_wide(x)).astype(x.dtype)
 
 
-@_custom_function
-@_cpu.fused
 def _score(x: mx.array) -> mx.array:
+    return _expression(x) if x.size < _cpu.FEW else _score_of_many(x)
+
+
+@_cpu.fused
+def _expression(x: mx.array) -> mx.array:
     # |x| + x is 2 x or 0, and |x| - x the other way round. On a CPU mx.where takes longer than all of this, and
     # mx.maximum too once it is compiled. Flat, because a kernel into which a broadcast is fused is not vectorised.
     flat = x.reshape(-1)
@@ -43,7 +46,12 @@ def _score(x: mx.array) -> mx.array:
     return ((size + flat + 2) / (size - flat + 2)).reshape(x.shape)
 
 
-@_score.vjp
+@_custom_function
+def _score_of_many(x: mx.array) -> mx.array:
+    return _expression(x)
+
+
+@_score_of_many.vjp
 def _score_vjp(_: mx.array, cotangent: mx.array, score: mx.array) -> mx.array:
     flat = score.reshape(-1)
     slope = 2 * flat / (flat + 1 + mx.abs(flat - 1))  # min(score, 1)
