@@ -28,7 +28,7 @@ _ROUNDS = 7
 # GFLOP/s in float32 below which something is in the way. MLX's reference BLAS reaches 4, OpenBLAS 30 to 130 a core.
 _LEAST_PER_CORE, _MOST_CORES = 10, 16  # more cores share a product of this size badly
 _LEAST_OF_GPU = 200
-_LEAST_PART = 0.1  # of the products' rate on one core, that attention reaches; on a GPU it may lack a kernel
+_LEAST_PART = 0.2  # of the products' rate on one core, that attention reaches; on a GPU it may lack a kernel
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,12 @@ def diagnose() -> Diagnosis:
         problems.append(
             f"A compiled function failed: {error}. Remedy: repair the compiler or set MLX_DISABLE_COMPILE=1."
         )
+    else:
+        if not compile_works and device.compiler and "MLX_DISABLE_COMPILE" not in os.environ:
+            problems.append(f"{device.compiler} does not work, so mx.compile has no effect. Remedy: reinstall g++.")
     if not problems:
         rates = _rates(device.backend)
-    advice = _advice(device, compile_works, rates)
+    advice = [] if problems else _missing(device, compile_works) or _too_slow(device, rates)
     verdict: Literal["fast", "slow", "broken"] = "broken" if problems else "slow" if advice else "fast"
     return Diagnosis(verdict, problems, advice, device, compile_works, rates)
 
@@ -103,17 +106,13 @@ def _blas_problem(device: "DeviceInfo") -> str:
     if importlib.util.find_spec("scipy_openblas32") is None:
         return ""
     return (
-        f"scipy-openblas32 is installed but does not serve, so matrix products are about 40 times too slow: "
-        f"{device.blas.reason} Remedy: pip install --force-reinstall scipy-openblas32."
+        "scipy-openblas32 is installed but does not serve, so matrix products are about 40 times too slow: "
+        f"{device.blas.reason.rstrip('.')}. Remedy: pip install --force-reinstall scipy-openblas32."
     )
 
 
-def _advice(device: "DeviceInfo", compile_works: bool, rates: dict[str, float]) -> list[str]:
-    """Say what is missing for speed; only where nothing is, judge the rates themselves."""
-    return _missing(device, compile_works) or _too_slow(device, rates)
-
-
 def _missing(device: "DeviceInfo", compile_works: bool) -> list[str]:
+    """Say what to install for speed."""
     if device.backend != "cpu":
         return []
     advice = []
@@ -138,20 +137,22 @@ def _has_nvidia_driver() -> bool:
 
 
 def _too_slow(device: "DeviceInfo", rates: dict[str, float]) -> list[str]:
-    """Say which rates are below what any machine reaches whose cores or GPU are free."""
-    cores = min(device.cores, _MOST_CORES) if device.backend == "cpu" else 1
-    least = _LEAST_PER_CORE * cores if device.backend == "cpu" else _LEAST_OF_GPU
+    """Say which rate is below what any machine reaches that is not busy; asked where nothing else is missing."""
     products, attention = rates.get("matmul", math.inf), rates.get("attention", math.inf)
+    least, least_of_attention = float(_LEAST_OF_GPU), 0.0
+    if device.backend == "cpu":
+        cores = min(device.cores, _MOST_CORES)
+        least, least_of_attention = float(_LEAST_PER_CORE * cores), products / cores * _LEAST_PART
     if products < least:
         return [
-            f"Matrix products reach {products} GFLOP/s here, where {least} are the least to expect of {device.backend} "
-            f"{device.chip} with {device.cores} cores: look for other programs that compute, a limit on processor time "
-            "(of a container, say), OPENBLAS_NUM_THREADS or a power-saving mode."
+            f"Matrix products reach {products} GFLOP/s, where at least {least:.0f} are to be expected of {device.chip} with "
+            f"{device.cores} cores: look for other programs that compute, a limit on processor time (of a container, "
+            "say), OPENBLAS_NUM_THREADS or a power-saving mode."
         ]
-    if device.backend == "cpu" and attention < products / cores * _LEAST_PART:
+    if attention < least_of_attention:
         return [
-            f"Attention reaches {attention} GFLOP/s, less than {_LEAST_PART:.0%} of what products reach on one core: "
-            "look for other programs that compute, or pip install --upgrade mlx hrm-ops."
+            f"Attention reaches {attention} GFLOP/s, where at least {least_of_attention:.0f} are to be expected beside "
+            f"products at {products}: look for other programs that compute, or pip install --upgrade mlx hrm-ops."
         ]
     return []
 
