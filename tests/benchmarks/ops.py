@@ -28,7 +28,8 @@ except ImportError:
 
 Arrays = list[mx.array]
 Work = Callable[[], object]
-SECONDS, LEAST_ROUNDS, MOST_ROUNDS = 0.6, 5, 300  # for a line and a mode
+SECONDS, LEAST_ROUNDS, MOST_ROUNDS = 1.0, 5, 300  # for a line and a mode
+LEAST_SECONDS = 2e-3  # that are timed at once
 
 
 class Case:
@@ -190,17 +191,21 @@ def seconds(variants: dict[str, Work]) -> dict[str, float]:
     """Median seconds of each, in rounds that interleave them."""
     for work in variants.values():
         work()
-    start = time.perf_counter()
-    for work in variants.values():
-        work()
-    rounds = math.ceil(SECONDS / max(time.perf_counter() - start, 1e-6))
+    # Some calls in a row: whether MLX's thread still waits for work, or sleeps, is tens of microseconds of difference.
+    calls = {name: math.ceil(LEAST_SECONDS / timed(work, 1)) for name, work in variants.items()}
+    rounds = math.ceil(SECONDS / sum(timed(work, calls[name]) for name, work in variants.items()))
     times: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(min(max(rounds, LEAST_ROUNDS), MOST_ROUNDS)):
         for name, work in variants.items():
-            start = time.perf_counter()
-            work()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(timed(work, calls[name]) / calls[name])
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def timed(work: Work, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return time.perf_counter() - start
 
 
 def measure(case: Case) -> None:

@@ -145,9 +145,9 @@ def _too_slow(device: "DeviceInfo", rates: dict[str, float]) -> list[str]:
         least, least_of_attention = float(_LEAST_PER_CORE * cores), products / cores * _LEAST_PART
     if products < least:
         return [
-            f"Matrix products reach {products} GFLOP/s, where at least {least:.0f} are to be expected of {device.chip} with "
-            f"{device.cores} cores: look for other programs that compute, a limit on processor time (of a container, "
-            "say), OPENBLAS_NUM_THREADS or a power-saving mode."
+            f"Matrix products reach {products} GFLOP/s, where at least {least:.0f} are to be expected of "
+            f"{device.chip}, {device.cores} cores: look for other programs that compute, a limit on processor time "
+            "(of a container, say), OPENBLAS_NUM_THREADS or a power-saving mode."
         ]
     if attention < least_of_attention:
         return [
