@@ -2,8 +2,8 @@
 
 For ``mx.compile`` on a CPU MLX writes C++ that starts with a copy of the headers of an older compiler, preprocessed.
 They define ``_Float32`` and its relatives, which g++ 13 made built-in types of C++, so that nothing compiles there
-(ml-explore/mlx, issues 2281 and 3430). MLX calls the first ``g++`` of the PATH; the one in ``gxx`` beside this file
-calls the real one with other names for these types.
+(https://github.com/ml-explore/mlx/issues/2281). MLX calls the first ``g++`` of the PATH; the one in ``gxx`` beside this
+file calls the real one with other names for these types.
 """
 
 import os
