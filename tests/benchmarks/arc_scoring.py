@@ -8,7 +8,6 @@ Every grid is 30x30, every answer has a probability of its own, and each kind ha
 
 import argparse
 import multiprocessing
-import resource
 import time
 from collections.abc import Iterator
 from typing import get_args
@@ -19,6 +18,7 @@ from hrm_evaluator._answers import Record
 from hrm_evaluator._arc import ArcScore, score_arc
 from hrm_evaluator._vote import VoteBy
 from hrm_model import Answer
+from reference_worker import resident_peak
 
 COPIES, TESTS = 1001, 2
 KINDS = {"different": 0, "equal": 1, "few": 20}
@@ -69,19 +69,15 @@ def measure(kind: str, options: argparse.Namespace) -> None:
                 making += time.perf_counter() - begin
                 yield Record(puzzle, label, identifier, Answer(answer, 1, q, 0.0))
 
-    score, before, start, count = ArcScore(options.vote_by), peak(), time.perf_counter(), 0
+    score, before, start, count = ArcScore(options.vote_by), resident_peak(), time.perf_counter(), 0
     for _ in score_arc(records(), ArcTask(), names, score):
         count += 1
     seconds = time.perf_counter() - start
     print(
         f"{kind:<9} {score.tasks} tasks, {count:,} answers, solved at 1 try {score.pass_at()[1]:.0%}: "
         f"{seconds - making:.1f} s, without the {making:.1f} s of making them; "
-        f"peak memory {before:.0f} MiB before and {peak():.0f} MiB after"
+        f"peak memory {before:.0f} MiB before and {resident_peak():.0f} MiB after"
     )
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

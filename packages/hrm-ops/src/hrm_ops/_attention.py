@@ -169,7 +169,7 @@ def _choose(
             f"{mx.default_device()} under {platform}; use 'auto'."
         )
     few = blocks.is_few(*shapes)
-    scores = blocks.count_scores(*shapes)
+    scores = blocks.count_scores(*shapes[:2])
     chosen = None
     if backend != "auto":
         chosen = AttentionBackend(backend, "asked for")  # type: ignore[arg-type]
@@ -189,13 +189,13 @@ def _for_many_scores(inputs: Inputs) -> AttentionBackend:
     if _has_fused_kernel(inputs):
         gradient = "cuDNN's" if _has_fused_gradient(inputs) else "chunked"
         return AttentionBackend("fused", f"mx.fast has a kernel for this head size; the gradient is {gradient}")
-    scores = blocks.count_scores(inputs.q.shape, inputs.k.shape, inputs.v.shape)
+    scores = blocks.count_scores(inputs.q.shape, inputs.k.shape)
     return AttentionBackend("chunked", f"mx.fast would hold all {scores} scores: it has no kernel for this case")
 
 
 def _run(name: str, inputs: Inputs) -> mx.array:
     live = inputs.without_blind_queries()
-    if 0 in live.q.shape[:3] or live.k.shape[2] == 0:
+    if blocks.count_scores(live.q.shape, live.k.shape) == 0:
         out = mx.zeros((*live.q.shape[:-1], inputs.v.shape[-1]), inputs.q.dtype)
     elif name == "reference":
         out = _reference(live)

@@ -50,10 +50,10 @@ PLAIN = Kernel(
 
 def is_few(q: Shape, k: Shape, v: Shape, block: int = PLAIN.block) -> bool:
     """Whether the scores are at most a few blocks, or about as many as elements of the output."""
-    return count_scores(q, k, v) <= max(4 * block, 2 * math.prod(q[:3]) * v[-1])
+    return count_scores(q, k) <= max(4 * block, 2 * math.prod(q[:3]) * v[-1])
 
 
-def count_scores(q: Shape, k: Shape, _v: Shape) -> int:
+def count_scores(q: Shape, k: Shape) -> int:
     """Number of scores, ``B * H * Lq * Lk``."""
     return math.prod(q[:3]) * k[2]
 
