@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
-from hrm_ops._blas import blas_info
+from hrm_ops.linux._blas import blas_info
 
 SIZE, ROUNDS, REQUIRED = 1024, 30, 0.8
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import mlx.core as mx
 import numpy as np
 import pytest
-from hrm_ops import AttentionBackend, HRMOpsError, _attention_blocks, attention, attention_backend
-from hrm_ops._attention_inputs import read_inputs
+from hrm_ops import AttentionBackend, HRMOpsError, attention, attention_backend
+from hrm_ops._attention import _blocks
+from hrm_ops._attention._inputs import read_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,13 +131,13 @@ def test_all_backends_agree_forward_and_backward(case: Case, layout: str) -> Non
 @settings(deadline=None, max_examples=60)
 @given(cases(), st.sampled_from([1, 40, 200]), st.booleans())
 def test_any_number_of_blocks_gives_the_same(case: Case, block: int, cpu: bool) -> None:
-    from hrm_ops import _cpu
+    from hrm_ops._attention._attention import LINUX_CPU
 
-    kernel = replace(_cpu.KERNEL if cpu and "cpu" in BACKENDS else _attention_blocks.PLAIN, block=block)
+    kernel = replace(LINUX_CPU if cpu and "cpu" in BACKENDS else _blocks.PLAIN, block=block)
 
     def in_blocks(q: mx.array, k: mx.array, v: mx.array, mask: object, scale: float | None) -> mx.array:
         inputs = read_inputs(q, k, v, scale, mask, "bhld").without_blind_queries()  # type: ignore[arg-type]
-        out = _attention_blocks.attention(inputs, kernel)
+        out = _blocks.attention(inputs, kernel)
         return mx.pad(out, [(0, 0), (0, 0), (q.shape[2] - out.shape[2], 0), (0, 0)])
 
     expected = outputs_and_gradients(case, with_backend("reference"))

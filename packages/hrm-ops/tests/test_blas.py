@@ -10,7 +10,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
-from hrm_ops import _blas
+from hrm_ops.linux import _blas
 
 needs_openblas = pytest.mark.skipif(
     sys.platform != "linux" or mx.default_device().type == mx.DeviceType.gpu, reason="Linux CPU only"
@@ -19,7 +19,7 @@ needs_openblas = pytest.mark.skipif(
 # MLX's three references point into OpenBLAS's mapping, and the product is right.
 CHECK = """
 import ctypes, mlx.core as mx, hrm_ops
-from hrm_ops import _blas
+from hrm_ops.linux import _blas
 info = _blas.blas_info()
 assert info.active, info
 lines = [line for line in open("/proc/self/maps") if line.rstrip().endswith(info.path)]
@@ -37,7 +37,8 @@ for name in ("libgfortran*", "libblas*"):
         ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL).cblas_sgemm if name == "libblas*" else None
 """
 NOTHING_LOADED = """
-from hrm_ops import _blas
+import hrm_ops
+from hrm_ops.linux import _blas
 assert not _blas.blas_info().active and _blas.blas_info().reason, _blas.blas_info()
 assert "scipy_openblas32" not in sys.modules
 assert "libscipy_openblas.so" not in open("/proc/self/maps").read()
@@ -74,9 +75,11 @@ def test_answers_whatever_was_loaded_before(before: str, environment: dict[str, 
 
 @needs_openblas
 def test_reloading_and_forking_keep_it() -> None:
-    again = "import importlib, os; importlib.reload(_blas); assert _blas.blas_info().active\n"
+    again = "import importlib, os; importlib.reload(_blas); _blas.install(); assert _blas.blas_info().active\n"
     child = "os.fork() == 0 and os._exit(mx.sum(mx.ones((2, 3)) @ mx.ones((3, 2))).item() != 12)\n"
-    run("import hrm_ops, mlx.core as mx\nfrom hrm_ops import _blas\n" + again + child + "assert os.wait()[1] == 0")
+    run(
+        "import hrm_ops, mlx.core as mx\nfrom hrm_ops.linux import _blas\n" + again + child + "assert os.wait()[1] == 0"
+    )
 
 
 @needs_openblas
@@ -91,7 +94,7 @@ def test_missing_wheel_is_one_warning_with_the_reason() -> None:
     run(
         "import sys, warnings; sys.modules['scipy_openblas32'] = None\n"
         "with warnings.catch_warnings(record=True) as caught:\n    warnings.simplefilter('always')\n"
-        "    import hrm_ops\n    from hrm_ops import _blas\n"
+        "    import hrm_ops\n    from hrm_ops.linux import _blas\n"
         "assert [w.category for w in caught] == [_blas.BlasWarning], caught\n"
         "assert 'scipy-openblas32 is not installed' in str(caught[0].message)\n"
         "del sys.modules['scipy_openblas32']\n" + NOTHING_LOADED
@@ -143,7 +146,9 @@ def test_threads_are_limited_inside_the_block_only() -> None:
 
 @needs_openblas
 def test_threads_follow_affinity_and_environment() -> None:
-    threads = "from hrm_ops import _blas; assert _blas.blas_info().threads == 1, _blas.blas_info()"
+    threads = (
+        "import hrm_ops; from hrm_ops.linux import _blas; assert _blas.blas_info().threads == 1, _blas.blas_info()"
+    )
     run("import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n" + threads)
     run(threads, OPENBLAS_NUM_THREADS="1")
     run(threads, OMP_NUM_THREADS="1")

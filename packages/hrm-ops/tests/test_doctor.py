@@ -87,8 +87,8 @@ def test_a_compiler_that_fails_is_broken(tmp_path: Path) -> None:
     done = doctor("--json", PATH=f"{tmp_path}:{os.environ['PATH']}")
     found = json.loads(done.stdout)
     assert (done.returncode, found["verdict"]) == (1, "broken")
-    assert "A compiled function failed" in found["problems"][0]
-    assert "Remedy" in found["problems"][0]
+    assert found["problems"][0].startswith(f"mx.compile has no effect: {tmp_path}/g++ cannot compile MLX's kernels")
+    assert "repair it" in found["problems"][0]
 
 
 @linux_cpu
@@ -96,7 +96,8 @@ def test_a_compiler_that_does_not_even_give_its_version_is_broken_too(tmp_path: 
     executable(tmp_path / "g++", "#!/bin/sh\nexit 1\n")
     done = doctor(PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert done.returncode == 1
-    assert f"{tmp_path}/g++ does not work, so mx.compile has no effect. Remedy: reinstall g++." in done.stdout
+    assert f"mx.compile has no effect: {tmp_path}/g++ does not work" in done.stdout
+    assert "reinstall g++" in done.stdout
 
 
 @linux_cpu
@@ -148,10 +149,10 @@ def test_the_verdict_is_that_of_the_rates(
 ) -> None:
     blas = replace(device_info().blas, active=True)
     device = replace(device_info(), backend=backend, cores=cores, blas=blas)
-    monkeypatch.setattr("hrm_ops._device.device_info", lambda: device)
-    monkeypatch.setattr("hrm_ops._doctor._rates", lambda backend: rates)
-    monkeypatch.setattr("hrm_ops._doctor._check_compile", lambda backend: True)
-    monkeypatch.setattr("hrm_ops._doctor._has_nvidia_driver", lambda: False)
+    monkeypatch.setattr("hrm_ops.doctor._device.device_info", lambda: device)
+    monkeypatch.setattr("hrm_ops.doctor._diagnose._rates", lambda backend: rates)
+    monkeypatch.setattr("hrm_ops.doctor._diagnose._check_compile", lambda backend: ("", ""))
+    monkeypatch.setattr("hrm_ops.doctor._diagnose._has_nvidia_driver", lambda: False)
     found = diagnose()
     assert (found.verdict, found.problems) == ("slow" if slow else "fast", [])
     assert found.advice[0].startswith(slow) if slow else not found.advice
@@ -189,7 +190,7 @@ def test_without_a_backend_every_name_says_what_to_install(tmp_path: Path) -> No
 
 def test_two_backends_in_one_environment_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     both = {"mlx-cpu": "1.0", "mlx-cuda-13": "1.0"}
-    monkeypatch.setattr("hrm_ops._backend.installed_backends", lambda: both)
+    monkeypatch.setattr("hrm_ops.doctor._backend.installed_backends", lambda: both)
     found = diagnose()
     assert found.verdict == "broken"
     assert "mlx-cpu and mlx-cuda-13 are both installed" in found.problems[0]

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import mlx.core as mx
 import pytest
-from hrm_ops import _lanes, blas_info, lane_threads, lanes, share_cores
+from hrm_ops import blas_info, lane_threads, lanes, share_cores
+from hrm_ops.linux import _lanes
 
 linux = pytest.mark.skipif(
     sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu,

@@ -10,7 +10,7 @@ from pathlib import Path
 import hrm_ops
 import pytest
 
-MODULES = [name for _, name, _ in pkgutil.iter_modules(hrm_ops.__path__, "hrm_ops.") if not name.endswith("__main__")]
+MODULES = [name for _, name, _ in pkgutil.walk_packages(hrm_ops.__path__, "hrm_ops.") if not name.endswith("__main__")]
 
 
 PACKAGE = Path(__file__).parents[1]

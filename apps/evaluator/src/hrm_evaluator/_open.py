@@ -1,6 +1,7 @@
 """Finds run, checkpoint and dataset, and checks that they fit each other."""
 
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,8 @@ from hrm_model import (
     load_model,
     load_reference,
 )
-from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model, temporary_directory_problem
+from hrm_ops import prepare_kernels, temporary_directory_problem
+from hrm_train import HRMTrainError, RunDirectory, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
 
@@ -80,6 +82,15 @@ def warn(problem: str) -> None:
     print(f"evaluator: {problem}", file=sys.stderr)
 
 
+@lru_cache  # once a process
+def _prepare_kernels() -> None:
+    kernels = prepare_kernels(warn=False)
+    if kernels.problem:
+        warn(f"the model is not compiled, which is slower: {kernels.problem}")
+    if kernels.note:
+        warn(kernels.note)
+
+
 def open_model(checkpoint: Checkpoint, data_path: Path | None = None, task: str | None = None) -> HRM:
     """Read the model; from a checkpoint only if its sums are right.
 
@@ -95,6 +106,7 @@ def open_model(checkpoint: Checkpoint, data_path: Path | None = None, task: str 
     """
     if problem := temporary_directory_problem():
         raise UserError(problem)
+    _prepare_kernels()
     directory = checkpoint.weights.parent
     if checkpoint.weights.name != WEIGHTS and (directory / REFERENCE_CONFIG).is_file():
         return load_reference(checkpoint.weights, _seq_len(data_path, task))

@@ -118,9 +118,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_stdout()
         return 1
     except RuntimeError as error:
-        from hrm_train import failure_of_mlx
+        from hrm_ops import explain_mlx_error
 
-        if not (failure := failure_of_mlx(error)):
+        if not (failure := explain_mlx_error(error)):
             raise
         print(f"evaluator: failed: {failure}", file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ import mlx.core as mx
 import numpy as np
 from hrm_data import PrefetchLoader, TestLoader, TrainLoader, fingerprint
 from hrm_model import HRM, HRMConfig, Predictor, Score, score
+from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
     Callback,
     HRMTrainError,
@@ -23,10 +24,8 @@ from hrm_train import (
     TrainConfig,
     as_arrays,
     checkpoints,
-    compile_problem,
     saved_settings,
     step_of,
-    temporary_directory_problem,
     train,
     wandb_callbacks,
 )
@@ -118,8 +117,11 @@ def run(settings: TrainerSettings) -> None:
             "arch": config.model_dump(),
         }
         directory = RunDirectory.create(settings.runs, task.name if task else "puzzles", kept)
-    if problem := compile_problem():
-        display.say(f"The step is not compiled, which is slower: {problem}")
+    kernels = prepare_kernels(warn=False)
+    if kernels.problem:
+        display.say(f"The step is not compiled, which is slower: {kernels.problem}.")
+    if kernels.note:
+        display.say(f"Note: {kernels.note}.")
     callbacks: list[Callback] = [display, StopNotice(display.stopping)]
     if directory is not None:
         display.introduce(settings, model, data, directory.path)

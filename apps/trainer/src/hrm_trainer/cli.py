@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError) as error:
         return _fail(str(error) or "out of memory", FAILURE)
     except RuntimeError as error:
-        from hrm_train import failure_of_mlx
+        from hrm_ops import explain_mlx_error
 
-        failure = failure_of_mlx(error)
+        failure = explain_mlx_error(error)
         if not failure:
             raise
         if "peer was lost" in str(error):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
-from hrm_ops import lane_threads, lanes
+from hrm_ops import lane_threads, lanes, prepare_kernels
 from mlx.utils import tree_map
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
@@ -99,6 +99,7 @@ class ContinuousPredictor:
         halting.check()
         if batch_size < 1 or (max_steps is not None and max_steps < 1):
             raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} should be at least 1")
+        prepare_kernels()
         self.model = model
         self.batch_size = batch_size
         self.halting = halting

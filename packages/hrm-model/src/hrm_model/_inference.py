@@ -2,7 +2,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-from hrm_ops import lane_threads, lanes
+from hrm_ops import lane_threads, lanes, prepare_kernels
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
 from hrm_model._model import HRM
@@ -40,6 +40,7 @@ class Predictor:
     """
 
     def __init__(self, model: HRM) -> None:
+        prepare_kernels()
         self.model = model
         self._steps: dict[int, Any] = {}
 

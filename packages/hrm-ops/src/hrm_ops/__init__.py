@@ -1,7 +1,7 @@
 """Transformer operations for MLX: attention, rotary positions, norms, gated units, initialisers."""
 
-from hrm_ops._backend import import_problem
-from hrm_ops._doctor import Diagnosis, diagnose
+from hrm_ops.doctor._backend import import_problem
+from hrm_ops.doctor._diagnose import Diagnosis, diagnose
 
 if _problem := import_problem():
 
@@ -9,24 +9,28 @@ if _problem := import_problem():
         """Say what is missing when something is used, not on import: ``python -m hrm_ops`` has to report it."""
         raise (AttributeError if name.startswith("__") else ImportError)(f"hrm_ops.{name} needs MLX. {_problem}")
 else:
+    from hrm_ops.linux import Patch, apply_patches, patches
+
+    apply_patches()
+
     from hrm_ops._arctan2 import arctan2
-    from hrm_ops._attention import AttentionBackend, attention, attention_backend
-    from hrm_ops._attention_layer import Attention
-    from hrm_ops._blas import BlasInfo, BlasWarning, blas_info, blas_threads
+    from hrm_ops._attention._attention import AttentionBackend, attention, attention_backend
+    from hrm_ops._attention._layer import Attention
     from hrm_ops._block import TransformerBlock
-    from hrm_ops._device import DeviceInfo, device_info
     from hrm_ops._errors import HRMOpsError
-    from hrm_ops._gxx import let_kernels_compile as _let_kernels_compile
     from hrm_ops._init import lecun_normal, truncated_normal
-    from hrm_ops._lanes import lane_threads, lanes, share_cores
     from hrm_ops._layers import Embedding, Linear
     from hrm_ops._norm import RMSNorm, rms_norm
     from hrm_ops._rope import apply_rope, rope, rope_tables
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
     from hrm_ops._transformer import MinimalTransformer
-
-    _let_kernels_compile()
+    from hrm_ops.doctor._device import DeviceInfo, device_info
+    from hrm_ops.linux._blas import BlasInfo, BlasWarning, blas_info, blas_threads
+    from hrm_ops.linux._compiler import KernelInfo, KernelWarning, prepare_kernels
+    from hrm_ops.linux._failure import explain_mlx_error
+    from hrm_ops.linux._folder import temporary_directory_problem
+    from hrm_ops.linux._lanes import lane_threads, lanes, share_cores
 
 __all__ = [
     "Attention",
@@ -37,8 +41,11 @@ __all__ = [
     "Diagnosis",
     "Embedding",
     "HRMOpsError",
+    "KernelInfo",
+    "KernelWarning",
     "Linear",
     "MinimalTransformer",
+    "Patch",
     "RMSNorm",
     "SwiGLU",
     "TransformerBlock",
@@ -50,10 +57,13 @@ __all__ = [
     "blas_threads",
     "device_info",
     "diagnose",
+    "explain_mlx_error",
     "lane_threads",
     "lanes",
     "lecun_normal",
     "log_stablemax",
+    "patches",
+    "prepare_kernels",
     "rms_norm",
     "rope",
     "rope_tables",
@@ -62,5 +72,6 @@ __all__ = [
     "stablemax_score",
     "swiglu",
     "swiglu_width",
+    "temporary_directory_problem",
     "truncated_normal",
 ]

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from hrm_ops._doctor import Diagnosis, diagnose
+from hrm_ops.doctor._diagnose import Diagnosis, diagnose
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m hrm_ops") -> int:
@@ -42,6 +42,10 @@ def _text(diagnosis: Diagnosis) -> str:
             ("fused attention", "; ".join(fused) or "none on this backend"),
             *((name, f"{rate:.1f} GFLOP/s") for name, rate in diagnosis.rates.items()),
         ]
+        from hrm_ops.linux import patches
+
+        rows += [("changed", f"{patch.change}: {patch.reason}") for patch in patches()]
+    rows += [("note", note) for note in diagnosis.notes]
     rows += [("broken", problem) for problem in diagnosis.problems]
     rows += [("for speed", advice) for advice in diagnosis.advice]
     rows += [("verdict", diagnosis.verdict)]

@@ -1,7 +1,7 @@
 import mlx.core as mx
 
-from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops.linux import _kernels
 
 
 def arctan2(y: mx.array, x: mx.array) -> mx.array:
@@ -31,6 +31,6 @@ def arctan2(y: mx.array, x: mx.array) -> mx.array:
         raise HRMOpsError(
             f"[arctan2] x must have the shape and dtype of y, {y.shape} {y.dtype}, but is {x.shape} {x.dtype}."
         )
-    if _cpu.is_active(y) and y.size >= _cpu.FEW:
-        return _cpu.arctan2(y, x)
+    if _kernels.is_active(y) and y.size >= _kernels.FEW:
+        return _kernels.arctan2(y, x)
     return mx.arctan2(y, x)

@@ -3,8 +3,8 @@ from typing import Literal
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops._attention_inputs import Mask
-from hrm_ops._attention_layer import Attention, Rope
+from hrm_ops._attention._inputs import Mask
+from hrm_ops._attention._layer import Attention, Rope
 from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._norm import RMSNorm
 from hrm_ops._swiglu import SwiGLU

@@ -3,9 +3,9 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_array, check_floating
 from hrm_ops._init import lecun_normal, truncated_normal
+from hrm_ops.linux import _kernels
 
 
 class Linear(nn.Linear):
@@ -130,8 +130,8 @@ class _QuantizedEmbedding(nn.QuantizedEmbedding):
 
 def matmul_transposed(x: mx.array, weight: mx.array) -> mx.array:
     """Multiply ``[..., n]`` by the transpose of a float32 ``weight [m, n]``, ``-> [..., m]`` in the dtype of ``x``."""
-    if _cpu.is_active(x, weight) and x.ndim > 1:
-        return _cpu.linear(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1)
+    if _kernels.is_active(x, weight) and x.ndim > 1:
+        return _kernels.linear(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1)
     return x @ weight.T.astype(x.dtype)
 
 

@@ -1,8 +1,8 @@
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_array, check_floating
+from hrm_ops.linux import _kernels
 
 
 def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> mx.array:
@@ -75,7 +75,7 @@ class RMSNorm(nn.Module):
         if x.shape[-1:] != (self.dims,):
             raise HRMOpsError(f"[RMSNorm] the last axis of x must be {self.dims}, but x is {x.shape}.")
         weight = self.weight if "weight" in self else None
-        if self.dims >= _cpu.LONG and x.size >= _cpu.FEW_TO_NORM and _cpu.is_active(x):
-            y = _cpu.rms_norm(x, self.eps)
+        if self.dims >= _kernels.LONG and x.size >= _kernels.FEW_TO_NORM and _kernels.is_active(x):
+            y = _kernels.rms_norm(x, self.eps)
             return y if weight is None else y * weight.astype(x.dtype)
         return rms_norm(x, weight, self.eps)

@@ -2,8 +2,8 @@ from typing import Any
 
 import mlx.core as mx
 
-from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_floating
+from hrm_ops.linux import _kernels
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
@@ -34,10 +34,10 @@ def stablemax_score(x: mx.array) -> mx.array:
 
 
 def _score(x: mx.array) -> mx.array:
-    return _expression(x) if x.size < _cpu.FEW else _score_of_many(x)
+    return _expression(x) if x.size < _kernels.FEW else _score_of_many(x)
 
 
-@_cpu.fused
+@_kernels.fused
 def _expression(x: mx.array) -> mx.array:
     # |x| + x is 2 x or 0, and |x| - x the other way round. On a CPU mx.where takes longer than all of this, and
     # mx.maximum too once it is compiled. Flat, because a kernel into which a broadcast is fused is not vectorised.
@@ -108,8 +108,8 @@ def stablemax(x: mx.array, axis: int = -1) -> mx.array:
 
 def _total(score: mx.array, axis: int) -> mx.array:
     """Sum over an axis, which is kept."""
-    if axis in (-1, score.ndim - 1) and _cpu.is_active(score):
-        return _cpu.row_sum(score)
+    if axis in (-1, score.ndim - 1) and _kernels.is_active(score):
+        return _kernels.row_sum(score)
     return score.sum(axis=axis, keepdims=True)
 
 

@@ -1,9 +1,9 @@
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops import _cpu
 from hrm_ops._errors import HRMOpsError, check_array, check_floating
 from hrm_ops._layers import Linear, matmul_transposed
+from hrm_ops.linux import _kernels
 
 
 def swiglu(gate: mx.array, up: mx.array) -> mx.array:
@@ -33,8 +33,8 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
         raise HRMOpsError(f"[swiglu] up must have the shape of gate, {gate.shape}, but is {up.shape}.")
     if up.dtype != gate.dtype:
         raise HRMOpsError(f"[swiglu] up must have the dtype of gate, {gate.dtype}, but is {up.dtype}.")
-    if _cpu.serves_units(gate):
-        return _cpu.swiglu(gate.astype(mx.float32), up.astype(mx.float32)).astype(gate.dtype)
+    if _kernels.serves_units(gate):
+        return _kernels.swiglu(gate.astype(mx.float32), up.astype(mx.float32)).astype(gate.dtype)
     return nn.silu(gate) * up
 
 
@@ -98,7 +98,7 @@ class SwiGLU(nn.Module):
         if x.shape[-1] != self.dims:
             raise HRMOpsError(f"[SwiGLU] the last axis of x must be {self.dims}, but x is {x.shape}.")
         if (
-            _cpu.is_active(x) and type(self.gate_up_proj) is Linear
+            _kernels.is_active(x) and type(self.gate_up_proj) is Linear
         ):  # two products give contiguous halves, which its kernels need
             w_gate, w_up = mx.split(self.gate_up_proj.weight, 2)
             gate, up = matmul_transposed(x, w_gate), matmul_transposed(x, w_up)

@@ -4,7 +4,7 @@ from typing import Literal
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops._attention_inputs import Mask
+from hrm_ops._attention._inputs import Mask
 from hrm_ops._block import TransformerBlock
 from hrm_ops._errors import HRMOpsError
 from hrm_ops._layers import Embedding, Linear, check_indices

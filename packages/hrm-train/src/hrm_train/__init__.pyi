@@ -9,7 +9,6 @@ from ._checkpoint import (
     step_of,
 )
 from ._choices import LossType, WandbMode
-from ._compiler import compile_problem, failure_of_mlx, temporary_directory_problem
 from ._config import TrainConfig
 from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
 from ._files import new_directory
@@ -46,10 +45,8 @@ __all__ = [
     "act_loss",
     "as_arrays",
     "checkpoints",
-    "compile_problem",
     "cosine_with_warmup",
     "cross_entropy",
-    "failure_of_mlx",
     "load_checkpoint",
     "load_checkpoint_model",
     "loss_and_gradients",
@@ -58,7 +55,6 @@ __all__ = [
     "save_checkpoint",
     "saved_settings",
     "step_of",
-    "temporary_directory_problem",
     "train",
     "wandb_callbacks",
 ]

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import mlx.core as mx
 from hrm_model import HRM, Batch, Carry, ReasoningModule, initial_carry, least_steps, slots
-from hrm_ops import lanes
+from hrm_ops import lanes, prepare_kernels
 from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_map, tree_unflatten
 
@@ -68,6 +68,7 @@ class TrainStep:
         ema_decay: float = 0.0,
         ranks: Ranks | None = None,
     ) -> None:
+        prepare_kernels()
         self.model = model
         self.optimizer = optimizer
         self.puzzle_optimizer = puzzle_optimizer

@@ -14,7 +14,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from hrm_ops._attention_inputs import Inputs, Shape
+from hrm_ops._attention._inputs import Inputs, Shape
 from hrm_ops._first_order import first_order
 
 # Annotated upstream as functions that return object.

@@ -11,7 +11,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from hrm_ops._blas import BlasInfo, blas_info
+from hrm_ops.linux._blas import BlasInfo, blas_info
 
 _HEAD_DIMS = (32, 64, 80, 96, 128, 256)
 

@@ -1,8 +1,8 @@
 import mlx.core as mx
 import mlx.nn as nn
 
-from hrm_ops._attention import attention
-from hrm_ops._attention_inputs import Mask
+from hrm_ops._attention._attention import attention
+from hrm_ops._attention._inputs import Mask
 from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._layers import Linear
 from hrm_ops._rope import apply_rope, rope_tables

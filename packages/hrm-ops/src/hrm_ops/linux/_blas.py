@@ -1,6 +1,6 @@
 """Make MLX's matrix products on a Linux CPU run in OpenBLAS.
 
-MLX's Linux CPU wheel is linked against Netlib's reference BLAS. Importing this module loads the OpenBLAS of
+MLX's Linux CPU wheel is linked against Netlib's reference BLAS. `install` loads the OpenBLAS of
 the wheel ``scipy-openblas32`` and points MLX's own references to ``cblas_*gemm`` at it, in this process only.
 Those references are relocation slots of ``libmlx.so``, so neither the order of imports nor any other BLAS in
 the process matters, and no other library is affected. LAPACK stays as MLX ships it.
@@ -26,6 +26,7 @@ from pathlib import Path
 import mlx.core as mx
 
 from hrm_ops._errors import HRMOpsError
+from hrm_ops.linux._patches import record
 
 _GEMM = {f"cblas_{kind}gemm".encode(): f"scipy_cblas_{kind}gemm" for kind in "sdc"}
 # (GLOB_DAT, JUMP_SLOT): the relocation types that hold nothing but a symbol's address.
@@ -33,6 +34,10 @@ _SLOT_TYPES = {"x86_64": (6, 7), "aarch64": (1025, 1026)}
 _PT_DYNAMIC, _PT_GNU_RELRO = 2, 0x6474E552
 _DT_PLTRELSZ, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_JMPREL = 2, 5, 6, 7, 8, 23
 _DT_FINI_ARRAYSZ = 28
+
+
+_openblas: ctypes.CDLL | None = None
+_reason = "HRM_OPS_PATCH is 0."
 
 
 class BlasWarning(RuntimeWarning):
@@ -136,6 +141,15 @@ class _Slot:
             _protect(self.address, mmap.PROT_READ)
 
 
+def install() -> None:
+    """Let OpenBLAS answer MLX's products; warn where that should be and fails."""
+    global _openblas, _reason
+    _openblas, _reason = _install()
+    if _openblas is not None:
+        change = "libmlx.so calls OpenBLAS, whose destructor is skipped at exit"
+        record("BLAS", change, "MLX's own BLAS is about 40 times slower, and the destructor can wait for ever")
+
+
 def _install() -> tuple[ctypes.CDLL | None, str]:
     """Return OpenBLAS, now answering MLX's products, or None and the reason why not."""
     if sys.platform != "linux":
@@ -148,7 +162,7 @@ def _install() -> tuple[ctypes.CDLL | None, str]:
         return library, ""
     except (_UnusableError, OSError, AttributeError) as error:  # ctypes: AttributeError is a missing symbol
         reason = str(error)
-    warnings.warn(f"MLX's CPU matrix products stay on its slow BLAS: {reason}", BlasWarning, stacklevel=4)
+    warnings.warn(f"MLX's CPU matrix products stay on its slow BLAS: {reason}", BlasWarning, stacklevel=6)
     return None, reason
 
 
@@ -272,6 +286,3 @@ def _protect(address: int, flags: int) -> None:
     page = ctypes.c_void_p(address - address % mmap.PAGESIZE)
     if ctypes.CDLL(None).mprotect(page, ctypes.c_size_t(mmap.PAGESIZE), flags) != 0:
         raise OSError("mprotect would not open the page of libmlx.so that holds its references.")
-
-
-_openblas, _reason = _install()

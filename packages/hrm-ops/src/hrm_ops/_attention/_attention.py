@@ -1,3 +1,4 @@
+import math
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
@@ -5,9 +6,8 @@ from typing import Literal
 
 import mlx.core as mx
 
-from hrm_ops import _attention_blocks as blocks
-from hrm_ops import _cpu
-from hrm_ops._attention_inputs import (
+from hrm_ops._attention import _blocks as blocks
+from hrm_ops._attention._inputs import (
     Form,
     FormOfMask,
     Inputs,
@@ -18,10 +18,13 @@ from hrm_ops._attention_inputs import (
     read_inputs,
 )
 from hrm_ops._errors import HRMOpsError, check_array
+from hrm_ops.linux import _kernels
 
 Backend = Literal["auto", "fused", "chunked", "cpu", "reference"]
 
 _CPU = mx.DeviceType.cpu
+# How exponentials are computed on the Linux CPU: in base 2, in kernels that are vectorised.
+LINUX_CPU = blocks.Kernel(_kernels.exp2, _kernels.row_max, _kernels.row_sum, unit=1 / math.log(2), block=1 << 19)
 _BACKENDS = ("auto", "fused", "chunked", "cpu", "reference")
 
 
@@ -175,7 +178,7 @@ def _choose(
         chosen = AttentionBackend(backend, "asked for")  # type: ignore[arg-type]
     elif on_cpu and platform == "linux":
         chosen = AttentionBackend("cpu", "MLX's Linux CPU backend, where exp is slow and nothing is fused")
-        if scores <= _cpu.FEW_SCORES and q_dtype == mx.float32:
+        if scores <= _kernels.FEW_SCORES and q_dtype == mx.float32:
             reason = f"{scores} scores are too few to pay for more than one call of mx.fast"
             chosen = AttentionBackend("fused", reason)
     elif few:
@@ -202,7 +205,7 @@ def _run(name: str, inputs: Inputs) -> mx.array:
     elif name == "fused":
         out = _fused(live)
     else:
-        out = blocks.attention(live, _cpu.KERNEL if name == "cpu" else blocks.PLAIN)
+        out = blocks.attention(live, LINUX_CPU if name == "cpu" else blocks.PLAIN)
     blind = inputs.q.shape[2] - live.q.shape[2]
     return mx.pad(out, [(0, 0), (0, 0), (blind, 0), (0, 0)]) if blind else out
 

@@ -12,30 +12,8 @@ from functools import lru_cache
 
 import mlx.core as mx
 
-from hrm_ops._blas import blas_threads
 from hrm_ops._errors import HRMOpsError
-
-
-def _let_lanes_overlap() -> None:
-    """Make MLX walk wide graphs breadth first, so that all lanes get work from the start.
-
-    MLX reads this variable at its first evaluation. By default it goes depth first as soon as more than 20
-    arrays are wanted at once, and then fills one lane after the other.
-    """
-    os.environ.setdefault("MLX_BFS_MAX_WIDTH", "100000")
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc to keep big freed blocks, because returning them costs a page fault for every page."""
-    import ctypes
-
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    one_gib = 1 << 30
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(m_mmap_threshold, one_gib)
-        libc.mallopt(m_trim_threshold, one_gib)
-
+from hrm_ops.linux._blas import blas_threads
 
 _processes = 1
 
@@ -119,8 +97,3 @@ def lane_threads(batch_size: int) -> AbstractContextManager[None]:
     if len(lanes(batch_size)) > 1:
         return blas_threads(1)
     return blas_threads(_cores()) if _processes > 1 and sys.platform == "linux" else nullcontext()
-
-
-if sys.platform == "linux":
-    _let_lanes_overlap()
-    _keep_freed_memory()

@@ -7,7 +7,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hrm_ops._backend import import_problem, package_problem
+from hrm_ops.doctor._backend import import_problem, package_problem
 
 if TYPE_CHECKING:
-    from hrm_ops._device import DeviceInfo
+    from hrm_ops.doctor._device import DeviceInfo
 
 # Matrices that are multiplied, and batch and length of the attention that is measured: a GPU needs more to be busy.
 _SIZES = {"cpu": (1024, 1, 512), "metal": (4096, 4, 2048), "cuda": (4096, 4, 2048)}
@@ -42,6 +41,7 @@ class Diagnosis:
         device: The device, None where MLX cannot be imported.
         compile_works: Whether a compiled function gives the right result in a kernel of its own.
         rates: Measured float32 rates in GFLOP/s: ``matmul`` and ``attention``, on a GPU also of ``bfloat16``.
+        notes: What had to be worked around, and why; nothing is slower for it.
 
     Example:
         >>> from hrm_ops import diagnose
@@ -55,6 +55,7 @@ class Diagnosis:
     device: "DeviceInfo | None" = None
     compile_works: bool = False
     rates: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as what JSON can hold; ``device`` is null where MLX cannot be imported."""
@@ -72,31 +73,25 @@ def diagnose() -> Diagnosis:
     """
     if problem := import_problem():
         return Diagnosis("broken", [problem], [])
-    from hrm_ops._device import device_info
+    from hrm_ops.doctor._device import device_info
 
     device = device_info()
     problems = [problem for problem in (package_problem(), _blas_problem(device)) if problem]
     rates: dict[str, float] = {}
-    compile_works = False
     for check in (_check_products, _check_attention):
         try:
             check()
         except Exception as error:  # whatever the backend raises is the cause that is reported
             problems.append(f"{check.__doc__} failed: {error}")
-    try:
-        compile_works = _check_compile(device.backend)
-    except Exception as error:
-        problems.append(
-            f"A compiled function failed: {error}. Remedy: repair the compiler or set MLX_DISABLE_COMPILE=1."
-        )
-    else:
-        if not compile_works and device.compiler and "MLX_DISABLE_COMPILE" not in os.environ:
-            problems.append(f"{device.compiler} does not work, so mx.compile has no effect. Remedy: reinstall g++.")
+    compile_problem, note = _check_compile(device.backend)
+    compile_works = not compile_problem
+    if compile_problem and device.compiler and "MLX_DISABLE_COMPILE" not in os.environ:
+        problems.append(f"mx.compile has no effect: {compile_problem}.")
     if not problems:
         rates = _rates(device.backend)
     advice = [] if problems else _missing(device, compile_works) or _too_slow(device, rates)
     verdict: Literal["fast", "slow", "broken"] = "broken" if problems else "slow" if advice else "fast"
-    return Diagnosis(verdict, problems, advice, device, compile_works, rates)
+    return Diagnosis(verdict, problems, advice, device, compile_works, rates, [note] if note else [])
 
 
 def _blas_problem(device: "DeviceInfo") -> str:
@@ -128,7 +123,7 @@ def _missing(device: "DeviceInfo", compile_works: bool) -> list[str]:
     if not compile_works and "MLX_DISABLE_COMPILE" in os.environ:
         advice.append("mx.compile has no effect: unset MLX_DISABLE_COMPILE.")
     elif not compile_works:
-        advice.append("mx.compile has no effect without a working g++ (Debian and Ubuntu: apt install g++).")
+        advice.append("mx.compile has no effect without g++ (Debian and Ubuntu: apt install g++).")
     return advice
 
 
@@ -170,7 +165,7 @@ def _check_attention() -> None:
     """Attention against its plain expression."""
     import mlx.core as mx
 
-    from hrm_ops._attention import attention
+    from hrm_ops._attention._attention import attention
 
     q = mx.sin(mx.arange(2 * 40 * 64, dtype=mx.float32)).reshape(1, 2, 40, 64)
     plain = mx.softmax(q @ q.swapaxes(-1, -2) / 8, axis=-1) @ q
@@ -179,7 +174,6 @@ def _check_attention() -> None:
         raise ArithmeticError(f"the largest error is {error.item()}")
 
 
-# On a CPU MLX writes C++ for a compiled function and keeps the kernel in the system's temporary directory.
 _COMPILE = """
 import mlx.core as mx
 x = mx.arange(1000, dtype=mx.float32)
@@ -188,23 +182,22 @@ assert mx.allclose(got, mx.square(x * 0.5) + x).item(), "the result is wrong"
 """
 
 
-def _check_compile(backend: str) -> bool:
-    """Whether a compiled function gets a kernel of its own; raises if it gives no result or a wrong one."""
-    with tempfile.TemporaryDirectory() as empty:  # so that no kernel of an earlier process answers
-        command = [sys.executable, "-c", _COMPILE]
-        done = subprocess.run(
-            command, env=os.environ | {"TMPDIR": empty}, capture_output=True, text=True, timeout=300, check=False
-        )
-        if done.returncode:
-            raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        disabled = "MLX_DISABLE_COMPILE" in os.environ
-        return not disabled if backend != "cpu" else any(path.is_file() for path in Path(empty).rglob("*"))
+def _check_compile(backend: str) -> tuple[str, str]:
+    """Return why compiled functions get no kernels, or an empty string, and what had to be worked around."""
+    from hrm_ops.linux._compiler import check_kernels
+
+    kernels = check_kernels(remembered=False)
+    if backend == "cpu" or not kernels.compiles:
+        return kernels.problem, kernels.note
+    done = subprocess.run([sys.executable, "-c", _COMPILE], capture_output=True, text=True, timeout=300, check=False)
+    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return (f"a compiled function failed ({said}); set MLX_DISABLE_COMPILE=1" if done.returncode else ""), ""
 
 
 def _rates(backend: str) -> dict[str, float]:
     import mlx.core as mx
 
-    from hrm_ops._attention import attention
+    from hrm_ops._attention._attention import attention
 
     rates = {}
     size, batch, length = _SIZES[backend]

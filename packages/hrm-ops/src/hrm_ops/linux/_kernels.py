@@ -8,19 +8,30 @@ them. Everything computes in float32.
 
 import math
 import sys
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, cast
 
 import mlx.core as mx
 
-from hrm_ops._attention_blocks import Kernel
 from hrm_ops._first_order import first_order
+from hrm_ops.linux._compiler import prepare_kernels
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
 
-# Fuses what is called op by op. Within a function that is compiled or differentiated MLX leaves it as it is.
-fused: Any = mx.compile
+
+def fused(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
+    """Fuse what is called op by op. Within a function that is compiled or differentiated MLX leaves it as it is."""
+    compiled: Any = mx.compile(function)
+
+    @wraps(function)
+    def call(*args: Any) -> mx.array:
+        prepare_kernels()
+        return cast(mx.array, compiled(*args))
+
+    return call
+
 
 _CPU = mx.DeviceType.cpu
 _LOG2_E = 1.4426950408889634
@@ -212,4 +223,3 @@ def _rms_norm(eps: float) -> Any:
 
 
 FEW_SCORES = 20_000  # up to which one call of mx.fast takes less time than the calls that these kernels consist of
-KERNEL = Kernel(exp2, row_max, row_sum, unit=1 / math.log(2), block=1 << 19)

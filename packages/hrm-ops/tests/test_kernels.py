@@ -6,7 +6,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
-from hrm_ops import _cpu
+from hrm_ops.linux import _kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ EXTREME = np.array([0, -0.0, 1e-30, -1e-30, 1, -1, 20, -20, 86, -86, 100, -100, 
 SEEDS = st.integers(0, 2**31)
 SCALES = st.sampled_from([1e-3, 1.0, 10.0])
 
-pytestmark = pytest.mark.skipif(not _cpu.is_active(mx.zeros(1)), reason="only for MLX's CPU backend under Linux")
+pytestmark = pytest.mark.skipif(not _kernels.is_active(mx.zeros(1)), reason="only for MLX's CPU backend under Linux")
 
 
 def plain_rms_norm(x: mx.array) -> mx.array:
@@ -47,28 +47,28 @@ def normal(seed: int, scale: float, *shape: int) -> mx.array:
 def test_exp2_has_a_relative_error_below_2_5e_7() -> None:
     x = np.linspace(-126, 0, 1_000_001).astype(np.float32)
     exact = 2 ** x.astype(np.float64)
-    for f in (_cpu.exp2, mx.compile(_cpu.exp2)):
+    for f in (_kernels.exp2, mx.compile(_kernels.exp2)):
         assert np.abs(np.array(f(mx.array(x), False)) / exact - 1).max() < 2.5e-7
 
 
 def test_exp2_is_one_at_zero_and_can_be_zero_at_minus_infinity() -> None:
     x = mx.array([0.0, -126.0, -1e30, -np.inf])
-    assert _cpu.exp2(x, True).tolist() == [1, 0, 0, 0]
-    assert _cpu.exp2(x, False).tolist() == [1, 2.0**-126, 2.0**-126, 2.0**-126]
+    assert _kernels.exp2(x, True).tolist() == [1, 0, 0, 0]
+    assert _kernels.exp2(x, False).tolist() == [1, 2.0**-126, 2.0**-126, 2.0**-126]
 
 
 @settings(deadline=None, max_examples=10)
 @given(SEEDS, st.integers(1, 300))
 def test_row_max_is_the_maximum(seed: int, width: int) -> None:
     x = normal(seed, 1.0, 3, width)
-    assert mx.array_equal(_cpu.row_max(x), x.max(axis=-1, keepdims=True))
+    assert mx.array_equal(_kernels.row_max(x), x.max(axis=-1, keepdims=True))
 
 
 @settings(deadline=None, max_examples=10)
 @given(SEEDS, SCALES)
 def test_swiglu_agrees_with_the_plain_expression(seed: int, scale: float) -> None:
     gate, up = normal(seed, scale, 3, 5, 17), normal(seed + 1, scale, 3, 5, 17)
-    agree(_cpu.swiglu, lambda g, u: nn.silu(g) * u, gate, up)
+    agree(_kernels.swiglu, lambda g, u: nn.silu(g) * u, gate, up)
 
 
 def test_second_derivatives_of_swiglu_are_right() -> None:
@@ -77,18 +77,18 @@ def test_second_derivatives_of_swiglu_are_right() -> None:
     def slopes(unit: Callable[..., mx.array]) -> Callable[..., mx.array]:
         return lambda g, u: mx.grad(lambda g, u: unit(g, u).sum())(g, u)
 
-    agree(slopes(_cpu.swiglu), slopes(lambda g, u: nn.silu(g) * u), gate, up, rtol=1e-5)
+    agree(slopes(_kernels.swiglu), slopes(lambda g, u: nn.silu(g) * u), gate, up, rtol=1e-5)
 
 
 @pytest.mark.parametrize("width", [1, 11, 64, 1001])
 def test_row_sum_is_the_sum(width: int) -> None:
     x = normal(0, 1.0, 2, 3, width)
-    agree(_cpu.row_sum, lambda x: x.sum(axis=-1, keepdims=True), x, rtol=1e-5)
+    agree(_kernels.row_sum, lambda x: x.sum(axis=-1, keepdims=True), x, rtol=1e-5)
 
 
 def test_swiglu_agrees_with_float64_for_extreme_inputs() -> None:
     g, u = (a.ravel() for a in np.meshgrid(EXTREME, EXTREME))
-    value, d_gate, d_up = with_gradients(_cpu.swiglu, mx.array(g), mx.array(u))
+    value, d_gate, d_up = with_gradients(_kernels.swiglu, mx.array(g), mx.array(u))
     c = np.array(mx.random.normal(g.shape, key=mx.random.key(7))).astype(np.float64)
     g64, u64 = g.astype(np.float64), u.astype(np.float64)
     with np.errstate(over="ignore"):
@@ -104,14 +104,14 @@ def test_swiglu_agrees_with_float64_for_extreme_inputs() -> None:
 def test_rms_norm_agrees_with_the_plain_expression(seed: int, scale: float, width: int) -> None:
     x = normal(seed, scale, 3, 4, width)
     largest = 1 / np.sqrt(np.square(np.array(x)).mean(axis=-1).min() + 1e-5)  # what the gradient is multiplied by
-    agree(lambda x: _cpu.rms_norm(x, 1e-5), plain_rms_norm, x, scale=max(1.0, largest))
+    agree(lambda x: _kernels.rms_norm(x, 1e-5), plain_rms_norm, x, scale=max(1.0, largest))
 
 
 def test_rms_norm_agrees_with_mlx_for_extreme_inputs() -> None:
     rows = mx.array(np.stack([EXTREME, np.zeros_like(EXTREME), np.full_like(EXTREME, 1e4)]))
-    agree(lambda x: _cpu.rms_norm(x, 1e-5), lambda x: mx.fast.rms_norm(x, None, 1e-5), rows, rtol=1e-5)
+    agree(lambda x: _kernels.rms_norm(x, 1e-5), lambda x: mx.fast.rms_norm(x, None, 1e-5), rows, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
 def test_half_precision_is_left_to_mlx(dtype: mx.Dtype) -> None:
-    assert not _cpu.is_active(mx.zeros(1), mx.zeros(1, dtype))
+    assert not _kernels.is_active(mx.zeros(1), mx.zeros(1, dtype))

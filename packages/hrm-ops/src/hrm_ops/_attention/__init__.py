@@ -1,0 +1,1 @@
+"""Attention: its inputs, the choice of a computation, attention in blocks, and the layer."""

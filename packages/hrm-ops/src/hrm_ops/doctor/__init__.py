@@ -1,0 +1,1 @@
+"""What this machine offers to MLX, and whether MLX works here and how fast."""

@@ -1,0 +1,259 @@
+"""Whether MLX's CPU kernels compile here, and help where plain MLX fails.
+
+For `mx.compile` on a Linux CPU, MLX writes C++, has the first `g++` of the PATH compile it, and keeps the kernel in the
+directory for temporary files. Three things can fail: there is no compiler, the compiler fails, or the folder is
+unusable. Which of them it is, is found out by compiling one kernel, when something is about to be compiled.
+
+Delete the wrapper in `gxx` once no MLX wheel contains preprocessed headers of an older compiler
+(https://github.com/ml-explore/mlx/issues/2281).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlx.core as mx
+
+from hrm_ops.linux._folder import folder_problem, kernel_folder, temporary_directory
+from hrm_ops.linux._patches import enabled, record
+
+_WRAPPER = Path(__file__).with_name("gxx")
+_MEMORY = "hrm-ops.json"  # in the folder of the kernels: which compiler needs the wrapper there
+_INSTALL = "install g++ (Debian, Ubuntu: apt install g++)"
+
+# Prints the error of MLX itself, which contains what the compiler said.
+_COMPILE = """
+import sys, mlx.core as mx
+mx.set_default_device(mx.cpu)
+x = mx.arange(1000, dtype=mx.float32)
+try:
+    right = mx.allclose(mx.compile(lambda x: mx.square(x * 0.5) + x)(x), mx.square(x * 0.5) + x).item()
+except RuntimeError as error:
+    sys.exit(str(error))
+sys.exit(None if right else "the kernel computes a wrong result")
+"""
+
+
+class KernelWarning(RuntimeWarning):
+    """`mx.compile` has no effect; the message says why.
+
+    Example:
+        Where that must stop a program:
+
+        >>> import warnings
+        >>> from hrm_ops import KernelWarning
+        >>> warnings.simplefilter("error", KernelWarning)
+    """
+
+
+@dataclass(frozen=True)
+class KernelInfo:
+    """Whether compiled functions get kernels of their own.
+
+    Attributes:
+        compiles: Whether they do. Otherwise they compute the same, but slower.
+        problem: Why they do not, with the remedy; empty where they do.
+        note: What had to be done so that they do, and why; empty where plain MLX works.
+
+    Example:
+        >>> from hrm_ops import KernelInfo
+        >>> KernelInfo(compiles=False, problem="there is no g++ in the PATH").compiles
+        False
+    """
+
+    compiles: bool
+    problem: str = ""
+    note: str = ""
+
+
+_info: KernelInfo | None = None
+_lock = threading.Lock()
+
+
+def prepare_kernels(*, warn: bool = True) -> KernelInfo:
+    """Make sure that compiled functions work before the first one is called; later calls return the first's result.
+
+    On a Linux CPU it compiles one kernel in a process of its own, which takes about a second. The result is remembered
+    for this compiler in the folder of the kernels. Where plain MLX fails and it helps, the wrapper of hrm-ops is put
+    first in the PATH; it changes nothing but MLX's own sources. Where MLX's folder is unusable, the kernels go to the
+    user's cache directory. Where neither helps, `mx.disable_compile` is called and everything computes uncompiled.
+    With `HRM_OPS_PATCH=0` nothing is changed but that. Everywhere else it returns at once.
+
+    Args:
+        warn: Whether a problem is a `KernelWarning` at the first call.
+
+    Example:
+        >>> from hrm_ops import prepare_kernels
+        >>> info = prepare_kernels()
+        >>> info.compiles or bool(info.problem)
+        True
+    """
+    global _info
+    if _info is not None:
+        return _info
+    with _lock:
+        if _info is None:
+            _info = check_kernels()
+            if _info.problem and "MLX_DISABLE_COMPILE" not in os.environ:
+                mx.disable_compile()
+                if warn:
+                    warnings.warn(f"mx.compile has no effect: {_info.problem}.", KernelWarning, stacklevel=2)
+    return _info
+
+
+def check_kernels(*, remembered: bool = True) -> KernelInfo:
+    """Find out whether kernels compile, and help where plain MLX fails.
+
+    Args:
+        remembered: Whether the result of an earlier process counts.
+    """
+    if "MLX_DISABLE_COMPILE" in os.environ:
+        return KernelInfo(False, "MLX_DISABLE_COMPILE is set; unset it")
+    if sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu:
+        return KernelInfo(True)
+    if problem := _compiler_problem():
+        return KernelInfo(False, problem)
+    base, note = temporary_directory(), ""
+    if problem := folder_problem(base):
+        remedy = f"set TMPDIR to a directory of your own with free space in which programs may run, not {base}"
+        other = _own_directory()
+        if not enabled() or _cannot_hold_kernels(other):
+            return KernelInfo(False, f"{problem}; {remedy}")
+        note = f"{problem}, so kernels go to {other}; {remedy}, to choose another"
+        base = other
+        os.environ["TMPDIR"] = str(base)
+        record("TMPDIR", f"TMPDIR={base} in the environment", problem)
+    problem, wrapped = _compile_somehow(base, remembered)
+    if wrapped:
+        record("g++", f"{_WRAPPER} is first in the PATH", "it renames in MLX's sources what this g++ has built in")
+    return KernelInfo(not problem, problem, note)
+
+
+def _compiler_problem() -> str:
+    """Return why there is no usable g++, by what MLX itself asks before it compiles."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        return f"there is no g++ in the PATH; {_INSTALL}"
+    try:
+        subprocess.run([compiler, "--version"], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{compiler} does not work ({_first_line(_said_by(error))}); reinstall g++"
+    return ""
+
+
+def _said_by(error: Exception) -> str:
+    said = getattr(error, "stderr", None)
+    return said.decode(errors="replace") if said else str(error)
+
+
+def _own_directory() -> Path:
+    from platformdirs import user_cache_path  # rarely needed
+
+    return user_cache_path("hrm") / "kernels"
+
+
+def _cannot_hold_kernels(base: Path) -> bool:
+    try:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return True
+    return bool(folder_problem(base))
+
+
+def _compile_somehow(base: Path, remembered: bool) -> tuple[str, bool]:
+    """Return why no kernel compiles, if so, and whether the wrapper is needed and now first in the PATH."""
+    compiler = shutil.which("g++") or ""
+    if Path(compiler).parent == _WRAPPER:  # put there by the process that started this one
+        return "", False
+    memory = kernel_folder(base) / _MEMORY
+    key = _identity(compiler)
+    needs_wrapper = _recall(memory).get(key) if remembered else None
+    if needs_wrapper is None:
+        failure = _failure_of_one(base, os.environ["PATH"])
+        needs_wrapper = bool(failure)
+        if failure and (not enabled() or _failure_of_one(base, _with_wrapper())):
+            return explain(failure, base, compiler), False
+        _remember(memory, key, needs_wrapper)
+    if needs_wrapper and enabled():
+        os.environ["PATH"] = _with_wrapper()
+        return "", True
+    return "", False
+
+
+def _with_wrapper() -> str:
+    return f"{_WRAPPER}{os.pathsep}{os.environ['PATH']}"
+
+
+def _failure_of_one(base: Path, path: str) -> str:
+    """Compile one kernel in an empty folder below `base`, and return what MLX says if that fails."""
+    with tempfile.TemporaryDirectory(dir=base, prefix="hrm-ops-") as empty:
+        environment = {**os.environ, "TMPDIR": empty, "PATH": path}
+        command = [sys.executable, "-P", "-c", _COMPILE]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        except (OSError, subprocess.SubprocessError) as error:
+            return str(error)
+        if done.returncode:
+            return done.stderr.strip() or f"exit code {done.returncode}"
+        return "" if any(Path(empty).rglob("*.so")) else "MLX made no kernel"
+
+
+def explain(failure: str, base: Path, compiler: str = "g++") -> str:
+    """Return in one clause, with the remedy, why MLX could not make or load a kernel.
+
+    Args:
+        failure: What MLX said.
+        base: The directory for temporary files.
+        compiler: Path of the compiler.
+    """
+    if problem := folder_problem(base):
+        return f"{problem}; set TMPDIR to a directory of your own with free space"
+    if "No space left" in failure or "quota exceeded" in failure:
+        return f"{base} is full; free some space, or set TMPDIR to another directory"
+    if "Could not load C++ shared library" in failure:
+        return f"a kernel in {kernel_folder(base)} is damaged; remove that folder, and MLX compiles again"
+    if "the output is:" in failure:
+        said = _first_line(failure.rpartition("the output is:")[2])
+        return f"{compiler} cannot compile MLX's kernels ({said}); repair it or put another g++ first in the PATH"
+    return f"MLX cannot compile a kernel ({_first_line(failure)})"
+
+
+def _first_line(text: str) -> str:
+    """Return the first line that names an error, or else the first line."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else "it says nothing")[:200]
+
+
+def forget() -> None:
+    """Let the next process find out again whether kernels compile, because one did not in this process."""
+    with suppress(OSError):
+        (kernel_folder(temporary_directory()) / _MEMORY).unlink()
+
+
+def _identity(compiler: str) -> str:
+    real = Path(compiler).resolve()
+    found = real.stat()
+    return f"{real} {found.st_size} {found.st_mtime_ns}"
+
+
+def _recall(memory: Path) -> dict[str, bool]:
+    try:
+        known = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(memory: Path, key: str, needs_wrapper: bool) -> None:
+    with suppress(OSError), tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False) as file:
+        json.dump({**_recall(memory), key: needs_wrapper}, file)
+        file.flush()
+        Path(file.name).replace(memory)

@@ -1,0 +1,251 @@
+"""MLX's CPU kernels compile where that is possible at all, and the real cause is named where it is not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or mx.default_device().type == mx.DeviceType.gpu or shutil.which("g++") is None,
+    reason="for g++, which MLX calls on a Linux CPU",
+)
+REAL = shutil.which("g++") or ""
+
+COMPILE = """
+import hrm_ops, json, mlx.core as mx, os
+info = hrm_ops.prepare_kernels(warn=False)
+x = mx.arange(1000, dtype=mx.float32)
+right = mx.allclose(mx.compile(lambda x: mx.square(x * 0.25) + x)(x), mx.square(x * 0.25) + x).item()
+changed = [patch.name for patch in hrm_ops.patches()]
+print(json.dumps({"problem": info.problem, "note": info.note, "right": right, "changed": changed,
+                  "tmp": os.environ["TMPDIR"]}))
+"""
+# What g++ 13 and newer do to MLX's sources where the wheel has no headers, and what the renaming does where it has.
+REFUSES_PLAIN = """case "$*" in
+  *-fPIC*-D_Float32=*|*-D_Float32=*-fPIC*) ;;
+  *-fPIC*/mlx/*) echo "error: redeclaration of C++ built-in type '_Float32'"; exit 1 ;;
+esac"""
+REFUSES_RENAMED = """case "$*" in *-D_Float*) echo "error: 'mlx_float32' does not name a type"; exit 1 ;; esac"""
+REFUSES_ALL = (
+    """case "$*" in *-fPIC*) echo "In file included from x.h:"; echo "x.h:1: error: out of luck"; exit 1 ;; esac"""
+)
+
+
+class Machine:
+    """A machine with its own compiler, directory for temporary files and cache."""
+
+    def __init__(self, path: Path, behaviour: str = "") -> None:
+        self.path = path
+        self.tmp = path / "tmp"
+        self.log = path / "calls"
+        for name in ("bin", "tmp"):
+            (path / name).mkdir()
+        self.compiler = path / "bin" / "g++"
+        self.compiler.write_text(f'#!/bin/sh\necho "$*" >>{self.log}\n{behaviour}\nexec {REAL} "$@"\n')
+        self.compiler.chmod(0o755)
+        self.environment = os.environ | {
+            "PATH": f"{self.compiler.parent}{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(self.tmp),
+            "XDG_CACHE_HOME": str(path / "cache"),
+        }
+        self.environment.pop("HRM_OPS_PATCH", None)
+
+    def run(self, code: str = COMPILE, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code]
+        env = self.environment | environment
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def compile(self, **environment: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.run(**environment).stdout)
+        assert found.pop("right")
+        return found
+
+    def calls(self) -> list[str]:
+        """The compilations since the last call of this method."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return [line for line in lines if "-fPIC" in line]
+
+
+def test_where_plain_mlx_compiles_nothing_is_put_before_the_compiler(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, REFUSES_RENAMED)
+    found = machine.compile()
+    assert (found["problem"], found["note"]) == ("", "")
+    assert "g++" not in found["changed"]
+    assert not any("-D_Float" in call for call in machine.calls())
+
+
+def test_where_plain_mlx_fails_the_wrapper_helps(tmp_path: Path) -> None:
+    found = Machine(tmp_path, REFUSES_PLAIN).compile()
+    assert found["problem"] == ""
+    assert "g++" in found["changed"]
+
+
+@pytest.mark.parametrize("behaviour", ["", REFUSES_PLAIN])
+def test_one_kernel_is_tried_once_and_the_result_is_remembered(tmp_path: Path, behaviour: str) -> None:
+    machine = Machine(tmp_path, behaviour)
+    machine.compile()
+    assert machine.calls()
+    changed = machine.compile()["changed"]
+    assert machine.calls() == []  # neither the kernel that is tried nor that of the program, which was kept
+    assert ("g++" in changed) == bool(behaviour)
+
+
+def test_another_compiler_is_tried_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.compile()
+    machine.compiler.write_text(machine.compiler.read_text() + f"# {REFUSES_PLAIN[:0]}another\n")
+    machine.calls()
+    machine.compile()
+    assert machine.calls()
+
+
+def test_importing_compiles_nothing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run("import hrm_ops, mlx.core as mx; mx.eval(hrm_ops.rms_norm(mx.ones((4, 8))))")
+    assert machine.calls() == []
+
+
+def test_where_nothing_helps_it_computes_uncompiled_and_names_the_compilers_error(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, REFUSES_ALL)
+    found = machine.compile()
+    assert found["problem"] == (
+        f"{machine.compiler} cannot compile MLX's kernels (x.h:1: error: out of luck); "
+        "repair it or put another g++ first in the PATH"
+    )
+    assert "g++" not in found["changed"]
+    warned = machine.run("import hrm_ops; hrm_ops.prepare_kernels(); hrm_ops.prepare_kernels()")
+    assert warned.stderr.count("KernelWarning: mx.compile has no effect") == 1
+
+
+def test_without_a_compiler_that_is_said(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    machine = Machine(tmp_path)
+    found = machine.compile(PATH=str(empty))
+    assert str(found["problem"]).startswith("there is no g++ in the PATH; install g++")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause"),
+    [
+        (lambda folder: folder.chmod(0o777), "can be written to by every user"),
+        (lambda folder: (folder.rmdir(), folder.write_text("")), "is no directory"),
+        pytest.param(
+            lambda folder: os.chown(folder, 54321, -1),
+            "belongs to another user, number 54321",
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away"),
+        ),
+    ],
+    ids=["of everybody", "a file", "of somebody else"],
+)
+def test_a_folder_of_others_is_not_used_and_the_users_own_takes_its_place(tmp_path: Path, spoil, cause: str) -> None:
+    machine = Machine(tmp_path)
+    folder = machine.tmp / "mlx" / mx.__version__ / "cpu"
+    folder.mkdir(parents=True)
+    spoil(folder)
+    found = machine.compile()
+    assert found["problem"] == ""
+    assert str(found["note"]).startswith(f"{folder} {cause}, so kernels go to {tmp_path}/cache/hrm/kernels; set TMPDIR")
+    assert found["tmp"] == f"{tmp_path}/cache/hrm/kernels"
+    assert "TMPDIR" in found["changed"]
+    assert (tmp_path / "cache" / "hrm" / "kernels").stat().st_mode & 0o777 == 0o700
+
+
+def test_where_no_folder_can_hold_kernels_it_computes_uncompiled_and_names_the_first(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    for base in (machine.tmp, tmp_path / "cache" / "hrm" / "kernels"):
+        base.mkdir(parents=True, exist_ok=True)
+        (base / "mlx").write_text("")
+    found = machine.compile()
+    assert str(found["problem"]).startswith(f"{machine.tmp}/mlx is no directory; set TMPDIR to a directory of your own")
+    assert machine.calls() == []
+
+
+def can_mount() -> bool:
+    return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs the right to mount")
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [("size=48k", "is full: "), ("size=64m,noexec", "noexec"), ("size=64m,ro", "Read-only file system")],
+    ids=["full", "noexec", "read-only"],
+)
+def test_a_directory_that_cannot_hold_kernels_is_named_with_the_cause(tmp_path: Path, options: str, cause: str) -> None:
+    machine = Machine(tmp_path)
+    mount = f'mount -t tmpfs -o "{options}" tmpfs "$TMPDIR" && exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", mount, "sh", sys.executable, "-c", COMPILE]
+    done = subprocess.run(command, env=machine.environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert cause in found["note"]
+    assert str(machine.tmp) in found["note"]
+    assert "set TMPDIR" in found["note"]
+
+
+PROGRAM = """
+#include <cmath>
+#include <cstdlib>
+_Float32 half = 0.5f;
+int main() { return std::abs(half - 0.5f) < 1e-6 ? 0 : 1; }
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="for g++")
+def test_other_sources_pass_the_wrapper_unchanged(tmp_path: Path) -> None:
+    """An ordinary program with flags like MLX's, of a child of a process for which the wrapper is needed."""
+    machine = Machine(
+        tmp_path, REFUSES_PLAIN + '\ncase "$*" in *ordinary*-D_Float*|*-D_Float*ordinary*) exit 9 ;; esac'
+    )
+    source = tmp_path / "mlx" / "backend" / "cpu" / "ordinary.cpp"
+    source.parent.mkdir(parents=True)
+    source.write_text(PROGRAM.replace("_Float32", "float"))
+    build = ["g++", "-O3", str(source), "-o", str(tmp_path / "program")]
+    shared = ["g++", "-std=c++17", "-shared", "-fPIC", "-c", str(source), "-o", str(tmp_path / "object")]
+    code = (
+        "import hrm_ops, subprocess\n"
+        "hrm_ops.prepare_kernels()\n"
+        "assert 'g++' in [patch.name for patch in hrm_ops.patches()]\n"
+        f"subprocess.run({build!r}, check=True)\nsubprocess.run([{str(tmp_path / 'program')!r}], check=True)\n"
+    )
+    machine.run(code)
+    assert not any("-D_Float" in call for call in machine.log.read_text().splitlines() if "ordinary" in call)
+    plain = Machine(tmp_path / "other") if (tmp_path / "other").mkdir() is None else machine
+    plain.run(f"import hrm_ops, subprocess\nhrm_ops.prepare_kernels()\nsubprocess.run({shared!r}, check=True)\n")
+
+
+def test_the_switch_leaves_everything_out(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, REFUSES_PLAIN)
+    found = machine.compile(HRM_OPS_PATCH="0")
+    assert found["changed"] == []
+    assert "redeclaration" in str(found["problem"])
+    code = """
+import os
+before = dict(os.environ)
+import hrm_ops, mlx.core as mx
+hrm_ops.prepare_kernels(warn=False)
+assert dict(os.environ) == before
+assert not hrm_ops.blas_info().active and hrm_ops.blas_info().reason == "HRM_OPS_PATCH is 0."
+assert mx.matmul(mx.ones((8, 8)), mx.ones((8, 8)))[0, 0].item() == 8
+"""
+    machine.run(code, HRM_OPS_PATCH="0")
+
+
+def test_what_mlx_says_of_a_kernel_becomes_one_sentence_with_the_remedy(tmp_path: Path) -> None:
+    from hrm_ops import explain_mlx_error
+
+    damaged = explain_mlx_error(RuntimeError("Could not load C++ shared library x.so: file too short"))
+    assert "is damaged; remove that folder" in damaged
+    said = explain_mlx_error(RuntimeError("[Compile::eval_cpu] Failed to compile function F: the output is: no"))
+    assert "cannot compile MLX's kernels (no)" in said
+    assert "MLX_DISABLE_COMPILE=1" in said
+    assert explain_mlx_error(RuntimeError("[write] out of space")) == "[write] out of space"
+    assert explain_mlx_error(RuntimeError("something else")) == ""
