@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from hrm_data import SudokuAugment, SudokuOptions, build_sudoku, generate_mazes, generate_sudoku, read_csv
+from hrm_data.maze import generate_mazes
+from hrm_data.sudoku import SudokuAugment, SudokuOptions, build_sudoku, generate_sudoku
+from hrm_data.sudoku._csv import read_csv
 
 
 def mazes(count: int) -> None:

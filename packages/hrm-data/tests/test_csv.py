@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, Puzzles, SudokuOptions, build_sudoku, generate_sudoku, read_csv
+from hrm_data import HRMDataError
+from hrm_data.sudoku import Puzzles, SudokuOptions, build_sudoku, generate_sudoku
+from hrm_data.sudoku._csv import read_csv
 
 HEADER = "source,question,answer,rating"
 
@@ -62,8 +64,8 @@ def test_a_subsample_is_drawn_by_seed_and_keeps_the_order(made: Puzzles, file: P
 
 def test_a_subsample_is_the_same_whatever_is_dropped_on_the_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read_csv(file, subsample=20)
-    monkeypatch.setattr("hrm_data._table._CHUNK", 3)
-    monkeypatch.setattr("hrm_data._csv._WAITING", 5)
+    monkeypatch.setattr("hrm_data.sources._csv._CHUNK", 3)
+    monkeypatch.setattr("hrm_data.sudoku._csv._WAITING", 5)
     assert (read_csv(file, subsample=20).puzzles == whole.puzzles).all()
 
 
