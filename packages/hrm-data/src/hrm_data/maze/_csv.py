@@ -10,10 +10,8 @@ import numpy as np
 from hrm_data._errors import HRMDataError
 from hrm_data.maze._generate import Mazes
 from hrm_data.maze._rules import CHARS, PATH, faults
-from hrm_data.sources._csv import Table, read_table
-from hrm_data.sudoku._csv import ratings
+from hrm_data.sources._csv import COLUMNS, Table, ratings, read_table
 
-COLUMNS = ("source", "question", "answer", "rating")
 _CODES = np.zeros(128, np.uint8)
 _CODES[[ord(char) for char in CHARS]] = range(1, len(CHARS) + 1)
 

@@ -13,7 +13,7 @@ from hrm_data._progress import Progress
 from hrm_data._random import in_test, item_keys, mix
 from hrm_data.sources._spool import Spool
 from hrm_data.sudoku._board import Board
-from hrm_data.sudoku._csv import admitted, prove_unique, read_rows
+from hrm_data.sudoku._csv import prove_unique, read_rows
 from hrm_data.sudoku._options import PROVE_AT_MOST
 from hrm_data.sudoku._orbit import split_keys
 
@@ -51,7 +51,9 @@ def spool_csv(
     weights = mix(np.arange(1, board.cells + 1, dtype=np.uint64))
     read = 0
     for lines, puzzles, solutions, ratings in read_rows(path, board):
-        ok = admitted(ratings, min_rating, max_rating)
+        ok = ratings >= min_rating
+        if max_rating is not None:
+            ok &= ratings <= max_rating
         puzzles, solutions = puzzles[ok], solutions[ok]
         boards.append(np.concatenate([puzzles, solutions], axis=1))
         clues = np.count_nonzero(puzzles, axis=1).astype(np.uint8)

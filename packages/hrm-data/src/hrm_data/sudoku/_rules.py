@@ -1,6 +1,8 @@
-"""The rules of Sudoku as masks over the cells."""
+"""The rules of Sudoku, for many boards at once."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -8,22 +10,31 @@ from hrm_data.sudoku._board import Board
 
 
 def violations(grids: np.ndarray, board: Board) -> np.ndarray:
-    """Cells whose digit stands twice in their row, column or box, `[N, n * n]` bool; blanks (0) never do.
+    """Return the cells whose digit occurs again in their row, column or box, `[N, n * n]` bool.
 
-    `grids` is `[N, n * n]`, digits 0..n.
+    Blanks (0) break no rule.
+
+    Args:
+        grids: `[N, n * n]`, digits 0..n.
+        board: Geometry.
     """
     total, n, r, c = len(grids), board.n, board.rows, board.cols
-    rows = grids.reshape(total, n, n)
-    boxes = rows.reshape(total, c, r, r, c).swapaxes(2, 3).reshape(total, n, n)
-    found = _twice(rows)
-    found |= _twice(rows.swapaxes(1, 2)).swapaxes(1, 2)
-    found |= _twice(boxes).reshape(total, c, r, r, c).swapaxes(2, 3).reshape(total, n, n)
+    bit_of = np.concatenate([[0], 1 << np.arange(n)]).astype(np.uint16)
+    bits = bit_of[grids].reshape(total, n, n)
+    boxes = bits.reshape(total, c, r, r, c)
+    rows = _twice(bits[:, :, j] for j in range(n))
+    cols = _twice(bits[:, i] for i in range(n))
+    in_boxes = _twice(boxes[:, :, i, :, j] for i in range(r) for j in range(c))
+    twice = rows[:, :, None] | cols[:, None, :]
+    twice.reshape(boxes.shape)[...] |= in_boxes[:, :, None, :, None]
+    found: np.ndarray = (bits & twice) != 0
     return found.reshape(total, n * n)
 
 
-def _twice(lines: np.ndarray) -> np.ndarray:
-    """Entries of the last axis that equal another one there and are not 0."""
-    found = np.zeros(lines.shape, bool)
-    for shift in range(1, lines.shape[-1]):
-        found |= lines == np.roll(lines, shift, axis=-1)
-    return found & (lines > 0)
+def _twice(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the bits that are set in at least two of the parts."""
+    once, twice = np.uint16(0), np.uint16(0)
+    for part in parts:
+        twice = twice | (once & part)
+        once = once | part
+    return np.asarray(twice)
