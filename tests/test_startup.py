@@ -50,6 +50,6 @@ def test_the_packages_load_what_they_are_asked_for_and_nothing_more():
         "from hrm_data import HRMDataError\nfrom hrm_model import HRMConfig\nfrom hrm_train import TrainConfig\n"
         "assert not {'mlx', 'numpy'} & sys.modules.keys()\n"
         "from hrm_model import HRM\nfrom hrm_data import TrainLoader\n"
-        "assert {'mlx', 'numpy'} <= sys.modules.keys() and 'hrm_data._arc_build' not in sys.modules\n"
+        "assert {'mlx', 'numpy'} <= sys.modules.keys() and 'hrm_data.arc._build' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

@@ -84,7 +84,8 @@ DATA = """
 import importlib.util
 from pathlib import Path
 import hrm_data
-from hrm_data import SudokuOptions, TrainLoader, build_sudoku, open_dataset
+from hrm_data import TrainLoader, open_dataset
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 assert not any(importlib.util.find_spec(name) for name in ("mlx", "hrm_ops", "hrm_model", "hrm_train"))
 assert all(getattr(hrm_data, name) is not None for name in hrm_data.__all__)
 root = build_sudoku(Path("sudoku"), SudokuOptions(box=(2, 2), train=20, test=5))

@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from hrm_data import ArcOptions, TrainLoader, build_arc, open_dataset
+from hrm_data import TrainLoader, open_dataset
+from hrm_data.arc import ArcOptions, build_arc
 
 
 def report(what: str, began: tuple[float, float], count: int, unit: str) -> None:

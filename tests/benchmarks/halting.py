@@ -17,7 +17,7 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 
 import numpy as np
-from hrm_data import Batch, Dataset
+from hrm_data import Dataset, NumpyBatch
 from hrm_evaluator._answers import answer_batches, dataset_batches
 from hrm_evaluator._open import find_checkpoint, open_model, open_test_split
 from hrm_model import HRM, ContinuousPredictor, HaltingRule
@@ -75,7 +75,7 @@ def answered(predictor: ContinuousPredictor, dataset: Dataset, puzzles: int) -> 
     return steps / puzzles, exact / puzzles
 
 
-def limited(batches: Iterator[Batch], puzzles: int) -> Iterator[Batch]:
+def limited(batches: Iterator[NumpyBatch], puzzles: int) -> Iterator[NumpyBatch]:
     while puzzles > 0:
         batch = next(batches)
         yield {name: array[:puzzles] for name, array in batch.items()}

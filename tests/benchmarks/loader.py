@@ -13,7 +13,8 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import PrefetchLoader, SudokuAugment, TrainLoader, generate_sudoku, open_dataset
+from hrm_data import PrefetchLoader, TrainLoader, open_dataset
+from hrm_data.sudoku import SudokuAugment, generate_sudoku
 from hrm_model import HRM, HRMConfig
 from hrm_ops import lane_threads
 from hrm_train import TrainConfig, as_arrays, make_train_step

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from hrm_data import SudokuAugment, SudokuOptions, build_sudoku, generate_mazes, generate_sudoku, read_csv
+from hrm_data.maze import generate_mazes
+from hrm_data.sudoku import SudokuAugment, SudokuOptions, build_sudoku, generate_sudoku
 
 
 def mazes(count: int) -> None:
@@ -62,12 +63,9 @@ def peak_mib() -> float:
 def convert(path: Path, rows: int, what: str) -> None:
     """One conversion, in a process of its own."""
     before, began, cpu = peak_mib(), time.perf_counter(), time.process_time()
-    if what == "sample":
-        read_csv(path, subsample=1000)
-    else:
-        options = SudokuOptions(train_csv=path, train=1000 if what == "build" else None, test=1000)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            build_sudoku(Path(folder) / "data", options)
+    options = SudokuOptions(train_csv=path, train=1000 if what == "build" else None, test=1000)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        build_sudoku(Path(folder) / "data", options)
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     print(
         f"{what} of {rows} rows: {rows / cpu:.0f} rows a second of a core, {cpu:.0f} s of a core ({took:.0f} s), "
@@ -79,7 +77,7 @@ def convert(path: Path, rows: int, what: str) -> None:
 def main() -> None:
     """Print one line for each measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["maze", "hard", "csv", "sample", "build", "full"])
+    parser.add_argument("what", choices=["maze", "hard", "csv", "build", "full"])
     parser.add_argument("--count", type=int, default=500, help="mazes or Sudokus to make")
     parser.add_argument("--rows", type=int, default=3_831_994, help="rows of the CSV file")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
@@ -94,7 +92,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "puzzles.csv"
             write_csv(path, options.rows)
-            for what in ("sample", "build", "full") if options.what == "csv" else (options.what,):
+            for what in ("build", "full") if options.what == "csv" else (options.what,):
                 command = [sys.executable, __file__, what, "--rows", str(options.rows), "--file", str(path)]
                 subprocess.run(command, check=True)
 

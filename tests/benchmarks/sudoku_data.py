@@ -9,16 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from hrm_data import (
-    SudokuAugment,
-    TrainLoader,
-    generate_sudoku,
-    one_example_each,
-    open_dataset,
-    orbit_invariant,
-    solve,
-    write_dataset,
-)
+from hrm_data import TrainLoader, one_example_each, open_dataset, write_dataset
+from hrm_data.sudoku import SudokuAugment, generate_sudoku, orbit_invariant, solve
 
 
 def seconds(work: Callable[[], object], repeats: int = 1) -> float:

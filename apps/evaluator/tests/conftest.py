@@ -10,7 +10,8 @@ from typing import Any
 
 import mlx.core as mx
 import pytest
-from hrm_data import SudokuOptions, TrainLoader, build_sudoku, open_dataset
+from hrm_data import TrainLoader, open_dataset
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hrm_evaluator.cli import main
 from hrm_model import HRM, HRMConfig
 from hrm_train import RunDirectory, TrainConfig, train

@@ -8,20 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import (
-    IGNORE,
-    ArcAugmentation,
-    ArcOptions,
-    ArcTask,
-    Dataset,
-    PuzzleSet,
-    SudokuTask,
-    build_arc,
-    encode_grid,
-    open_dataset,
-    parse_identifier,
-    write_dataset,
-)
+from hrm_data import IGNORE, Dataset, PuzzleSet, open_dataset, write_dataset
+from hrm_data.arc import ArcAugmentation, ArcOptions, ArcTask, build_arc, encode_grid, parse_identifier
+from hrm_data.sudoku import SudokuTask
 from hrm_evaluator._answers import Record
 from hrm_evaluator._arc import TRIES, ArcScore, order_by_task, score_arc, write_submission
 from hrm_evaluator._errors import UserError

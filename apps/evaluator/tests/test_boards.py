@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 import pytest
-from hrm_data import IGNORE, Picture, SudokuTask, Task
+from hrm_data import IGNORE, Picture, Task
+from hrm_data.sudoku import SudokuTask
 from hrm_evaluator import _boards
 from hypothesis import given
 from hypothesis import strategies as st

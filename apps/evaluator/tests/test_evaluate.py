@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import Batch, Dataset, get_task, open_dataset
+from hrm_data import Dataset, NumpyBatch, get_task, open_dataset
 from hrm_evaluator._answers import answer_dataset
 from hrm_evaluator._score import Evaluation, score_records, vote_counts
 from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Thought, load_model
@@ -33,7 +33,7 @@ class Oracle:
 
     def prepare(self, puzzles: int) -> None: ...
 
-    def __call__(self, batches: Iterable[Batch]) -> Iterator[Answer]:
+    def __call__(self, batches: Iterable[NumpyBatch]) -> Iterator[Answer]:
         """Answer the second time, having copied the puzzle at first."""
         for batch in batches:
             self.sizes.append(len(batch["inputs"]))

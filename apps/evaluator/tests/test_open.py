@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import mlx.core as mx
 import pytest
-from hrm_data import SudokuOptions, build_sudoku
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hrm_train import RunDirectory
 from hrm_train._manifest import write_manifest
 

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import IGNORE, ArcTask, MazeTask, SudokuTask, Task
+from hrm_data import IGNORE, Task
+from hrm_data.arc import ArcTask
+from hrm_data.maze import MazeTask
+from hrm_data.sudoku import SudokuTask
 from hrm_evaluator._answers import Record
 from hrm_evaluator._cells import story
 from hrm_model import Answer, Thought

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import SudokuTask
+from hrm_data.sudoku import SudokuTask
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._read import Written, read_board
 from hrm_evaluator.cli import main

@@ -13,7 +13,8 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
-from hrm_data import SudokuOptions, build_sudoku, open_dataset
+from hrm_data import open_dataset
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hrm_evaluator import Solver, UserError, load
 from hrm_model import HaltingRule, reference_config, save_reference_weights
 from hrm_train import RunDirectory

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import PuzzleSet, SudokuOptions, build_sudoku, generate_sudoku, get_task, write_dataset
+from hrm_data import PuzzleSet, get_task, write_dataset
+from hrm_data.sudoku import SudokuOptions, build_sudoku, generate_sudoku
 
 TINY = ["--train.steps", 2, "--train.global_batch_size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2]
 

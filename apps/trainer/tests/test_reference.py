@@ -5,7 +5,7 @@ from pathlib import Path
 import mlx.core as mx
 import pytest
 import yaml
-from hrm_data import SudokuOptions, build_sudoku
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hrm_model import HRM, HRMConfig, load_reference, reference_config, save_reference_weights
 from hrm_train import RunDirectory, load_checkpoint_model
 from mlx.utils import tree_flatten

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import Dataset, PuzzleSet, generate_sudoku, one_example_each, open_dataset, write_dataset
+from hrm_data import Dataset, PuzzleSet, one_example_each, open_dataset, write_dataset
+from hrm_data.sudoku import generate_sudoku
 from hypothesis import settings
 
 # A machine that does other work may stop any test for seconds: that is no fault.

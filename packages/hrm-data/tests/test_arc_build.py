@@ -11,21 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import (
-    ArcOptions,
-    ArcTask,
-    Dataset,
-    HRMDataError,
-    TestLoader,
-    TrainLoader,
-    build_arc,
-    crop,
-    get_family,
-    get_task,
-    open_dataset,
-    parse_identifier,
-    read_arc,
-)
+from hrm_data import Dataset, HRMDataError, TestLoader, TrainLoader, get_family, get_task, open_dataset
+from hrm_data.arc import ArcOptions, ArcTask, build_arc, crop, parse_identifier, read_arc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError

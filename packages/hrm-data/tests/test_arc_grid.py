@@ -6,9 +6,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hrm_data import ArcAugmentation, HRMDataError, crop, dihedral, encode_grid, parse_identifier, undo_dihedral
-from hrm_data._arc_copies import CODES, colours_of, transforms_of
-from hrm_data._arc_grid import crop_sizes
+from hrm_data import HRMDataError
+from hrm_data.arc import ArcAugmentation, crop, encode_grid, parse_identifier
+from hrm_data.arc._copies import CODES, colours_of, transforms_of
+from hrm_data.arc._grid import crop_sizes
+from hrm_data.symmetry import dihedral, undo_dihedral
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

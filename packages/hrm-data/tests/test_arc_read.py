@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hrm_data import ArcItem, HRMDataError, read_arc
+from hrm_data import HRMDataError
+from hrm_data.arc import ArcItem, read_arc
 
 PAIR = {"input": [[1]], "output": [[2]]}
 GOOD = {"train": [PAIR], "test": [PAIR]}

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import ArcOptions, ArcTask, HRMDataError, Task, build_arc, encode_grid, get_family, get_task, open_dataset
-from hrm_data._arc_build import REPOSITORIES
+from hrm_data import HRMDataError, Task, get_family, get_task, open_dataset
+from hrm_data.arc import ArcOptions, ArcTask, build_arc, encode_grid
+from hrm_data.arc._build import REPOSITORIES
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

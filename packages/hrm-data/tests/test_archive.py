@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hrm_data import HRMDataError, read_archive
+from hrm_data import HRMDataError
+from hrm_data.sources import read_archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

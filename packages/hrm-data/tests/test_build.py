@@ -4,22 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import (
-    Dataset,
-    HRMDataError,
-    HRMDataIOError,
-    Puzzles,
-    SudokuOptions,
-    SudokuTask,
-    build_arc,
-    build_maze,
-    build_sudoku,
-    generate_sudoku,
-    get_task,
-    open_dataset,
-    orbit_invariant,
-    solve,
-)
+from hrm_data import Dataset, HRMDataError, HRMDataIOError, get_task, open_dataset
+from hrm_data.arc import build_arc
+from hrm_data.maze import build_maze
+from hrm_data.sudoku import Puzzles, SudokuOptions, SudokuTask, build_sudoku, generate_sudoku, orbit_invariant, solve
 from pydantic import ValidationError
 
 

@@ -193,7 +193,7 @@ def test_many_wrong_solutions_are_counted_and_a_few_are_named(command, copy: Pat
 def test_an_interrupted_build_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "import hrm_data._generate as g; from hrm_data.cli import main;"
+        "import hrm_data.sudoku.generator._generate as g; from hrm_data.cli import main;"
         "inner = g._candidates;"
         "g._candidates = lambda *a: (print('at work', flush=True), inner(*a))[1];"
         "sys.exit(main(sys.argv[1:]))"

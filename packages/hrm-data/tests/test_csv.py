@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, Puzzles, SudokuOptions, build_sudoku, generate_sudoku, read_csv
+from hrm_data import HRMDataError, open_dataset
+from hrm_data.sudoku import Puzzles, SudokuOptions, build_sudoku, generate_sudoku
 
 HEADER = "source,question,answer,rating"
 
@@ -30,61 +34,96 @@ def file(made: Puzzles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("csv") / "puzzles.csv", made)
 
 
-def test_all_rows_come_back_in_order(made: Puzzles, file: Path) -> None:
-    back = read_csv(file)
-    assert all((one == two).all() for one, two in zip(made, back, strict=True))
-    assert back.puzzles.dtype == back.solutions.dtype == np.uint8
+class Read(Protocol):
+    def __call__(self, path: Path, box: tuple[int, int] = (3, 3), **options: Any) -> tuple[np.ndarray, np.ndarray]: ...
 
 
-def test_other_column_orders_line_ends_quotes_and_zero_blanks_are_read(made: Puzzles, tmp_path: Path) -> None:
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Builds a dataset with a file as test puzzles, which are taken as they are; gives puzzles and solutions back."""
+
+    def one(path: Path, box: tuple[int, int] = (3, 3), **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        other = save(
+            folder / "train.csv", generate_sudoku(3, box, kind="any", clues=30 if box == (3, 3) else 15, seed=7)
+        )
+        options = {"min_rating": 0, **options}
+        made = build_sudoku(folder / "data", SudokuOptions(train_csv=other, test_csv=path, box=box, **options))
+        item = open_dataset(made, "test").sets["all"]
+        return item.inputs[:] - 1, item.labels[:] - 1
+
+    return one
+
+
+def test_all_rows_come_back_in_order(read: Read, made: Puzzles, file: Path) -> None:
+    puzzles, solutions = read(file)
+    assert (puzzles == made.puzzles).all()
+    assert (solutions == made.solutions).all()
+
+
+def test_other_column_orders_line_ends_quotes_and_zero_blanks_are_read(
+    read: Read, made: Puzzles, tmp_path: Path
+) -> None:
     source, question, answer, rating = line(made, 0)
     header, zeros = "\ufeffrating,extra,answer,question,source", question.replace(".", "0")
     text = f'{header}\r\n{rating},"a,b",{answer},{zeros},{source}\r\n'
     (tmp_path / "x.csv").write_bytes(text.encode())
-    back = read_csv(tmp_path / "x.csv")
-    assert (back.puzzles == made.puzzles[:1]).all()
-    assert back.ratings.tolist() == [made.ratings[0]]
+    assert (read(tmp_path / "x.csv")[0] == made.puzzles[:1]).all()
 
 
-def test_small_boards_are_read(tmp_path: Path) -> None:
+def test_ratings_are_read(read: Read, made: Puzzles, file: Path, tmp_path: Path) -> None:
+    options = SudokuOptions(train_csv=file, test_csv=file)
+    with pytest.raises(HRMDataError, match="no puzzles are left for train"):
+        build_sudoku(tmp_path / "out", options)
+    other = save(tmp_path / "other.csv", generate_sudoku(3, seed=12))
+    root = build_sudoku(tmp_path / "out", SudokuOptions(train_csv=file, test_csv=other))
+    rating = json.loads((root / "task.json").read_text())["difficulty"]["train"]["rating"]
+    assert rating["min"] == made.ratings.min()
+    assert rating["max"] == made.ratings.max()
+    assert rating["mean"] == round(float(made.ratings.mean()), 2)
+
+
+def test_small_boards_are_read(read: Read, tmp_path: Path) -> None:
     small = generate_sudoku(20, (2, 3))
-    assert (read_csv(save(tmp_path / "x.csv", small), (2, 3)).puzzles == small.puzzles).all()
+    assert (read(save(tmp_path / "x.csv", small), (2, 3))[0] == small.puzzles).all()
 
 
-def test_a_subsample_is_drawn_by_seed_and_keeps_the_order(made: Puzzles, file: Path) -> None:
-    one, two, other = (read_csv(file, subsample=50, seed=seed) for seed in (1, 1, 2))
-    assert len(one.puzzles) == 50
-    assert (one.puzzles == two.puzzles).all()
-    assert not (one.puzzles == other.puzzles).all()
-    places = [int(np.flatnonzero((made.puzzles == row).all(axis=1))[0]) for row in one.puzzles]
-    assert places == sorted(set(places))
+def test_a_subsample_is_drawn_by_seed_and_keeps_the_order(read: Read, made: Puzzles, file: Path) -> None:
+    one, two, other = (read(file, test=50, seed=seed)[0] for seed in (1, 1, 2))
+    assert len(one) == 50
+    assert (one == two).all()
+    assert not (one == other).all()
+    rows = [int(np.flatnonzero((made.puzzles == row).all(axis=1))[0]) for row in one]
+    assert rows == sorted(set(rows))
 
 
-def test_a_subsample_is_the_same_whatever_is_dropped_on_the_way(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = read_csv(file, subsample=20)
-    monkeypatch.setattr("hrm_data._table._CHUNK", 3)
-    monkeypatch.setattr("hrm_data._csv._WAITING", 5)
-    assert (read_csv(file, subsample=20).puzzles == whole.puzzles).all()
+def test_a_subsample_is_the_same_whatever_the_pieces_of_the_file(
+    read: Read, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = read(file, test=20)
+    monkeypatch.setattr("hrm_data.sources._csv._CHUNK", 3)
+    assert (read(file, test=20)[0] == whole).all()
 
 
-def test_ratings_limit_what_is_read(made: Puzzles, file: Path) -> None:
-    back = read_csv(file, min_rating=2, max_rating=4)
-    assert (back.puzzles == made.puzzles[(made.ratings >= 2) & (made.ratings <= 4)]).all()
-    assert set(read_csv(file, min_rating=2, subsample=30).ratings) <= set(range(2, 1000))
+def test_ratings_limit_what_is_read(read: Read, made: Puzzles, file: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other.csv", generate_sudoku(3, kind="any", clues=40, seed=12))
+    for low, high in ((2, 4), (2, None)):
+        options = SudokuOptions(train_csv=file, test_csv=other, min_rating=low, max_rating=high)
+        root = build_sudoku(tmp_path / f"out{high}", options)
+        wanted = (made.ratings >= low) & (made.ratings <= (10**9 if high is None else high))
+        assert (open_dataset(root, "train").sets["all"].inputs[:] - 1 == made.puzzles[wanted]).all()
 
 
-def test_asking_for_more_than_there_is_fails(file: Path) -> None:
-    with pytest.raises(HRMDataError, match=r"puzzles\.csv has 300 puzzles .* subsample is 301"):
-        read_csv(file, subsample=301)
-    with pytest.raises(HRMDataError, match="subsample is -1"):
-        read_csv(file, subsample=-1)
+def test_asking_for_more_than_there_is_fails(read: Read, file: Path) -> None:
+    with pytest.raises(HRMDataError, match=r"puzzles\.csv: only 300 different puzzles .* for test, 301 are wanted"):
+        read(file, test=301)
 
 
 @pytest.mark.parametrize("header", ["", "question,answer,rating", "source,question,rating", "a;b"])
-def test_missing_columns_are_named(tmp_path: Path, header: str) -> None:
+def test_missing_columns_are_named(read: Read, tmp_path: Path, header: str) -> None:
     (tmp_path / "x.csv").write_text(header)
     with pytest.raises(HRMDataError, match=r"x\.csv, line 1: column .* is missing.*source,question,answer,rating"):
-        read_csv(tmp_path / "x.csv")
+        read(tmp_path / "x.csv")
 
 
 def _swap(text: str, at: int, char: str) -> str:
@@ -109,53 +148,53 @@ def _swap(text: str, at: int, char: str) -> str:
     ],
 )
 def test_a_wrong_row_is_named_by_file_line_and_column(
-    made: Puzzles, tmp_path: Path, field: int, change, message: str
+    read: Read, made: Puzzles, tmp_path: Path, field: int, change, message: str
 ) -> None:
     rows = [line(made, row) for row in range(5)]
     rows[2][field] = change(rows[2])
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(",".join(row) for row in rows)]))
     with pytest.raises(HRMDataError, match=rf"x\.csv, line 4.*{message}"):
-        read_csv(tmp_path / "x.csv")
+        read(tmp_path / "x.csv")
 
 
-def test_files_that_are_no_csv_are_named(tmp_path: Path) -> None:
+def test_files_that_are_no_csv_are_named(read: Read, tmp_path: Path) -> None:
     with pytest.raises(HRMDataError, match="does not exist"):
-        read_csv(tmp_path / "none.csv")
+        read(tmp_path / "none.csv")
     with pytest.raises(HRMDataError, match="cannot be read"):
-        read_csv(tmp_path)
+        read(tmp_path)
     (tmp_path / "x.csv").write_bytes(HEADER.encode() + b"\n" * 70_000 + b"a,b\xff,c,d\n")  # far into the file
     with pytest.raises(HRMDataError, match="line 70001: not UTF-8"):
-        read_csv(tmp_path / "x.csv")
+        read(tmp_path / "x.csv")
     (tmp_path / "y.csv").write_text(HEADER + '\n"abc')
     with pytest.raises(HRMDataError, match="line 2: not CSV"):
-        read_csv(tmp_path / "y.csv")
+        read(tmp_path / "y.csv")
 
 
-def test_a_puzzle_with_several_solutions_is_named_by_file_and_line(made: Puzzles, tmp_path: Path) -> None:
+def test_a_puzzle_with_several_solutions_is_named_by_file_and_line(read: Read, made: Puzzles, tmp_path: Path) -> None:
     rows = [line(made, row) for row in range(6)]
     cell = next(i for i, char in enumerate(rows[3][1]) if char != ".")
     rows[3][1] = _swap(rows[3][1], cell, ".")  # the puzzles are minimal
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(",".join(row) for row in rows)]))
-    for use in (read_csv, lambda path: build_sudoku(tmp_path / "out", SudokuOptions(train_csv=path, prove=True))):
+    for use in (read, lambda path: build_sudoku(tmp_path / "out", SudokuOptions(train_csv=path, prove=True))):
         with pytest.raises(
             HRMDataError, match=r"x\.csv, line 5, column question: the puzzle has more than one solution"
         ):
             use(tmp_path / "x.csv")
     assert not (tmp_path / "out").exists()
-    assert len(read_csv(tmp_path / "x.csv", prove=False).puzzles) == 6
+    assert len(read(tmp_path / "x.csv", prove=False)[0]) == 6
 
 
-def test_a_puzzle_without_a_solution_is_named_by_file_and_line(made: Puzzles, tmp_path: Path) -> None:
+def test_a_puzzle_without_a_solution_is_named_by_file_and_line(read: Read, made: Puzzles, tmp_path: Path) -> None:
     rows = [line(made, row) for row in range(3)]
     cell = rows[1][1].index(".")
     wrong = next(digit for digit in "123456789" if digit != rows[1][2][cell])
     rows[1][1] = _swap(rows[1][1], cell, wrong)  # a minimal puzzle with a wrong clue has no solution
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(",".join(row) for row in rows)]))
     with pytest.raises(HRMDataError, match=rf"x\.csv, line 3, column answer: cell {cell + 1} is .*, but the question"):
-        read_csv(tmp_path / "x.csv")
+        read(tmp_path / "x.csv")
 
 
-def test_a_column_that_stands_there_twice_is_named(tmp_path: Path) -> None:
+def test_a_column_that_stands_there_twice_is_named(read: Read, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("source,question,answer,rating,answer\n")
-    with pytest.raises(HRMDataError, match="column answer stands there twice"):
-        read_csv(tmp_path / "x.csv")
+    with pytest.raises(HRMDataError, match="column answer occurs twice"):
+        read(tmp_path / "x.csv")

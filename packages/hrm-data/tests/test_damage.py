@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, SudokuOptions, TestLoader, build_maze, build_sudoku, get_task, open_dataset
-from hrm_data._maze_options import MazeOptions
-from hrm_data._verify import find_faults
+from hrm_data import HRMDataError, TestLoader, get_task, open_dataset
+from hrm_data.dataset._verify import find_faults
+from hrm_data.maze import build_maze
+from hrm_data.maze._options import MazeOptions
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -208,7 +210,8 @@ import sys
 from pathlib import Path
 from hrm_data import HRMDataError
 from hrm_data._errors import HRMDataError
-from hrm_data import MazeOptions, SudokuOptions, build_maze, build_sudoku
+from hrm_data.maze import MazeOptions, build_maze
+from hrm_data.sudoku import SudokuOptions, build_sudoku
 root = Path(sys.argv[1])
 try:
     if sys.argv[2] == "maze":

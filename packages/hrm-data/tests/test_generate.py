@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, generate_sudoku, orbit_invariant, solve, split_of
+from hrm_data import HRMDataError
+from hrm_data.sudoku import generate_sudoku, orbit_invariant, solve, split_of
 
 BOXES = [(2, 2), (2, 3), (3, 2), (3, 3)]
 

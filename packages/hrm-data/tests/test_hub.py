@@ -18,7 +18,7 @@ pytest.importorskip("huggingface_hub")
 FETCH = """
 import sys
 from hrm_data import HRMDataError
-from hrm_data._hub import hub_file
+from hrm_data.sources._hub import hub_file
 try:
     print(hub_file(sys.argv[1], sys.argv[2]).read_bytes().decode(), end="")
 except HRMDataError as error:

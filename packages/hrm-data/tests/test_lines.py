@@ -6,7 +6,10 @@ from itertools import islice, repeat
 
 import numpy as np
 import pytest
-from hrm_data import ArcTask, HRMDataError, MazeTask, SudokuTask, Task
+from hrm_data import HRMDataError, Task
+from hrm_data.arc import ArcTask
+from hrm_data.maze import MazeTask
+from hrm_data.sudoku import SudokuTask
 from hypothesis import given
 from hypothesis import strategies as st
 

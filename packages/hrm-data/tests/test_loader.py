@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import Batch, Dataset, HRMDataError, SudokuAugment, TestLoader, TrainLoader, make_batch, open_dataset
+from hrm_data import Dataset, HRMDataError, NumpyBatch, TestLoader, TrainLoader, make_batch, open_dataset
+from hrm_data.sudoku import SudokuAugment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-def same(one: Batch, two: Batch) -> bool:
+def same(one: NumpyBatch, two: NumpyBatch) -> bool:
     return one.keys() == two.keys() and all((one[key] == two[key]).all() for key in one)
 
 
-def numbers(batch: Batch) -> list[tuple[int, int]]:
+def numbers(batch: NumpyBatch) -> list[tuple[int, int]]:
     """(set, example) of every example of the ragged dataset."""
     return [(int(s) - 2, (int(a) - 2) * 10 + int(b) - 2) for s, a, b in batch["inputs"]]
 

@@ -5,9 +5,11 @@ from collections import deque
 
 import numpy as np
 import pytest
-from hrm_data import DihedralAugment, HRMDataError, MazeTask, generate_mazes, get_task
-from hrm_data._dihedral import INVERSE, TRANSFORMS, cell_maps, dihedral
-from hrm_data._maze_generate import wall_keys
+from hrm_data import HRMDataError, get_task
+from hrm_data.maze import MazeTask, generate_mazes
+from hrm_data.maze._generate import wall_keys
+from hrm_data.symmetry import DihedralAugment
+from hrm_data.symmetry._dihedral import INVERSE, TRANSFORMS, cell_maps, dihedral
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,20 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import (
-    Dataset,
-    HRMDataError,
-    MazeOptions,
-    Mazes,
-    MazeTask,
-    TrainLoader,
-    build_maze,
-    generate_mazes,
-    get_task,
-    open_dataset,
-    read_mazes,
-)
-from hrm_data._dihedral import TRANSFORMS, dihedral
+from hrm_data import Dataset, HRMDataError, TrainLoader, get_task, open_dataset
+from hrm_data.maze import MazeOptions, Mazes, MazeTask, build_maze, generate_mazes, read_mazes
+from hrm_data.symmetry._dihedral import TRANSFORMS, dihedral
 from pydantic import ValidationError
 
 HEADER = "source,question,answer,rating"

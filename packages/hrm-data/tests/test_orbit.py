@@ -4,7 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, generate_sudoku, orbit_invariant
+from hrm_data import HRMDataError
+from hrm_data.sudoku import generate_sudoku, orbit_invariant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

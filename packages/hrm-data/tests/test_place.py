@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hrm_data._place import new_directory
+from hrm_data.dataset._atomic import new_directory
 
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from hrm_data._place import new_directory
+from hrm_data.dataset._atomic import new_directory
 with new_directory(Path(sys.argv[1])) as scratch:
     (scratch / "half").write_text("x")
     print("begun", flush=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import Batch, Dataset, HRMDataError, PrefetchLoader, SudokuAugment, TrainLoader, open_dataset
+from hrm_data import Dataset, HRMDataError, NumpyBatch, PrefetchLoader, TrainLoader, open_dataset
+from hrm_data.sudoku import SudokuAugment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def _no_thread_is_left() -> Iterator[None]:
     assert threading.active_count() == before
 
 
-def same(one: Batch, two: Batch) -> bool:
+def same(one: NumpyBatch, two: NumpyBatch) -> bool:
     return one.keys() == two.keys() and all((one[key] == two[key]).all() for key in one)
 
 
@@ -66,7 +67,7 @@ class Gate:
         self.permits, self.asked, self.fail_at = threading.Semaphore(0), list[int](), fail_at
         self.idle = threading.Semaphore(0)
 
-    def batch_at(self, position: int) -> Batch:
+    def batch_at(self, position: int) -> NumpyBatch:
         self.asked.append(position)
         self.idle.release()
         self.permits.acquire()

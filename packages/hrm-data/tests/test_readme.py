@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import inspect
 import re
+from functools import partial
 from pathlib import Path
 
 import hrm_data
@@ -17,5 +19,8 @@ def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_every_public_name_exists_and_is_documented() -> None:
-    for name in hrm_data.__all__:
-        assert getattr(hrm_data, name).__doc__ or name in ("Augment", "Batch")
+    rooms = [value for value in map(partial(getattr, hrm_data), hrm_data.__all__) if inspect.ismodule(value)]
+    assert len(rooms) == 7
+    for room in (hrm_data, *rooms):
+        for name in room.__all__:
+            assert getattr(room, name).__doc__ or name in ("Augment", "NumpyBatch", "Split")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, generate_sudoku, solve
+from hrm_data import HRMDataError
+from hrm_data.sudoku import generate_sudoku, solve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

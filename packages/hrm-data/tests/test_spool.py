@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data._spool import Chosen, Spool
+from hrm_data.sources._spool import Chosen, Spool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from hrm_data import ArcTask, MazeTask, SudokuTask, Task, generate_mazes, generate_sudoku
+from hrm_data import Task
+from hrm_data.arc import ArcTask
+from hrm_data.maze import MazeTask, generate_mazes
+from hrm_data.sudoku import SudokuTask, generate_sudoku
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

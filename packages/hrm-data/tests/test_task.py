@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import HRMDataError, SudokuTask, Task, generate_sudoku, get_task
+from hrm_data import HRMDataError, Task, get_task
+from hrm_data.sudoku import SudokuTask, generate_sudoku
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

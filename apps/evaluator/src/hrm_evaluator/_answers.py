@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from hrm_data import Batch, Dataset, make_batch
+from hrm_data import Dataset, NumpyBatch, make_batch
 from hrm_model import Answer, ContinuousPredictor
 
 
@@ -40,11 +40,11 @@ def answer_dataset(predictor: ContinuousPredictor, dataset: Dataset, limit: int 
     return answer_batches(predictor, dataset_batches(dataset, predictor.batch_size, limit))
 
 
-def answer_batches(predictor: ContinuousPredictor, batches: Iterable[Batch]) -> Iterator[Record]:
+def answer_batches(predictor: ContinuousPredictor, batches: Iterable[NumpyBatch]) -> Iterator[Record]:
     """Answer the puzzles of batches, of any sizes, whose ``labels`` may be missing."""
     drawn: deque[tuple[np.ndarray, np.ndarray | None, int]] = deque()
 
-    def remembered() -> Iterator[Batch]:
+    def remembered() -> Iterator[NumpyBatch]:
         for batch in batches:
             labels = batch.get("labels", [None] * len(batch["inputs"]))
             drawn.extend(zip(batch["inputs"], labels, batch["puzzle_identifiers"].tolist(), strict=True))
@@ -56,7 +56,7 @@ def answer_batches(predictor: ContinuousPredictor, batches: Iterable[Batch]) -> 
 
 def dataset_batches(
     dataset: Dataset, batch_size: int, limit: int | None, order: np.ndarray | None = None
-) -> Iterator[Batch]:
+) -> Iterator[NumpyBatch]:
     """Cut the first ``limit`` puzzles of a split, or those that ``order`` numbers, into batches; none is padded."""
     if order is None:
         order = np.arange(min(dataset.examples, dataset.examples if limit is None else limit))

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from hrm_data import Batch, HRMDataError, Task, open_dataset
+from hrm_data import HRMDataError, NumpyBatch, Task, open_dataset
 from hrm_model import HRM, ContinuousPredictor, HaltingRule, HRMModelError
 from hrm_train import HRMTrainError
 
@@ -149,7 +149,7 @@ class Solver:
         """
         boards: deque[np.ndarray] = deque()
 
-        def batches() -> Iterator[Batch]:
+        def batches() -> Iterator[NumpyBatch]:
             for number, item in enumerate(puzzles, start=1):
                 puzzle, identifier = item if isinstance(item, tuple) else (item, None)
                 try:

@@ -5,7 +5,7 @@ from itertools import islice, tee
 from typing import Literal
 
 import numpy as np
-from hrm_data import Batch, Symmetry, Task
+from hrm_data import NumpyBatch, Symmetry, Task
 from hrm_model import Answer, ContinuousPredictor
 
 from hrm_evaluator._answers import Record, answer_batches
@@ -17,7 +17,7 @@ _SEED = 0
 
 def answer_by_vote(
     predictors: Sequence[ContinuousPredictor],
-    batches: Iterable[Batch],
+    batches: Iterable[NumpyBatch],
     symmetries: Sequence[Symmetry],
     by: VoteBy = "majority",
 ) -> Iterator[Record]:
@@ -86,11 +86,11 @@ def mean_confidence(total: float, count: int) -> float:
 
 
 def _answers(
-    predictor: ContinuousPredictor, batches: Iterable[Batch], symmetries: Sequence[Symmetry]
+    predictor: ContinuousPredictor, batches: Iterable[NumpyBatch], symmetries: Sequence[Symmetry]
 ) -> Iterator[Record]:
     """Yield one record a puzzle, its votes those of one predictor."""
 
-    def copies() -> Iterator[Batch]:
+    def copies() -> Iterator[NumpyBatch]:
         for batch in batches:
             inputs = np.stack([batch["inputs"], *(change.apply(batch["inputs"]) for change in symmetries)], axis=1)
             same = {

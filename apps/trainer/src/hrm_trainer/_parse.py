@@ -2,7 +2,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hrm_data import HRMDataError, TaskFamily, get_family, read_task
+from hrm_data import HRMDataError, TaskFamily, get_family
+from hrm_data.task import read_task
 from pydantic import ValidationError
 from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 

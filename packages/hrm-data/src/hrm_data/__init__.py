@@ -1,6 +1,6 @@
-"""Datasets of reasoning puzzles: generators, builders, augmentation and a deterministic loader."""
+"""Datasets of reasoning puzzles: tasks, generators, builders, augmentation and a deterministic loader."""
 
 import lazy_loader
 
-# What is public stands in __init__.pyi; each name is imported when it is first used, so that a command's help is quick.
+# `__init__.pyi` lists the public names. Each is imported on first use, so that the help of a command is fast.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

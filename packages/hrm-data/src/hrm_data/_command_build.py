@@ -8,9 +8,9 @@ from typing import cast
 from pydantic import Field, create_model
 
 from hrm_data._arguments import CommandLine, fields_of, parse
-from hrm_data._bar import progress_bar
 from hrm_data._errors import HRMDataError
-from hrm_data._registry import get_family, task_names
+from hrm_data._progress import progress_bar
+from hrm_data.task._registry import get_family, task_names
 
 _USAGE = "hrm-data build NAME --output DIR [--FIELD VALUE ...]"
 

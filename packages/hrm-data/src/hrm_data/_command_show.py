@@ -10,11 +10,11 @@ import numpy as np
 
 from hrm_data._command_lines import ShowSettings
 from hrm_data._errors import HRMDataError
-from hrm_data._format import Dataset, PuzzleSet
-from hrm_data._open import open_dataset, splits_of
-from hrm_data._picture import Picture, draw_grid
-from hrm_data._registry import task_of
-from hrm_data._task import Task
+from hrm_data._puzzle_set import PuzzleSet
+from hrm_data.dataset._format import Dataset
+from hrm_data.dataset._read import open_dataset, splits_of, task_of
+from hrm_data.task._picture import Picture, draw_grid
+from hrm_data.task._task import Task
 
 
 def describe_directory(root: Path) -> None:

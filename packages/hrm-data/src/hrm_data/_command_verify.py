@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hrm_data._bar import progress_bar
 from hrm_data._command_lines import VerifySettings
-from hrm_data._verify import find_faults
+from hrm_data._progress import progress_bar
+from hrm_data.dataset._verify import find_faults
 
 
 def verify(settings: VerifySettings) -> int:

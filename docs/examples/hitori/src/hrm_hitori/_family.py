@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hrm_data import Preset, Progress, TaskFamily, one_example_each, write_dataset
+from hrm_data import Progress, TaskDefaults, TaskFamily, one_example_each, write_dataset
 from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_hitori._make import make_hitori, smallest_copy
@@ -67,7 +67,7 @@ HITORI = TaskFamily(
     task=task,
     augmentation=HitoriVariation,
     presets={
-        "cpu": Preset("5x5 Hitori.", base="cpu", data={"size": 5, "train": 1000, "test": 200}),
-        "paper": Preset("6x6 Hitori.", base="paper", data={"size": 6, "train": 1000, "test": 200}),
+        "cpu": TaskDefaults("5x5 Hitori.", base="cpu", data={"size": 5, "train": 1000, "test": 200}),
+        "paper": TaskDefaults("6x6 Hitori.", base="paper", data={"size": 6, "train": 1000, "test": 200}),
     },
 )

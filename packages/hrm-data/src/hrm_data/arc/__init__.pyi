@@ -1,0 +1,18 @@
+from ._build import build_arc
+from ._grid import ArcAugmentation, crop, crop_sizes, encode_grid, parse_identifier
+from ._options import ArcOptions
+from ._read import ArcItem, read_arc
+from ._task import ArcTask
+
+__all__ = [
+    "ArcAugmentation",
+    "ArcItem",
+    "ArcOptions",
+    "ArcTask",
+    "build_arc",
+    "crop",
+    "crop_sizes",
+    "encode_grid",
+    "parse_identifier",
+    "read_arc",
+]

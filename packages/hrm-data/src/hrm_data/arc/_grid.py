@@ -1,0 +1,143 @@
+"""ARC grids and their tokens: the canvas, permutations of colours, and the ways back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from hrm_data._errors import HRMDataError
+from hrm_data.symmetry._dihedral import TRANSFORMS, dihedral, undo_dihedral
+
+SIDE = 30
+"""Rows and columns of the canvas."""
+SEQ_LEN = SIDE * SIDE
+VOCAB_SIZE = 12
+PAD, END, FIRST_COLOUR = 0, 1, 2
+"""Tokens: nothing, the end marker to the right of a grid and below it, and the first of ten colours."""
+COLOURS = 10
+
+_HEIGHTS = np.arange(1, SIDE + 1)
+_NAME = re.compile(r"(?P<task>.+)_t(?P<transform>[0-7])_(?P<colours>0[1-9]{9})", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ArcAugmentation:
+    """A dihedral transform and a permutation of the colours.
+
+    Raises:
+        HRMDataError: `transform` is not in `0..7`, or `colours` is no permutation of `0..9` that keeps 0.
+    """
+
+    transform: int = 0
+    colours: tuple[int, ...] = tuple(range(COLOURS))
+    """What each colour becomes."""
+
+    def __post_init__(self) -> None:
+        if self.transform not in range(TRANSFORMS):
+            raise HRMDataError(f"the transform is {self.transform}; the dihedral transforms are 0..{TRANSFORMS - 1}")
+        if sorted(self.colours) != list(range(COLOURS)) or self.colours[0] != 0:
+            raise HRMDataError(f"colours are {self.colours}; expected a permutation of 0..9 that keeps 0")
+
+    def apply(self, grid: np.ndarray) -> np.ndarray:
+        """The augmented copy of a grid `[h, w]` of colours."""
+        return dihedral(np.array(self.colours, np.uint8)[grid], self.transform)
+
+    def undo(self, grid: np.ndarray) -> np.ndarray:
+        """The grid of which `grid` is the augmented copy; exact for every grid, also for one that a model made up."""
+        return undo_dihedral(self._inverse.take(grid), self.transform)
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        """The colour that becomes each; kept, because the answers to a copy are turned back one by one."""
+        return np.argsort(self.colours).astype(np.uint8)
+
+    def name(self, task: str) -> str:
+        """The identifier of an augmented task: `name_t<transform>_<colours>`."""
+        return f"{task}_t{self.transform}_{''.join(map(str, self.colours))}"
+
+
+def parse_identifier(name: str) -> tuple[str, ArcAugmentation | None]:
+    """The task's name and its augmentation, None where the identifier is that of the original task."""
+    found = _NAME.fullmatch(name)
+    if found is None or len(set(found["colours"])) != COLOURS:
+        return name, None
+    return found["task"], ArcAugmentation(int(found["transform"]), tuple(map(int, found["colours"])))
+
+
+def encode_grid(grid: np.ndarray | Sequence[Sequence[int]], row: int = 0, column: int = 0) -> np.ndarray:
+    """Tokens `[900]` uint8 of a grid `[h, w]` of colours 0..9 whose upper left corner stands at `row`, `column`.
+
+    Raises:
+        HRMDataError: It is no such grid, or does not fit on the canvas there.
+    """
+    cells = as_grid(grid)
+    height, width = cells.shape
+    if row < 0 or column < 0 or row + height > SIDE or column + width > SIDE:
+        raise HRMDataError(f"a grid of {height}x{width} at row {row}, column {column} leaves the {SIDE}x{SIDE} canvas")
+    canvas = np.full((SIDE + 1, SIDE + 1), PAD, np.uint8)
+    canvas[row : row + height, column : column + width] = cells + FIRST_COLOUR
+    canvas[row + height, column : column + width] = END
+    canvas[row : row + height, column + width] = END
+    return np.ascontiguousarray(canvas[:SIDE, :SIDE]).reshape(SEQ_LEN)
+
+
+def crop(tokens: np.ndarray) -> np.ndarray:
+    """The grid `[h, w]` uint8 that tokens `[900]` spell: the largest rectangle of colours from the upper left corner.
+
+    Of equally large rectangles it is the one with the fewest rows. Where the corner holds no colour, the grid
+    is `[0, 0]`. This is how the reference reads a prediction.
+    """
+    canvas = np.asarray(tokens).reshape(SIDE, SIDE)
+    height, width = crop_sizes(canvas.reshape(1, SEQ_LEN))[0]
+    return (canvas[:height, :width] - FIRST_COLOUR).astype(np.uint8)
+
+
+def crop_sizes(tokens: np.ndarray) -> np.ndarray:
+    """Rows and columns `[B, 2]` int64 of the grids that `crop` finds in tokens `[B, 900]`."""
+    canvas = np.asarray(tokens).reshape(-1, SIDE, SIDE)
+    colour = np.zeros((len(canvas), SIDE, SIDE + 1), bool)  # the last column ends every run
+    colour[..., :SIDE] = (canvas >= FIRST_COLOUR) & (canvas < FIRST_COLOUR + COLOURS)
+    run = colour.argmin(axis=2)  # colours at the beginning of each row
+    widths = np.minimum.accumulate(run, axis=1)
+    rows = (widths * _HEIGHTS).argmax(axis=1)
+    sizes = np.empty((len(rows), 2), np.int64)
+    sizes[:, 1] = widths[np.arange(len(rows)), rows]
+    sizes[:, 0] = (rows + 1) * (sizes[:, 1] > 0)
+    return sizes
+
+
+def as_grid(grid: object, where: str = "the grid") -> np.ndarray:
+    """`grid` as `[h, w]` uint8 of colours 0..9, each side 1..30; raises `HRMDataError` naming `where` and the place."""
+    if isinstance(grid, np.ndarray):
+        grid = grid.tolist()
+    if not isinstance(grid, list) or not grid or not all(isinstance(row, list) for row in grid):
+        raise HRMDataError(f"{where} is {_brief(grid)}; expected a list of rows")
+    width = len(grid[0])
+    cells = list(chain.from_iterable(grid))
+    if set(map(len, grid)) == {width} and set(map(type, cells)) == {int}:  # most grids need no closer look
+        array = np.array(cells)
+        if array.min() >= 0 and array.max() < COLOURS and len(grid) <= SIDE and width <= SIDE:
+            return array.astype(np.uint8).reshape(len(grid), width)
+    for number, row in enumerate(grid):
+        if len(row) != width or not row:
+            raise HRMDataError(
+                f"{where} has {len(row)} cells in row {number} and {width} in row 0; all rows need as many, at least 1"
+            )
+        for column, colour in enumerate(row):
+            if type(colour) is not int or not 0 <= colour < COLOURS:
+                raise HRMDataError(
+                    f"{where} holds {_brief(colour)} in row {number}, column {column}; expected a colour from 0 to 9"
+                )
+    if len(grid) > SIDE or width > SIDE:
+        raise HRMDataError(f"{where} is {len(grid)}x{width}; at most {SIDE}x{SIDE} fits on the canvas")
+    return np.array(grid, np.uint8)
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,5 @@
+"""Dataset directories: format, reading, writing, checks, fingerprints and loaders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

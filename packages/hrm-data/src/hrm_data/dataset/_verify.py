@@ -1,0 +1,115 @@
+"""Checks of a whole dataset directory, beyond what opening it checks."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hrm_data._errors import HRMDataError
+from hrm_data._progress import Progress, no_progress
+from hrm_data._puzzle_set import PuzzleSet
+from hrm_data.dataset._format import Dataset
+from hrm_data.dataset._read import computed_sets, open_dataset, splits_of, task_of
+from hrm_data.task._task import Task
+
+_ROWS = 4096  # examples checked at a time
+_MOST = 5  # examples named in one set
+_SAME = ("pad_id", "ignore_label_id", "blank_identifier_id", "vocab_size", "seq_len", "num_puzzle_identifiers")
+
+
+@dataclass
+class Findings:
+    """What was looked at, and what is wrong: one sentence each, with file or place."""
+
+    splits: list[str] = field(default_factory=list)
+    examples: int = 0
+    solutions: bool = False
+    faults: list[str] = field(default_factory=list)
+
+
+def find_faults(root: Path, task: str | None = None, progress: Progress = no_progress) -> Findings:
+    """Open every split, compare them, and ask the task about every solution.
+
+    Args:
+        root: A dataset directory.
+        task: What its puzzles are, where no `task.json` says it.
+        progress: Told how many examples were checked.
+
+    Raises:
+        HRMDataError: There is no split at all, or `task` names none.
+    """
+    findings, opened = Findings(), []
+    for split in splits_of(root):
+        findings.splits.append(split)
+        try:
+            opened.append(open_dataset(root, split))
+        except HRMDataError as error:
+            findings.faults.append(str(error))
+    for other in opened[1:]:
+        findings.faults += _differences(opened[0], other)
+    if opened and len(set(opened[0].identifiers)) < len(opened[0].identifiers):
+        names, counts = np.unique(list(opened[0].identifiers), return_counts=True)
+        findings.faults.append(f"{root / 'identifiers.json'}: {str(names[counts > 1][0])!r} stands there twice")
+    findings.faults += _missing_metadata(root)
+    findings.examples = sum(dataset.examples for dataset in opened)
+    done = 0
+    for dataset in opened:
+        try:
+            found = task_of(dataset, task)
+        except HRMDataError as error:
+            if task is not None:
+                raise
+            findings.faults.append(str(error))
+            continue
+        findings.solutions = found is not None
+        for name, item in dataset.sets.items():
+            if found is not None:
+                faults, done = _wrong_solutions(found, dataset, name, item, progress, done, findings.examples)
+                findings.faults += faults
+    findings.faults = list(dict.fromkeys(findings.faults))
+    return findings
+
+
+def _missing_metadata(root: Path) -> list[str]:
+    """Splits, known by their arrays, or by their names where there are none, that nothing describes."""
+    folders = {path.parent for path in root.glob("*/*__*.npy")}
+    with suppress(HRMDataError):  # opening the splits has reported it
+        computed = computed_sets(root)
+        folders |= {root / split for split in computed.splits} if computed else set()
+    return [
+        f"{folder / 'dataset.json'} does not exist; build the dataset again"
+        for folder in sorted(folders)
+        if not (folder / "dataset.json").exists()
+    ]
+
+
+def _differences(one: Dataset, other: Dataset) -> list[str]:
+    pairs = [(name, getattr(one.metadata, name), getattr(other.metadata, name)) for name in _SAME]
+    return [
+        f"{other.root / other.split / 'dataset.json'}: {name} is {theirs}, but {ours} in {one.split}/dataset.json"
+        for name, ours, theirs in pairs
+        if ours != theirs
+    ]
+
+
+def _wrong_solutions(
+    task: Task, dataset: Dataset, name: str, item: PuzzleSet, progress: Progress, done: int, total: int
+) -> tuple[list[str], int]:
+    wrong = []
+    for start in range(0, item.examples, _ROWS):
+        examples = np.arange(start, min(start + _ROWS, item.examples))
+        inputs, labels = (rows.astype(np.int32) for rows in item.rows(examples))
+        wrong += examples[~task.check_all(inputs, labels)].tolist()
+        done += len(examples)
+        progress(done, total, f"solutions of {dataset.split}")
+    where = f"{dataset.root / dataset.split} set {name!r}"
+    faults = []
+    for example in wrong[:_MOST]:
+        puzzle, answer = (task.decode(rows[0].astype(np.int32)) for rows in item.rows(np.array([example])))
+        faults.append(f"{where}, example {example}: the label {' and '.join(task.explain(puzzle, answer))}")
+    if len(wrong) > _MOST:
+        faults.append(f"{where}: {len(wrong) - _MOST} more labels are no solutions, the last at example {wrong[-1]}")
+    return faults, done

@@ -1,0 +1,67 @@
+"""The family of mazes, as the registry knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hrm_data._progress import Progress
+from hrm_data.maze._options import MazeOptions
+from hrm_data.task._family import TaskDefaults, TaskFamily
+
+if TYPE_CHECKING:
+    from hrm_data.maze._task import MazeTask
+
+
+class MazeVariation(BaseModel):
+    """How mazes are varied while they are loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    turn: bool = Field(False, description="Turn and mirror training mazes at random while they are loaded.")
+
+
+def _build(root: Path, options: MazeOptions, progress: Progress) -> Path:
+    from hrm_data.maze._build import build_maze  # here, so that help does not wait for NumPy
+
+    return build_maze(root, options, progress)
+
+
+def _task(description: Mapping[str, Any]) -> MazeTask:
+    from hrm_data.maze._task import MazeTask
+
+    return MazeTask(description.get("size", 30))
+
+
+# Mazes of another size or from files do not have the preset's length of paths.
+_OTHER_MAZES = frozenset({"size", "min_length", "train_csv", "hub"})
+
+_PRESETS = {
+    "paper": TaskDefaults(
+        summary="1,000 generated mazes of 30x30 with paths over 110 moves, as the paper's Maze-Hard.",
+        base="paper",
+        data={"train": 1000, "test": 1000},
+        tied={"size": 30, "min_length": 111},
+        unless=_OTHER_MAZES,
+    ),
+    "cpu": TaskDefaults(
+        summary="10x10 mazes with one shortest path each, turned and mirrored at random.",
+        base="cpu",
+        data={"train": 5000, "test": 512, "turn": True},
+        tied={"size": 10, "unique": True},
+        unless=_OTHER_MAZES,
+    ),
+}
+
+MAZE = TaskFamily(
+    name="maze",
+    summary="Shortest paths through square mazes, generated, from CSV files or from the hub.",
+    options=MazeOptions,
+    build=_build,
+    task=_task,
+    augmentation=MazeVariation,
+    presets=_PRESETS,
+)

@@ -1,0 +1,50 @@
+"""What a maze dataset is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAZE_SIZES = range(4, 65)
+"""Allowed sizes: cells in a side of a maze."""
+HARD_SIZE = 30
+"""Cells in a side of the paper's mazes, Maze-Hard."""
+PUBLISHED = "sapientinc/maze-30x30-hard-1k"
+"""Dataset of the Hugging Face hub with the paper's mazes."""
+
+
+class MazeOptions(BaseModel):
+    """What a maze dataset is made from: the generator, CSV files, or a dataset of the hub."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    size: int | None = Field(
+        None,
+        ge=MAZE_SIZES[0],
+        le=MAZE_SIZES[-1],
+        description=f"Cells in a side (generated: {HARD_SIZE}, files: theirs).",
+    )
+    train: int | None = Field(None, ge=1, le=10**6, description="Training mazes (generated: 1000, files: all).")
+    test: int | None = Field(None, ge=0, le=10**6, description="Held-out mazes (generated: 1000, files: all).")
+    min_length: int | None = Field(
+        None, ge=1, description="Least moves on a shortest path (generated: 111 for 30x30, else the size)."
+    )
+    unique: bool = Field(False, description="Generated mazes have one shortest path only.")
+    mirrored: bool = Field(False, description="Write every training maze in its eight turns and mirrorings.")
+    seed: int = Field(0, ge=0, description="Seed of generation and of subsampling.")
+    train_csv: Path | None = Field(None, description="CSV file with training, or all, mazes.")
+    test_csv: Path | None = Field(None, description="CSV file with test mazes, if these are apart.")
+    hub: str | None = Field(
+        None, description=f"Dataset of the Hugging Face hub with train.csv and test.csv, such as {PUBLISHED}."
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> MazeOptions:
+        if self.test_csv and not self.train_csv:
+            raise ValueError("test_csv is given without train_csv; give both, or train_csv alone")
+        if self.train_csv and self.hub:
+            raise ValueError("train_csv and hub are both given; give one of them")
+        if (self.train_csv or self.hub) and self.unique:
+            raise ValueError("unique is for generated mazes; leave it out with train_csv and hub")
+        return self

@@ -1,0 +1,87 @@
+"""Reads Sudokus from CSV files in the layout of the published Sudoku-Extreme data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hrm_data._errors import HRMDataError
+from hrm_data.sources._csv import COLUMNS, Table, ratings, read_table
+from hrm_data.sudoku._board import Board
+from hrm_data.sudoku._rules import violations
+from hrm_data.sudoku.search._solve import solve
+
+
+def read_rows(path: Path, board: Board) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield lines, puzzles, solutions and ratings of a few thousand rows at a time.
+
+    Every answer is checked against the rules and its question. Whether it is the only answer is not: see
+    `prove_unique`.
+
+    Raises:
+        HRMDataError: The file cannot be read, or a row is wrong; the message names file, line and column.
+    """
+    for table in read_table(path, COLUMNS):
+        puzzles = _grids(table, "question", board, blanks=True)
+        solutions = _grids(table, "answer", board, blanks=False)
+        _check_answers(table, puzzles, solutions, board)
+        yield np.array(table.lines, np.int64), puzzles, solutions, ratings(table)
+
+
+def prove_unique(path: Path, lines: np.ndarray, puzzles: np.ndarray, board: Board) -> None:
+    """Raise `HRMDataError`, naming the line, if a puzzle has more than one solution."""
+    ambiguous = solve(puzzles, board).solutions != 1
+    if ambiguous.any():
+        raise HRMDataError(
+            f"{path}, line {lines[int(np.argmax(ambiguous))]}, column question: the puzzle has more than one solution; "
+            "correct or remove the line"
+        )
+
+
+def _grids(table: Table, column: str, board: Board, *, blanks: bool) -> np.ndarray:
+    texts = table.columns[column]
+    for row, text in enumerate(texts):
+        if len(text) != board.cells:
+            raise table.error(
+                row,
+                f"{len(text)} characters, expected {board.cells} for boxes of {board.rows}x{board.cols}; "
+                "correct the line or choose another box shape",
+                column,
+            )
+    codes = np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8).reshape(len(texts), board.cells)
+    digits = codes - np.uint8(ord("0"))  # wraps to a large number below "0"
+    if blanks:
+        digits[codes == ord(".")] = 0
+    wrong = (digits > board.n) | ((digits == 0) & (not blanks))
+    if wrong.any():
+        row, cell = (int(number) for number in np.argwhere(wrong)[0])
+        allowed = f"1..{board.n}" + (", '.' and '0'" if blanks else "")
+        raise table.error(
+            row,
+            f"character {texts[row][cell]!r} at position {cell + 1}; allowed are {allowed}, correct the line",
+            column,
+        )
+    return digits
+
+
+def _check_answers(table: Table, puzzles: np.ndarray, solutions: np.ndarray, board: Board) -> None:
+    """Raise `HRMDataError` unless every answer obeys the rules and keeps its question's digits."""
+    broken = violations(solutions, board).any(axis=1)
+    if broken.any():
+        raise table.error(
+            int(np.argmax(broken)),
+            "a row, column or box holds a digit twice, so this is no solution; "
+            f"correct or remove the line (boxes here are {board.rows}x{board.cols})",
+            "answer",
+        )
+    differs = (puzzles != solutions) & (puzzles > 0)
+    if differs.any():
+        row, cell = (int(number) for number in np.argwhere(differs)[0])
+        raise table.error(
+            row,
+            f"cell {cell + 1} is {solutions[row, cell]}, but the question has {puzzles[row, cell]} there, "
+            "so this is no solution of it; correct or remove the line",
+            "answer",
+        )

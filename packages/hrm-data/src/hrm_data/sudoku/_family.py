@@ -1,0 +1,82 @@
+"""The family of Sudokus, as the registry knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hrm_data._progress import Progress
+from hrm_data.sudoku._options import SudokuOptions
+from hrm_data.task._family import TaskDefaults, TaskFamily
+
+if TYPE_CHECKING:
+    from hrm_data.sudoku._task import SudokuTask
+
+# The builder and the task are imported by the functions that need them: the trainer's help shows the options alone.
+
+
+class SudokuVariation(BaseModel):
+    """How Sudokus are varied while they are loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    hints: float = Field(0.0, ge=0, le=1, description="Share of training puzzles that get some clues back.")
+
+
+def _build(root: Path, options: SudokuOptions, progress: Progress) -> Path:
+    from hrm_data.sudoku._build import build_sudoku
+
+    return build_sudoku(root, options, progress)
+
+
+def _task(description: Mapping[str, Any]) -> SudokuTask:
+    from hrm_data.sudoku._task import SudokuTask
+
+    return SudokuTask(description.get("box", (3, 3)))
+
+
+# A difficulty is that of its own board: it does not go with other puzzles.
+_OTHER_PUZZLES = frozenset({"box", "train_csv", "hub", "kind", "clues", "test_kind", "test_clues"})
+
+# How these were found: docs/recipe.md.
+_PRESETS = {
+    "paper": TaskDefaults(
+        summary="1,000 puzzles of 9x9 as in the paper's Sudoku-Extreme.",
+        base="paper",
+        duration="about an hour on one H200 as others report for the reference; not measured here",
+        data={"box": (3, 3), "train": 1000, "test": 1000},
+        tied={"kind": "search"},
+        unless=_OTHER_PUZZLES,
+    ),
+    "cpu": TaskDefaults(
+        summary="6x6 Sudoku: learns minimal puzzles, is tested on unseen ones of 16 to 20 clues.",
+        base="cpu",
+        duration="7.5 minutes on two cores of an Intel Xeon",
+        data={"box": (2, 3), "train": 20000, "test": 512, "hints": 0.8},
+        tied={"kind": "minimal", "test_kind": "any", "test_clues": (16, 20)},
+        unless=_OTHER_PUZZLES,
+    ),
+    "cpu-9x9": TaskDefaults(
+        summary="9x9 Sudoku: tested on unseen puzzles of 36 to 45 clues.",
+        base="cpu",
+        duration="22 minutes on two cores of an Intel Xeon, which is too short to solve puzzles",
+        data={"box": (3, 3), "train": 20000, "test": 512, "hints": 0.8},
+        tied={"kind": "any", "clues": (28, 32), "test_kind": "any", "test_clues": (36, 45)},
+        unless=_OTHER_PUZZLES,
+        arch={"expansion": 4.0},
+        train={"steps": 5500, "global_batch_size": 32, "halt_warmup_steps": 3000, "eval_interval": 1000},
+    ),
+}
+
+SUDOKU = TaskFamily(
+    name="sudoku",
+    summary="Sudoku with boxes from 2x2 to 3x3, generated, from CSV files or from the hub.",
+    options=SudokuOptions,
+    build=_build,
+    task=_task,
+    augmentation=SudokuVariation,
+    presets=_PRESETS,
+)

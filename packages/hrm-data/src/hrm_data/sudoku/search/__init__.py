@@ -1,0 +1,1 @@
+"""The Sudoku solver: a search over many boards at once."""

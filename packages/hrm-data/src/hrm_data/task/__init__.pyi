@@ -1,0 +1,3 @@
+from ._json import read_task
+
+__all__ = ["read_task"]
