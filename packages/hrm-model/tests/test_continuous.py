@@ -1,9 +1,10 @@
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import mlx.core as mx
 import pytest
-from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, HRMConfig, HRMModelError, Predictor
+from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, HRMConfig, HRMModelError, Predictor, Thought
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +70,7 @@ def test_puzzles_do_halt_at_different_steps(model: HRM) -> None:
 
 def test_never_halting_early_is_what_the_reference_does(model: HRM) -> None:
     batch = puzzles(model, 8)
-    prediction = Predictor(model)({**batch, "labels": batch["inputs"]})
+    prediction = Predictor(model)(batch)
     answers = list(ContinuousPredictor(model, 4, HaltingRule("max"))([batch]))
     assert [answer.tokens for answer in answers] == prediction.tokens.tolist()
     assert {answer.steps for answer in answers} == {6}
@@ -78,8 +79,25 @@ def test_never_halting_early_is_what_the_reference_does(model: HRM) -> None:
 
 def test_the_models_own_halting_step_is_the_one_that_the_fixed_predictor_names(model: HRM) -> None:
     batch = puzzles(model, 8)
-    named = Predictor(model)({**batch, "labels": batch["inputs"]}).steps.tolist()
+    named = Predictor(model)(batch).halting_steps.tolist()
     assert [answer.steps for answer in ContinuousPredictor(model, 3)([batch])] == named
+
+
+def test_a_stream_needs_inputs_only(model: HRM) -> None:
+    batch = puzzles(model, 6)
+    whole = {**batch, "puzzle_identifiers": mx.zeros((6,), mx.int32)}
+    predictor = ContinuousPredictor(model, 4)
+    assert list(predictor([{"inputs": batch["inputs"]}])) == list(predictor([whole]))
+
+
+@pytest.mark.parametrize("kind", [Answer, Thought])
+def test_confidence_is_the_sigmoid_of_q_halt(kind: type[Answer] | type[Thought]) -> None:
+    def confidence(q_halt: float) -> float:
+        return (Answer([], 1, q_halt, 0.0) if kind is Answer else Thought([], q_halt, 0.0)).confidence
+
+    assert confidence(0.0) == 0.5
+    assert confidence(2.0) == pytest.approx(1 / (1 + math.exp(-2.0)))
+    assert (confidence(1000.0), confidence(-1000.0)) == (1.0, 0.0)
 
 
 def test_a_stable_answer_has_not_changed_in_the_last_steps_and_had_before(model: HRM) -> None:
@@ -154,5 +172,5 @@ def test_what_cannot_be_is_refused(options: dict, says: str, make_model: Callabl
 def test_a_puzzle_of_another_length_is_refused_by_number(make_model: Callable[..., HRM]) -> None:
     model = make_model()
     wrong = {"inputs": mx.zeros((1, 3), mx.int32), "puzzle_identifiers": mx.zeros((1,), mx.int32)}
-    with pytest.raises(HRMModelError, match="puzzle 3 has 3 tokens, but the model's have 16"):
+    with pytest.raises(HRMModelError, match="puzzle 3 has 3 tokens, but the model needs 16"):
         list(ContinuousPredictor(model, 8)([puzzles(model, 2), wrong]))

@@ -20,6 +20,12 @@ def test_a_model_comes_back_bit_for_bit(changes: dict, make_model: Callable[...,
     assert trainable == dict(tree_flatten(loaded.trainable_parameters())).keys()
 
 
+def test_a_path_may_be_a_string(make_model: Callable[..., HRM], tmp_path: Path) -> None:
+    model = make_model()
+    save_weights(model, str(tmp_path / "model.safetensors"))
+    assert load_model(str(tmp_path / "model.safetensors")).config == model.config
+
+
 @pytest.fixture
 def saved(make_model: Callable[..., HRM], tmp_path: Path) -> Path:
     save_weights(make_model(), tmp_path / "model.safetensors")
@@ -70,3 +76,9 @@ def test_scoring_counts_labelled_positions_of_labelled_puzzles() -> None:
 
 def test_nothing_to_score_is_zero_and_not_a_division_by_zero() -> None:
     assert set(Score().means().values()) == {0}
+
+
+def test_a_batch_without_labels_cannot_be_scored() -> None:
+    prediction = Prediction(mx.zeros((1, 2, 3)), mx.zeros(1), mx.zeros(1), mx.ones(1))
+    with pytest.raises(HRMModelError, match="has no labels"):
+        score(prediction, {"inputs": mx.zeros((1, 2))})

@@ -4,20 +4,19 @@ from ._act import (
     Carry,
     act_step,
     fill_halted_slots,
-    halting,
     initial_carry,
-    least_steps,
     slots,
 )
 from ._config import ArchConfig, HRMConfig
 from ._continuous import Answer, ContinuousPredictor, Thought
 from ._errors import HRMModelError
-from ._halting import HaltingRule
-from ._hub import download_checkpoint, is_hub_id
-from ._inference import Prediction, Predictor
+from ._halting import HaltingRule, halting, least_steps
+from ._metrics import Score, score
 from ._model import HRM, HRMOutput, ReasoningModule
+from ._predictor import Prediction, Predictor
 from ._quantize import Quantization, quantize
-from ._reference import (
+from ._weights import load_model, save_weights
+from .reference._convert import (
     find_reference,
     load_reference,
     our_name,
@@ -26,8 +25,7 @@ from ._reference import (
     reference_name,
     save_reference_weights,
 )
-from ._score import Score, score
-from ._weights import load_model, save_weights
+from .reference._hub import download_checkpoint, is_hub_id
 
 __all__ = [
     "HRM",

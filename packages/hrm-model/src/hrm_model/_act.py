@@ -1,43 +1,52 @@
-from typing import Any, NamedTuple, TypedDict
+"""Adaptive computation time (ACT): the batch, the carry of every slot, and one step of all slots."""
+
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import mlx.core as mx
 
 from hrm_model._config import HRMConfig
+from hrm_model._errors import HRMModelError
+from hrm_model._halting import halting
 from hrm_model._model import HRM
 
 
 class Batch(TypedDict):
-    """Examples that wait for a slot: ``inputs`` and ``labels`` ``[B, L]``, ``puzzle_identifiers`` ``[B]``, int32.
+    """Examples that wait for a slot; answering needs `inputs` only, training needs all three arrays.
 
-    Labels of -100 are ignored.
+    `inputs` and `labels` are `[B, L]`, `puzzle_identifiers` is `[B]`; all are int32. A label of -100 is ignored.
+    When a batch is answered, a missing `puzzle_identifiers` means identifier 0 and `labels` are not read.
     """
 
     inputs: mx.array
-    labels: mx.array
-    puzzle_identifiers: mx.array
+    labels: NotRequired[mx.array]
+    puzzle_identifiers: NotRequired[mx.array]
 
 
-class Carry(Batch):
-    """State of every slot between two ACT steps, and the example that the slot works on.
+class Carry(TypedDict):
+    """State of every slot between two ACT steps, with the example that the slot works on.
 
-    ``z_H`` and ``z_L`` are ``[B, P + L, D]`` in the forward dtype, ``steps [B]`` int32 counts the steps
-    of the current example, ``halted [B]`` bool says that the slot takes a new example next.
+    `z_H` and `z_L` are `[B, P + L, D]` in the forward dtype. `steps [B]` int32 counts the steps of the current
+    example. `halted [B]` bool marks slots that take a new example next. `inputs`, `labels` and
+    `puzzle_identifiers` are those of the current example, as in `Batch`.
     """
 
     z_H: mx.array
     z_L: mx.array
     steps: mx.array
     halted: mx.array
+    inputs: mx.array
+    labels: mx.array
+    puzzle_identifiers: mx.array
 
 
 class ACTOutput(NamedTuple):
-    """What one ACT step gives.
+    """The outputs of one ACT step.
 
     Attributes:
-        logits: Token logits ``[B, L, V]`` in the forward dtype.
-        q_halt_logits: ``[B]`` float32.
-        q_continue_logits: ``[B]`` float32.
-        target_q_continue: ``[B]`` float32 in training with a bootstrap pass, else None.
+        logits: Token logits `[B, L, V]` in the forward dtype.
+        q_halt_logits: `[B]` float32.
+        q_continue_logits: `[B]` float32.
+        target_q_continue: `[B]` float32 in training with a bootstrap pass, else None.
     """
 
     logits: mx.array
@@ -47,7 +56,7 @@ class ACTOutput(NamedTuple):
 
 
 def initial_carry(config: HRMConfig, batch_size: int) -> Carry:
-    """Return a carry of ``batch_size`` halted slots, so that the first step fills them all."""
+    """Return a carry of `batch_size` halted slots; the first step fills them all."""
     state = mx.zeros((batch_size, config.total_len, config.hidden_size), config.dtype)
     tokens = mx.zeros((batch_size, config.seq_len), mx.int32)
     per_slot = mx.zeros((batch_size,), mx.int32)
@@ -63,15 +72,30 @@ def initial_carry(config: HRMConfig, batch_size: int) -> Carry:
 
 
 def slots(of: Any, part: slice) -> Any:
-    """Return some of the slots of a :class:`Batch` or :class:`Carry`, as the same kind of dictionary."""
+    """Return a slice of the slots of a `Batch` or `Carry`, as the same kind of dictionary."""
     return {name: array[part] for name, array in of.items()}
+
+
+def for_inference(batch: Batch) -> Batch:
+    """Return the batch as inference needs it: with puzzle identifiers, and with labels that are not read."""
+    inputs = batch["inputs"]
+    identifiers = batch.get("puzzle_identifiers")
+    if identifiers is None:
+        identifiers = mx.zeros(inputs.shape[:1], mx.int32)
+    return Batch(inputs=inputs, labels=inputs, puzzle_identifiers=identifiers)
 
 
 def fill_halted_slots(model: HRM, carry: Carry, batch: Batch) -> Carry:
     """Give every halted slot the next example, the initial states and a step count of 0.
 
     Source: arXiv 2506.21734, section 2, "deep supervision" and "adaptive computation time".
+
+    Raises:
+        HRMModelError: If the batch lacks labels or puzzle identifiers.
     """
+    for name in Batch.__annotations__:
+        if name not in batch:
+            raise HRMModelError(f"the batch has no {name}, but a slot needs inputs, labels and puzzle_identifiers")
     halted = carry["halted"]
 
     def choose(new: mx.array, old: mx.array) -> mx.array:
@@ -88,49 +112,6 @@ def fill_halted_slots(model: HRM, carry: Carry, batch: Batch) -> Carry:
     )
 
 
-def least_steps(config: HRMConfig, batch_size: int) -> mx.array:
-    """Draw how many steps exploration demands of each slot, ``[B]`` int32; 0 where it demands none.
-
-    With probability ``halt_exploration_prob`` a slot must take at least a number of steps that is uniform over
-    2 to ``halt_max_steps`` (arXiv 2506.21734, section 2, "Q-learning").
-    """
-    explore = mx.random.uniform(shape=(batch_size,)) < config.halt_exploration_prob
-    least = mx.random.randint(2, config.halt_max_steps + 1, (batch_size,))
-    return mx.where(explore, least, 0)
-
-
-def halting(
-    config: HRMConfig,
-    steps: mx.array,
-    q_logits: mx.array,
-    training: bool,
-    max_steps: mx.array | int | None = None,
-    least: mx.array | None = None,
-) -> mx.array:
-    """Decide which slots halt: ``[B]`` bool.
-
-    A slot halts at ``halt_max_steps``; in training also when halting is worth more than continuing, unless
-    exploration demands a least number of steps (arXiv 2506.21734, section 2, "Q-learning").
-
-    Args:
-        config: For ``halt_max_steps`` and ``halt_exploration_prob``.
-        steps: Steps taken, the present one included, ``[B]`` int32.
-        q_logits: Values of halting and continuing ``[B, 2]``.
-        training: Whether halting early and exploring are allowed.
-        max_steps: In place of ``halt_max_steps``, at most that.
-        least: Steps that each slot must take, ``[B]``; drawn by :func:`least_steps` when left out.
-    """
-    at_limit = steps >= (config.halt_max_steps if max_steps is None else max_steps)
-    if not training or config.halt_max_steps == 1:
-        return at_limit
-    halted = q_logits[:, 0] > q_logits[:, 1]
-    if least is None and config.halt_exploration_prob > 0:
-        least = least_steps(config, steps.size)
-    if least is not None:
-        halted = halted & (steps >= least)
-    return at_limit | halted
-
-
 def act_step(
     model: HRM,
     carry: Carry,
@@ -143,11 +124,11 @@ def act_step(
 
     Args:
         model: The model.
-        carry: Slots as :func:`fill_halted_slots` left them.
-        puzzle_rows: Puzzle embeddings of the slots ``[B, E]``; None for a model without a prefix.
+        carry: Slots that `fill_halted_slots` has filled.
+        puzzle_rows: Puzzle embeddings of the slots, `[B, E]`; None for a model without a prefix.
         training: Whether slots may halt early and the bootstrap target of Q-learning is computed.
-        max_steps: Steps after which a slot halts, in place of ``halt_max_steps`` and at most that.
-        least: Steps that each slot must take in training, see :func:`halting`.
+        max_steps: A limit to use instead of `halt_max_steps`; at most that.
+        least: Minimum steps of each slot in training, see `halting`.
 
     Returns:
         The new carry and the outputs.

@@ -1,3 +1,5 @@
+"""The configuration of a model: architecture, halting and the shape of the data."""
+
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,7 +11,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class ArchConfig(BaseModel):
-    """Architecture and halting, without what follows from the data.
+    """Architecture and halting; everything that does not follow from the data.
 
     Field names are those of the reference's configuration (arXiv 2506.21734, PyTorch release).
     """
@@ -68,7 +70,7 @@ class ArchConfig(BaseModel):
 
 
 class HRMConfig(ArchConfig):
-    """Everything that fixes a Hierarchical Reasoning Model: its architecture and the shape of its data."""
+    """The complete configuration of a model: its architecture and the shape of its data."""
 
     seq_len: Count = Field(description="Tokens in a puzzle, without the puzzle prefix.")
     vocab_size: Count = Field(description="Number of tokens, padding included.")
@@ -76,23 +78,23 @@ class HRMConfig(ArchConfig):
 
     @property
     def prefix_len(self) -> int:
-        """Positions that the puzzle embedding takes: ``ceil(puzzle_emb_ndim / hidden_size)``, if not said otherwise."""
+        """Positions of the puzzle embedding: `puzzle_emb_len`, or `ceil(puzzle_emb_ndim / hidden_size)` if 0."""
         needed = -(-self.puzzle_emb_ndim // self.hidden_size)
         return self.puzzle_emb_len if needed and self.puzzle_emb_len else needed
 
     @property
     def total_len(self) -> int:
-        """Positions that the modules see: prefix and tokens."""
+        """Number of positions in the states: prefix and tokens."""
         return self.prefix_len + self.seq_len
 
     @property
     def bootstraps(self) -> bool:
-        """Whether training runs the model once more for the value of continuing."""
+        """Whether training runs a second forward pass for the target of `q_continue`."""
         return self.halt_max_steps > 1 and self.halt_loss == "q_learning"
 
     @property
     def dtype(self) -> "mx.Dtype":
         """Dtype of activations."""
-        import mlx.core as mx  # here, so that a help that shows the settings does not wait for MLX
+        import mlx.core as mx  # imported here because `--help` reads this module and must start fast
 
         return mx.bfloat16 if self.forward_dtype == "bfloat16" else mx.float32

@@ -1,14 +1,15 @@
-"""ACT inference in which every puzzle leaves its slot as soon as it halts, and the next one takes it."""
+"""Inference on a stream of puzzles: each leaves its slot when it halts, and the next puzzle takes the slot."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 from hrm_ops import lane_threads, lanes, prepare_kernels
 from mlx.utils import tree_map
 
-from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, initial_carry, slots
+from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
@@ -17,28 +18,33 @@ Tokens = list[int]
 
 
 class Thought(NamedTuple):
-    """What the model would answer after one ACT step.
+    """The answer after one ACT step.
 
     Attributes:
-        tokens: Most likely token of every position, length ``L``.
-        q_halt: Value of halting, a logit; its sigmoid is the confidence.
-        q_continue: Value of continuing, a logit.
+        tokens: Most likely token of every position, length `L`.
+        q_halt: Logit of halting.
+        q_continue: Logit of continuing.
     """
 
     tokens: Tokens
     q_halt: float
     q_continue: float
 
+    @property
+    def confidence(self) -> float:
+        """Probability, from 0 to 1, that the model assigns to this answer being correct."""
+        return _confidence(self.q_halt)
+
 
 class Answer(NamedTuple):
-    """What the model answers to one puzzle.
+    """The answer to one puzzle.
 
     Attributes:
-        tokens: Most likely token of every position, length ``L``.
-        steps: ACT steps that it took.
-        q_halt: Value of halting at the last step, a logit; its sigmoid is the confidence.
-        q_continue: Value of continuing, a logit.
-        trace: The answer after every step, the last one included, where it was asked for; else empty.
+        tokens: Most likely token of every position, length `L`.
+        steps: Number of ACT steps that were run.
+        q_halt: Logit of halting at the last step.
+        q_continue: Logit of continuing at the last step.
+        trace: The answer after every step, including the last, if a trace was requested; else empty.
     """
 
     tokens: Tokens
@@ -46,6 +52,16 @@ class Answer(NamedTuple):
     q_halt: float
     q_continue: float
     trace: tuple[Thought, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """Probability, from 0 to 1, that the model assigns to its answer being correct."""
+        return _confidence(self.q_halt)
+
+
+def _confidence(q_halt: float) -> float:
+    """Return the sigmoid of `q_halt`, in a form that does not overflow."""
+    return (1 + math.tanh(q_halt / 2)) / 2
 
 
 class _Puzzle(NamedTuple):
@@ -58,10 +74,10 @@ class _Slots(NamedTuple):
     """State of the slots of one lane.
 
     Attributes:
-        carry: What the model goes on from.
-        tokens: The answer after the last step ``[b, L]`` int32.
-        unchanged: For how many steps it has not changed ``[b]`` int32.
-        q: Values of halting and continuing at the last step ``[b, 2]`` float32.
+        carry: The carry after the last step.
+        tokens: The answer after the last step, `[b, L]` int32.
+        unchanged: Number of steps for which the answer has stayed the same, `[b]` int32.
+        q: `q_halt` and `q_continue` after the last step, `[b, 2]` float32.
     """
 
     carry: Carry
@@ -73,16 +89,16 @@ class _Slots(NamedTuple):
 class ContinuousPredictor:
     """Answers a stream of puzzles with a fixed number of slots, which stay full until the stream ends.
 
-    A puzzle's answer does not depend on its neighbours, but for the rounding of products of another shape. Its cost
-    is proportional to the steps it takes. At the end of the stream, slots without a puzzle are given up by halves.
+    The answer to a puzzle does not depend on the other puzzles, except for rounding: matrix products of another shape
+    round differently. The cost of a puzzle is proportional to its steps. At the end of the stream, the number of
+    slots is halved whenever half of them are empty.
 
     Args:
         model: The model; its parameters may change between calls.
         batch_size: Number of slots.
         halting: When a puzzle leaves its slot.
-        max_steps: Steps after which it leaves in any case; ``halt_max_steps`` of the model when left out. More than
-            that is allowed.
-        trace: Whether answers hold what was thought after every step.
+        max_steps: Maximum number of steps of a puzzle; defaults to the model's `halt_max_steps` and may exceed it.
+        trace: Whether answers hold a trace of all steps.
 
     Raises:
         HRMModelError: If a number is out of range.
@@ -98,7 +114,7 @@ class ContinuousPredictor:
     ) -> None:
         halting.check()
         if batch_size < 1 or (max_steps is not None and max_steps < 1):
-            raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} should be at least 1")
+            raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} must be at least 1")
         prepare_kernels()
         self.model = model
         self.batch_size = batch_size
@@ -108,17 +124,17 @@ class ContinuousPredictor:
         self._compiled: dict[int, Any] = {}
 
     def __call__(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
-        """Answer puzzles in the order in which they come, each as soon as those before it are answered.
+        """Answer puzzles in their order, each as soon as it and all puzzles before it are done.
 
         Args:
-            batches: ``{inputs [b, L], puzzle_identifiers [b]}`` of integers, arrays of MLX or NumPy; they are drawn
-                when slots are free.
+            batches: Dictionaries with `inputs [b, L]` and, where they are not all 0, `puzzle_identifiers [b]`: integer
+                arrays of MLX or NumPy. A batch is drawn when slots are free.
 
         Yields:
-            An answer for each puzzle.
+            One answer for each puzzle.
 
         Raises:
-            HRMModelError: If a puzzle has another length than the model's.
+            HRMModelError: If the length of a puzzle is not the model's `seq_len`.
         """
         waiting = enumerate_puzzles(batches, self.model.config.seq_len)
         done: dict[int, Answer] = {}
@@ -130,12 +146,12 @@ class ContinuousPredictor:
                 following += 1
 
     def prepare(self, puzzles: int) -> None:
-        """Compile the step as a stream of so many puzzles needs it at first, so that no answer waits for that."""
+        """Compile the step for a stream of `puzzles` puzzles now instead of at the first answer."""
         if puzzles:
             self._advance([], [None] * _fewer(self.batch_size, puzzles))
 
     def _answers(self, waiting: Iterator[_Puzzle]) -> Iterator[tuple[int, Answer]]:
-        """Yield answers with their puzzle's number as slots become free."""
+        """Yield each answer with the number of its puzzle, in the order in which they halt."""
         owners: list[_Puzzle | None] = []
         traces: dict[int, list[Thought]] = {}
         state: list[_Slots] = []
@@ -180,7 +196,7 @@ class ContinuousPredictor:
                 yield owner.number, Answer(tokens, steps, q_halt, q_continue, tuple(traces.pop(owner.number, ())))
 
     def _advance(self, state: list[_Slots], fresh: list[_Puzzle | None]) -> list[_Slots]:
-        """Let fresh puzzles take their slots, and all slots take a step."""
+        """Put fresh puzzles into their slots, then advance all slots by one step."""
         streams = lanes(len(fresh))
         share = len(fresh) // len(streams)
         if not state:
@@ -204,10 +220,10 @@ class ContinuousPredictor:
         nothing = [0] * self.model.config.seq_len
         inputs = mx.array([puzzle.inputs if puzzle else nothing for puzzle in fresh], mx.int32)
         identifiers = mx.array([puzzle.identifier if puzzle else 0 for puzzle in fresh], mx.int32)
-        return Batch(inputs=inputs, labels=inputs, puzzle_identifiers=identifiers)  # labels are not looked at
+        return for_inference(Batch(inputs=inputs, puzzle_identifiers=identifiers))
 
     def _step(self, lane: int) -> Any:
-        """The step of a lane, compiled for each number of slots: lanes must not share a compiled function."""
+        """Return the compiled step of a lane; lanes must not share a compiled function."""
         if lane not in self._compiled:
 
             @partial(mx.compile, inputs=[self.model.state])
@@ -227,29 +243,31 @@ class ContinuousPredictor:
 
 
 def enumerate_puzzles(batches: Iterable[Mapping[str, Any]], seq_len: int) -> Iterator[_Puzzle]:
-    """Number the puzzles of batches.
+    """Yield the puzzles of all batches, numbered from 0.
 
     Raises:
-        HRMModelError: If one has another length than ``seq_len``.
+        HRMModelError: If the length of a puzzle is not `seq_len`.
     """
     number = 0
     for batch in batches:
-        for inputs, identifier in zip(batch["inputs"].tolist(), batch["puzzle_identifiers"].tolist(), strict=True):
+        rows = batch["inputs"].tolist()
+        identifiers = batch["puzzle_identifiers"].tolist() if "puzzle_identifiers" in batch else [0] * len(rows)
+        for inputs, identifier in zip(rows, identifiers, strict=True):
             if len(inputs) != seq_len:
-                raise HRMModelError(f"puzzle {number + 1} has {len(inputs)} tokens, but the model's have {seq_len}")
+                raise HRMModelError(f"puzzle {number + 1} has {len(inputs)} tokens, but the model needs {seq_len}")
             yield _Puzzle(number, inputs, identifier)
             number += 1
 
 
 def _fewer(size: int, busy: int) -> int:
-    """Halve a number of slots while those that are busy fit."""
+    """Halve the number of slots as long as the busy ones fit."""
     while size % 2 == 0 and busy <= size // 2:
         size //= 2
     return size
 
 
 def _select(state: list[_Slots], kept: list[int]) -> list[_Slots]:
-    """Keep some slots, and spread them over the lanes there are for so many."""
+    """Keep some slots and spread them over the lanes for their number."""
     index = mx.array(kept)
     streams = lanes(len(kept))
     share = len(kept) // len(streams)
@@ -262,5 +280,6 @@ def _joined(state: list[_Slots], of: Callable[[_Slots], mx.array]) -> mx.array:
 
 
 def _lists(array: mx.array) -> list[Any]:
-    """Read an array of at least one axis back from the device."""
-    return cast(list[Any], array.tolist())
+    """Read an array with at least one axis back from the device."""
+    values: Any = array.tolist()
+    return list(values)

@@ -1,20 +1,23 @@
+"""The block that mixes positions with a gated unit instead of attention."""
+
 import mlx.core as mx
 import mlx.nn as nn
+from einops import rearrange
 from hrm_ops import RMSNorm, SwiGLU
 
 
 class MixerBlock(nn.Module):
-    """Block that mixes positions by a gated unit over them in the place of attention.
+    """Block that mixes positions with a gated unit over them instead of attention.
 
-    ``x = rms(x' + swiglu(x'))'`` with ``'`` for transposing positions and width, its norm over positions;
-    ``x = rms(x + swiglu(x))``. It is for few positions: its weights grow with their square.
+    `x = rms(x' + swiglu(x'))'`, where `'` transposes positions and width and the norm is over positions;
+    then `x = rms(x + swiglu(x))`. It suits short sequences: its weights grow with the square of the length.
 
     Source: Tiny Recursive Model, arXiv 2510.04871, section "attention-free architecture".
 
     Args:
         length: Number of positions.
         dims: Width of the model.
-        expansion: Width of both inner layers, see ``hrm_ops.swiglu_width``.
+        expansion: Width of both inner layers, see `hrm_ops.swiglu_width`.
         eps: Added to the mean of squares in the norm.
     """
 
@@ -26,8 +29,8 @@ class MixerBlock(nn.Module):
         self.mlp = SwiGLU(dims, expansion)
 
     def __call__(self, x: mx.array, rope: None = None, first: int | None = None) -> mx.array:
-        """Transform all positions, and give all or the ``first`` ones: ``[B, length, dims] -> [B, first, dims]``."""
-        over_positions = x.swapaxes(1, 2)
+        """Transform all positions and return all, or only the `first` ones: `[B, length, dims] -> [B, first, dims]`."""
+        over_positions = rearrange(x, "b l d -> b d l")
         mixed = self.norm_t(over_positions + self.mlp_t(over_positions))
-        x = mixed.swapaxes(1, 2)[:, :first]
+        x = rearrange(mixed, "b d l -> b l d")[:, :first]
         return self.norm(x + self.mlp(x))

@@ -1,8 +1,11 @@
+"""The model: two recurrent modules, their step with the 1-step gradient, embeddings and heads."""
+
 import math
 from typing import Any, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
+from einops import rearrange
 from hrm_ops import Embedding, Linear, TransformerBlock, rope_tables, truncated_normal
 
 from hrm_model._config import HRMConfig
@@ -12,13 +15,13 @@ Rope = tuple[mx.array, mx.array] | None
 
 
 class HRMOutput(NamedTuple):
-    """What one forward pass gives.
+    """The outputs of one forward pass.
 
     Attributes:
-        z_H: Slow state ``[B, P + L, D]``, without gradient history.
-        z_L: Fast state ``[B, P + L, D]``, without gradient history.
-        logits: Token logits ``[B, L, V]`` in the forward dtype.
-        q_logits: ``[B, 2]`` float32: value of halting, value of continuing.
+        z_H: Slow state `[B, P + L, D]`, without gradient history.
+        z_L: Fast state `[B, P + L, D]`, without gradient history.
+        logits: Token logits `[B, L, V]` in the forward dtype.
+        q_logits: `q_halt` and `q_continue`, `[B, 2]` float32.
     """
 
     z_H: mx.array
@@ -28,14 +31,14 @@ class HRMOutput(NamedTuple):
 
 
 class ReasoningModule(nn.Module):
-    """A stack of blocks on the sum of a state and what is injected into it.
+    """A stack of blocks, applied to the sum of a state and an injection.
 
-    Source: arXiv 2506.21734, section 2: both modules are encoder-only transformers of one form, and
-    several inputs are merged by addition.
+    Source: arXiv 2506.21734, section 2: both modules are encoder-only transformers of the same form, and
+    their inputs are added.
 
     Attributes:
-        checkpoints_activations: Whether a gradient keeps only the input of each block and computes the rest again,
-            for less memory and more time.
+        checkpoints_activations: Whether the backward pass keeps only the input of each block and recomputes the
+            rest: less memory, more time.
     """
 
     def __init__(self, config: HRMConfig, num_layers: int) -> None:
@@ -47,13 +50,13 @@ class ReasoningModule(nn.Module):
         """Refine a state.
 
         Args:
-            state: ``[B, P + L, D]``.
-            injection: ``[B, P + L, D]``.
-            rope: Rotary tables, None where positions are encoded otherwise.
-            first: How many positions are wanted; all when left out.
+            state: `[B, P + L, D]`.
+            injection: `[B, P + L, D]`.
+            rope: Rotary tables; None if positions are encoded in another way.
+            first: Compute only the first positions of the last block; defaults to all.
 
         Returns:
-            ``[B, first, D]``.
+            `[B, first, D]`.
         """
         x = state + injection
         for layer in self.layers[:-1]:
@@ -76,15 +79,15 @@ def _block(config: HRMConfig) -> nn.Module:
 class HRM(nn.Module):
     """The Hierarchical Reasoning Model: a slow module H and a fast module L that refine two states.
 
-    Source: arXiv 2506.21734, section 2, with the 1-step gradient approximation. ``config.variant`` turns it into
+    Source: arXiv 2506.21734, section 2, with the 1-step gradient approximation. `config.variant` selects a relative:
 
-    - ``trm``, the Tiny Recursive Model (arXiv 2510.04871): one network of ``L_layers`` blocks in the place of both
-      modules, with the gradient of the whole last H cycle;
-    - ``transformer``, the flat transformer of the ARC Prize's ablation ("The Hidden Drivers of HRM's Performance on
-      ARC-AGI", arcprize.org, 2025): one network of ``H_layers`` blocks that runs once a step.
+    - `trm`, the Tiny Recursive Model (arXiv 2510.04871): one network of `L_layers` blocks replaces both modules,
+      and the whole last H cycle carries gradient;
+    - `transformer`, the flat transformer of the ARC Prize's ablation ("The Hidden Drivers of HRM's Performance on
+      ARC-AGI", arcprize.org, 2025): one network of `H_layers` blocks that runs once per step.
 
-    The puzzle embedding table is a parameter but not a trainable one: its rows are trained apart, by a
-    sparse optimiser. ``H_init`` and ``L_init`` are fixed.
+    The puzzle embedding table is a parameter, but it is not trainable: a sparse optimiser updates its rows
+    separately. `H_init` and `L_init` are fixed.
 
     Args:
         config: The architecture.
@@ -93,7 +96,7 @@ class HRM(nn.Module):
     def __init__(self, config: HRMConfig) -> None:
         super().__init__()
         self.config = config
-        self.quantization: Any = None  # what quantize() did
+        self.quantization: Any = None  # set by quantize()
         D = config.hidden_size
         std = 1 / math.sqrt(D)
         self.embed_tokens = Embedding(config.vocab_size, D, std=std, dtype=config.dtype)
@@ -115,49 +118,50 @@ class HRM(nn.Module):
         self.freeze(recurse=False, keys=["H_init", "L_init"])
 
     def puzzle_rows(self, puzzle_identifiers: mx.array) -> mx.array | None:
-        """Look up puzzle embeddings: ``[B]`` int -> ``[B, E]`` float32; None for a model without a prefix."""
+        """Look up puzzle embeddings: `[B]` int -> `[B, E]` float32; None for a model without a prefix."""
         return self.puzzle_emb(puzzle_identifiers) if self.config.puzzle_emb_ndim else None
 
     def embed(self, inputs: mx.array, puzzle_rows: mx.array | None) -> mx.array:
-        """Embed tokens, the puzzle prefix in front of them, and learned positions.
+        """Embed the tokens, put the puzzle prefix in front, and add learned positions.
 
         Args:
-            inputs: Tokens ``[B, L]`` int.
-            puzzle_rows: Puzzle embeddings ``[B, E]``, None without a prefix.
+            inputs: Tokens `[B, L]` int.
+            puzzle_rows: Puzzle embeddings `[B, E]`; None for a model without a prefix.
 
         Returns:
-            Input embedding ``[B, P + L, D]`` in the forward dtype.
+            Input embedding `[B, P + L, D]` in the forward dtype.
         """
         config = self.config
         x = self.embed_tokens(inputs)
         if puzzle_rows is not None:
             padding = config.prefix_len * config.hidden_size - config.puzzle_emb_ndim
-            prefix = mx.pad(puzzle_rows.astype(config.dtype), [(0, 0), (0, padding)])
-            x = mx.concatenate([prefix.reshape(-1, config.prefix_len, config.hidden_size), x], axis=1)
+            padded = mx.pad(puzzle_rows.astype(config.dtype), [(0, 0), (0, padding)])
+            prefix = rearrange(padded, "b (p d) -> b p d", p=config.prefix_len)
+            x = mx.concatenate([prefix, x], axis=1)
         if config.pos_encodings == "learned":
             x = 0.707106781 * (x + self.embed_pos.weight.astype(x.dtype))
         return math.sqrt(config.hidden_size) * x
 
     def rope(self) -> Rope:
-        """Return the rotary tables of all positions, None where positions are encoded otherwise."""
+        """Return the rotary tables of all positions; None if positions are encoded in another way."""
         config = self.config
         if config.pos_encodings != "rope" or config.mixer == "mlp":
             return None
         return rope_tables(config.total_len, config.hidden_size // config.num_heads, config.rope_theta)
 
     def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array, first: int | None = None) -> tuple[mx.array, mx.array]:
-        """Run one step of ``H_cycles`` times ``L_cycles`` updates.
+        """Run one step: `H_cycles` times `L_cycles` updates of `z_L` and one update of `z_H`.
 
-        Only the last update of each module carries gradient; in a ``trm``, those of the last H cycle do.
+        Only the last update of each module carries gradient; in a `trm`, all updates of the last H cycle do.
 
         Args:
-            z_H: Slow state ``[B, P + L, D]``.
-            z_L: Fast state ``[B, P + L, D]``; a ``transformer`` has no use for it.
-            x: Input embedding ``[B, P + L, D]``.
-            first: How many positions of the new slow state are wanted; all when left out.
+            z_H: Slow state `[B, P + L, D]`.
+            z_L: Fast state `[B, P + L, D]`; a `transformer` ignores it.
+            x: Input embedding `[B, P + L, D]`.
+            first: Compute only the first positions of the new slow state; defaults to all.
 
         Returns:
-            The new ``(z_H, z_L)``.
+            The new `(z_H, z_L)`.
         """
         variant, N, T = self.config.variant, self.config.H_cycles, self.config.L_cycles
         rope = self.rope()
@@ -180,10 +184,10 @@ class HRM(nn.Module):
         return z_H, z_L
 
     def q_values(self, z_H: mx.array) -> mx.array:
-        """Return the values of halting and of continuing, ``[B, 2]`` float32, read off position 0.
+        """Return `q_halt` and `q_continue`, `[B, 2]` float32, computed from position 0.
 
-        With ``halt_loss`` ``bce`` the value of continuing is 0, so that halting is worth more when its probability
-        is above one half (the Tiny Recursive Model, arXiv 2510.04871).
+        With `halt_loss` `bce`, `q_continue` is 0: then `q_halt > q_continue` when the probability of halting is
+        above one half (the Tiny Recursive Model, arXiv 2510.04871).
         """
         q = self.q_head(z_H[:, 0].astype(mx.float32))
         if self.config.halt_loss == "q_learning":
@@ -191,7 +195,7 @@ class HRM(nn.Module):
         return mx.concatenate([q[:, :1], mx.zeros_like(q[:, :1])], axis=1)
 
     def __call__(self, z_H: mx.array, z_L: mx.array, x: mx.array) -> HRMOutput:
-        """Run one forward pass from the states ``[B, P + L, D]`` and the embedding of :meth:`embed`."""
+        """Run one forward pass from two states `[B, P + L, D]` and the embedding that `embed` returns."""
         z_H, z_L = self.reason(z_H, z_L, x)
         logits = self.lm_head(z_H[:, self.config.prefix_len :])
         return HRMOutput(mx.stop_gradient(z_H), mx.stop_gradient(z_L), logits, self.q_values(z_H))

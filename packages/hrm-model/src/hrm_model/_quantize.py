@@ -1,4 +1,4 @@
-"""Weights of 8 or 4 bits, for inference."""
+"""Quantisation of the weights to 8 or 4 bits, for inference."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,7 +13,7 @@ _WHOLE = ("q_head", "embed_pos")
 
 
 class Quantization(BaseModel):
-    """How weights are quantised: ``bits`` each, with a scale and an offset for every ``group_size`` of them."""
+    """Quantisation settings: `bits` for each weight, and one scale and offset for each `group_size` weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,13 +22,13 @@ class Quantization(BaseModel):
 
 
 def quantize(model: HRM, quantization: Quantization) -> None:
-    """Replace the matrices of a model, in place, by quantised ones that compute in the same dtype.
+    """Quantise the matrices of a model in place; the activations keep their dtype.
 
-    These are the matrices of all blocks, the output head, and the tables of tokens and puzzles (but not that of learned
-    positions), where their rows are a multiple of ``group_size`` long. The head of halting stays as it is.
+    Quantised are the matrices of all blocks, the output head, and the token and puzzle tables, where the row length is
+    a multiple of `group_size`. The Q head and learned positions stay float32.
 
     Raises:
-        HRMModelError: If the model is quantised already.
+        HRMModelError: If the model is already quantised.
     """
     if model.quantization is not None:
         raise HRMModelError(f"the model has weights of {model.quantization.bits} bits already; quantise the original")
@@ -36,11 +36,11 @@ def quantize(model: HRM, quantization: Quantization) -> None:
 
 
 def quantize_where(model: HRM, quantization: Quantization, wanted: Callable[[str], bool]) -> None:
-    """Quantise those modules that can be and whose names are wanted."""
+    """Quantise every module that supports it and whose name is wanted."""
 
-    def chosen(name: str, module: Any) -> bool:
-        able = hasattr(module, "to_quantized") and name not in _WHOLE and wanted(name)
-        return able and module.weight.shape[-1] % quantization.group_size == 0
+    def is_chosen(name: str, module: Any) -> bool:
+        supported = hasattr(module, "to_quantized") and name not in _WHOLE and wanted(name)
+        return supported and module.weight.shape[-1] % quantization.group_size == 0
 
-    nn.quantize(model, quantization.group_size, quantization.bits, class_predicate=chosen)
+    nn.quantize(model, quantization.group_size, quantization.bits, class_predicate=is_chosen)
     model.quantization = quantization

@@ -1,4 +1,4 @@
-"""Reads safetensors files whose header has been checked against the file before MLX trusts it."""
+"""Reading of safetensors files, with a check of the header before MLX allocates memory for it."""
 
 import json
 import math
@@ -14,7 +14,7 @@ _SIZES = {
     "F64": 8, "I64": 8, "U64": 8, "C64": 8, "F32": 4, "I32": 4, "U32": 4,
     "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1,
 }  # fmt: skip
-_LARGEST_HEADER = 100 * 10**6  # bytes, the bound of the format's own library
+_LARGEST_HEADER = 100 * 10**6  # bytes, the limit of the safetensors library
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
@@ -24,7 +24,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
         Arrays by name, not yet evaluated, and the metadata.
 
     Raises:
-        HRMModelError: If the file is missing or its header is damaged or claims more bytes than there are.
+        HRMModelError: If the file is missing, or its header is damaged or claims more bytes than the file has.
     """
     try:
         _check_header(path)
@@ -43,10 +43,10 @@ def _check_header(path: Path) -> None:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
         if length > min(size - 8, _LARGEST_HEADER):
-            raise ValueError("it is cut short or no such file")
+            raise ValueError("it is truncated or not a safetensors file")
         header = json.loads(file.read(length))
     if not isinstance(header, dict):
-        raise ValueError("its header is no JSON object")
+        raise ValueError("its header is not a JSON object")
     data = size - 8 - length
     taken = 0
     for name, entry in header.items():
@@ -54,7 +54,7 @@ def _check_header(path: Path) -> None:
             if entry is not None and not (
                 isinstance(entry, dict) and all(isinstance(text, str) for text in entry.values())
             ):
-                raise ValueError("its metadata are no strings")
+                raise ValueError("its metadata is not a dictionary of strings")
             continue
         match entry:
             case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(start_at), int(end)]} if (

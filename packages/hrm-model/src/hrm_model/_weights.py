@@ -1,3 +1,5 @@
+"""Weight files: a model as safetensors with its configuration in the metadata."""
+
 from pathlib import Path
 
 import mlx.core as mx
@@ -11,8 +13,8 @@ from hrm_model._quantize import Quantization, quantize_where
 from hrm_model._safetensors import read_safetensors
 
 
-def save_weights(model: HRM, path: Path) -> None:
-    """Write all parameters to a safetensors file that carries the configuration in its metadata."""
+def save_weights(model: HRM, path: str | Path) -> None:
+    """Write all parameters to a safetensors file, with the configuration in its metadata."""
     arrays = dict(tree_flatten(model.parameters()))
     metadata = {"config": model.config.model_dump_json()}
     if model.quantization is not None:
@@ -20,25 +22,26 @@ def save_weights(model: HRM, path: Path) -> None:
     mx.save_safetensors(str(path), arrays, metadata=metadata)
 
 
-def load_model(path: Path) -> HRM:
-    """Read a model from a file of :func:`save_weights`.
+def load_model(path: str | Path) -> HRM:
+    """Read a model from a file that `save_weights` wrote.
 
     Raises:
-        HRMModelError: If the file is missing, damaged, has no configuration, or does not fit its configuration.
+        HRMModelError: If the file is missing or damaged, has no configuration, or does not match its configuration.
     """
+    path = Path(path)
     arrays, metadata = read_safetensors(path)
     if "config" not in metadata:
-        raise HRMModelError(f"{path}: has no 'config' in its metadata, so it is no HRM of ours")
+        raise HRMModelError(f"{path}: has no 'config' in its metadata, so save_weights did not write it")
     try:
         config = HRMConfig.model_validate_json(metadata["config"])
     except ValidationError as error:
-        raise HRMModelError(f"{path}: its configuration is not valid: {_told(error)}") from error
+        raise HRMModelError(f"{path}: its configuration is not valid: {_reason(error)}") from error
     model = HRM(config)
     if "quantization" in metadata:
         try:
             quantization = Quantization.model_validate_json(metadata["quantization"])
         except ValidationError as error:
-            raise HRMModelError(f"{path}: its quantization is not valid: {_told(error)}") from error
+            raise HRMModelError(f"{path}: its quantization is not valid: {_reason(error)}") from error
         quantize_where(model, quantization, lambda name: f"{name}.scales" in arrays)
     expected = {name: array.shape for name, array in tree_flatten(model.parameters())}
     found = {name: array.shape for name, array in arrays.items()}
@@ -51,10 +54,10 @@ def load_model(path: Path) -> HRM:
     return model
 
 
-def _told(error: ValidationError) -> str:
-    """Say in one line what is wrong, or that the file comes from a newer version."""
+def _reason(error: ValidationError) -> str:
+    """Describe in one line what is wrong, or that the file comes from a newer version."""
     problems = error.errors()
     unknown = [".".join(map(str, problem["loc"])) for problem in problems if problem["type"] == "extra_forbidden"]
     if unknown:
-        return f"this version does not know {', '.join(unknown)}; the file comes from a newer one, upgrade hrm-model"
+        return f"this version does not know {', '.join(unknown)}; a newer version wrote the file, upgrade hrm-model"
     return "; ".join(f"{'.'.join(map(str, p['loc']))} {p['msg']}, but is {str(p['input'])[:80]!r}" for p in problems)

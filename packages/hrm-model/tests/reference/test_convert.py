@@ -12,6 +12,7 @@ from hrm_model import (
     find_reference,
     load_reference,
     our_name,
+    read_reference_config,
     reference_config,
     reference_name,
     save_reference_weights,
@@ -170,13 +171,13 @@ def test_a_configuration_that_contradicts_the_weights_is_refused_by_field(
         ("\x00", "cannot be read as YAML"),
         ("# " + "x" * 2**20, "bytes"),
         ("arch: !!python/object/apply:os.system ['true']", "no section 'arch'"),
-        ("a: &a {b: 1}\narch:\n  <<: [*a, *a]\n", "by aliases"),
+        ("a: &a {b: 1}\narch:\n  <<: [*a, *a]\n", "uses aliases"),
         (
             "a0: &a0 [x]\n"
             + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
             + "arch:\n  hidden_size: *a11\n  num_heads: 2\n  H_cycles: 1\n  L_cycles: 1\n  expansion: 1\n"
             "  halt_max_steps: 1\n  halt_exploration_prob: 0\n",
-            "by aliases",
+            "uses aliases",
         ),
     ],
 )
@@ -197,15 +198,15 @@ def test_an_unusable_configuration_is_refused_by_name(
     [
         (lambda w: w.pop("model.inner.lm_head.weight"), "lm_head.weight should have shape .* but is missing"),
         (lambda w: w.pop("model.inner.embed_tokens.embedding_weight"), "has no parameter embed_tokens.weight"),
-        (lambda w: w.update({"model.inner.extra": mx.zeros(1)}), "holds extra, which is no parameter"),
+        (lambda w: w.update({"model.inner.extra": mx.zeros(1)}), "holds extra, which is not a parameter"),
         (lambda w: w.update({"_orig_mod.model.inner.H_init": mx.zeros(16)}), "holds the parameter H_init twice"),
         (
             lambda w: w.update({"model.inner.H_init": mx.zeros(15)}),
             r"H_init should have shape \(16,\), but has \(15",
         ),
         (lambda w: w.update({"model.inner.H_init": mx.zeros(16, mx.int32)}), "H_init is mlx.core.int32"),
-        (lambda w: w.update({"model.inner.embed_tokens.embedding_weight": mx.zeros(7)}), "should be a matrix"),
-        (lambda w: w.update({"model.inner.puzzle_emb.weights": mx.zeros((0, 16))}), "should be a matrix"),
+        (lambda w: w.update({"model.inner.embed_tokens.embedding_weight": mx.zeros(7)}), "must be a matrix"),
+        (lambda w: w.update({"model.inner.puzzle_emb.weights": mx.zeros((0, 16))}), "must be a matrix"),
         (lambda w: w.clear(), "has no parameter"),
     ],
 )
@@ -227,6 +228,15 @@ def test_weights_that_are_no_hrm_are_refused_by_parameter(
 def test_what_the_reference_does_not_have_is_not_exported(changes: dict, make_config: Callable[..., HRMConfig]) -> None:
     with pytest.raises(HRMModelError, match=f"{next(iter(changes))} is .*the reference knows"):
         reference_config(make_config(**changes))
+
+
+def test_paths_may_be_strings(make_model: Callable[..., HRM], tmp_path: Path) -> None:
+    model, config = make_model(), tmp_path / "all_config.yaml"
+    path = str(write(model, tmp_path))
+    save_reference_weights(model, path)
+    assert find_reference(path) == Path(path)
+    assert same(load_reference(path, 16, str(config)), model)
+    assert read_reference_config(str(config)) == read_reference_config(config)
 
 
 def test_a_directory_without_a_checkpoint_is_named(tmp_path: Path) -> None:

@@ -1,30 +1,30 @@
-"""Downloads published checkpoints of the reference from the Hugging Face hub."""
+"""Download of published checkpoints of the reference from the Hugging Face hub."""
 
 import re
 from pathlib import Path
 
 from hrm_model._errors import HRMModelError
 
-# What a checkpoint consists of; the code that lies beside it there is never fetched, nor run.
+# The files of a checkpoint. The code in the same repository is not downloaded.
 _PATTERNS = ["all_config.yaml", "checkpoint", "step_*", "*.safetensors"]
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name has the form ``owner/repository`` and nothing on this disk is called so."""
+    """Return whether a name has the form `owner/repository` and is not a path that exists."""
     return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name)) and not Path(name).exists()
 
 
 def download_checkpoint(hub_id: str) -> Path:
-    """Fetch a checkpoint and its configuration into the hub's own cache, or find them there.
+    """Download a checkpoint and its configuration into the cache of the hub, unless they are there already.
 
     Args:
-        hub_id: Such as ``sapientinc/HRM-checkpoint-sudoku-extreme``.
+        hub_id: For example `sapientinc/HRM-checkpoint-sudoku-extreme`.
 
     Returns:
         The directory with the files.
 
     Raises:
-        HRMModelError: If there is no network, no such repository, or ``huggingface_hub`` is not installed.
+        HRMModelError: If the hub cannot be reached, it has no such repository, or `huggingface_hub` is not installed.
     """
     try:
         from huggingface_hub import snapshot_download

@@ -1,3 +1,5 @@
+"""Metrics of predictions: accuracy, exact accuracy, accuracy of halting and number of steps."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -5,19 +7,20 @@ from typing import Self
 import mlx.core as mx
 
 from hrm_model._act import Batch
-from hrm_model._inference import Prediction
+from hrm_model._errors import HRMModelError
+from hrm_model._predictor import Prediction
 
 
 @dataclass(frozen=True)
 class Score:
-    """Sums over the puzzles that have at least one label; scores of several batches add up.
+    """Sums over the puzzles that have at least one label; scores of different batches can be added.
 
     Attributes:
-        count: Puzzles.
-        accuracy: Share of right positions, summed over puzzles.
-        exact_accuracy: Puzzles with every position right.
-        q_halt_accuracy: Puzzles of which ``q_halt >= 0`` says truly whether they are right.
-        steps: Steps after which the model would have halted by itself.
+        count: Number of puzzles.
+        accuracy: Share of correct positions, summed over puzzles.
+        exact_accuracy: Number of puzzles with every position correct.
+        q_halt_accuracy: Number of puzzles for which `q_halt >= 0` equals "the answer is exact".
+        steps: ACT steps, summed over puzzles; `score` counts `Prediction.halting_steps`.
     """
 
     count: int = 0
@@ -30,7 +33,7 @@ class Score:
         return Score(*(getattr(self, f) + getattr(other, f) for f in self.__dataclass_fields__))
 
     def means(self) -> Mapping[str, float]:
-        """Return the sums over the count, and the count; all 0 when there was nothing to score."""
+        """Return `count` and the means of the other sums; all are 0 if nothing was scored."""
         return {
             "count": self.count,
             **{f: getattr(self, f) / max(1, self.count) for f in self.__dataclass_fields__ if f != "count"},
@@ -41,9 +44,14 @@ def score(prediction: Prediction, batch: Batch) -> Score:
     """Compare a prediction with the labels of its batch; positions labelled -100 do not count.
 
     Args:
-        prediction: For ``B`` puzzles.
-        batch: With ``labels [B, L]``.
+        prediction: Of `B` puzzles.
+        batch: With `labels [B, L]`.
+
+    Raises:
+        HRMModelError: If the batch has no labels.
     """
+    if "labels" not in batch:
+        raise HRMModelError("the batch has no labels, so its prediction cannot be scored")
     labels = batch["labels"]
     valid = labels != -100
     num_valid = valid.sum(axis=-1)
@@ -60,5 +68,5 @@ def score(prediction: Prediction, batch: Batch) -> Score:
         accuracy=total(num_right / mx.maximum(num_valid, 1)),
         exact_accuracy=total(exact),
         q_halt_accuracy=total(says_right == exact),
-        steps=total(prediction.steps),
+        steps=total(prediction.halting_steps),
     )

@@ -15,8 +15,8 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from hrm_model import HRMModelError
-from hrm_model._pickle import read_pickle
-from hrm_model._torch_file import read_torch_file
+from hrm_model.reference._pickle import read_pickle
+from hrm_model.reference._torch_file import read_torch_file
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -153,8 +153,8 @@ GOOD = archive(one_tensor(), {"0": FLOATS})
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "no whole zip archive"),
-        (GOOD[:-30], "no whole zip archive"),
+        (b"", "not a complete zip archive"),
+        (GOOD[:-30], "not a complete zip archive"),
         (GOOD.replace(FLOATS, FLOATS[::-1]), "Bad CRC"),
         (archive(one_tensor(kind="DoubleStorage"), {"0": FLOATS}), "torch.DoubleStorage"),
         (archive(one_tensor(length=2**40), {"0": FLOATS}), "should have 4,398,046,511,104 bytes, but has 48"),

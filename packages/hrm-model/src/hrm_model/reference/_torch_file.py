@@ -1,4 +1,4 @@
-"""Reads tensors from the zip archives that ``torch.save`` writes, without torch."""
+"""A reader of the zip archives that `torch.save` writes; it does not need torch."""
 
 import math
 import struct
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 
 from hrm_model._errors import HRMModelError
-from hrm_model._pickle import read_pickle
+from hrm_model.reference._pickle import read_pickle
 
 
 class _Dtype(NamedTuple):
-    buffer: Any  # format of the memoryview that has elements of this size
+    buffer: Any  # format of a memoryview with elements of this size
     size: int
     dtype: mx.Dtype
 
@@ -48,10 +48,10 @@ class _Tensor(NamedTuple):
 
 
 def read_torch_file(path: Path) -> dict[str, mx.array]:
-    """Read a dictionary of tensors that ``torch.save`` wrote.
+    """Read a dictionary of tensors that `torch.save` wrote.
 
-    Only tensors and plain containers are understood; nothing is imported or called, and no more memory is taken
-    than the file has bytes (and once more for its largest tensor).
+    Only tensors and plain containers are read; the file cannot import or call anything. The memory needed is at most
+    the size of the file plus its largest tensor.
 
     Args:
         path: A zip archive of PyTorch 1.6 or newer.
@@ -69,8 +69,8 @@ def read_torch_file(path: Path) -> dict[str, mx.array]:
         raise HRMModelError(f"{path}: does not exist") from None
     except zipfile.BadZipFile as error:
         raise HRMModelError(
-            f"{path}: is no whole zip archive of torch.save ({error}); "
-            "copy it again, or write it anew with PyTorch 1.6 or later"
+            f"{path}: is not a complete zip archive of torch.save ({error}); "
+            "copy it again, or save it again with PyTorch 1.6 or later"
         ) from error
     except HRMModelError as error:
         raise HRMModelError(f"{path}: {error}") from error
@@ -100,7 +100,7 @@ class _Reader:
         self.root = pickles[0].removesuffix("data.pkl")
         order = f"{self.root}byteorder"
         if order in self.sizes and self.archive.read(order) != b"little":
-            raise HRMModelError("its numbers are not little-endian; write it anew on a usual machine")
+            raise HRMModelError("its numbers are big-endian; save it again on a little-endian machine")
         content = read_pickle(self.archive.read(pickles[0]), _NAMED, self.storage)
         if not isinstance(content, dict):
             raise HRMModelError(f"it holds a {type(content).__name__}, but a dictionary of tensors was expected")
@@ -118,7 +118,7 @@ class _Reader:
             ):
                 kind = storage.function.kind
             case _:
-                raise HRMModelError("its pickle refers to something that is no storage of torch")
+                raise HRMModelError("its pickle refers to an object that is not a storage of torch")
         found = self.sizes.get(f"{self.root}data/{key}")
         if count < 0 or found != count * kind.size:
             raise HRMModelError(
@@ -128,7 +128,7 @@ class _Reader:
         return _Storage(key, kind, count)
 
     def check(self, tensors: Mapping[str, _Tensor]) -> None:
-        """Refuse tensors that together claim more bytes than there are, as tensors of one storage could."""
+        """Raise if the tensors together claim more bytes than are stored, as tensors that share a storage can."""
         claimed = sum(tensor.nbytes for tensor in tensors.values())
         stored = sum(size for name, size in self.sizes.items() if name.startswith(f"{self.root}data/"))
         if claimed > stored:
@@ -141,14 +141,14 @@ class _Reader:
         if not tensor.nbytes:
             return mx.zeros(tensor.shape, kind.dtype)
         if self.last is None or self.last[0] != tensor.storage:
-            self.last = None  # let go of one storage before the next is read
+            self.last = None  # frees one storage before the next is read
             self.last = tensor.storage, self.elements(tensor.storage)
         array = mx.contiguous(mx.as_strided(self.last[1], tensor.shape, tensor.strides, tensor.offset))
         mx.eval(array)
         return array
 
     def elements(self, storage: _Storage) -> mx.array:
-        """All elements of a storage; many tensors may lie in one, which is read once for those in a row."""
+        """Return all elements of a storage."""
         name, kind = f"{self.root}data/{storage.key}", storage.kind
         data: Any = memoryview(self.archive.read(name)).cast(kind.buffer)
         if len(data) != storage.length:
@@ -158,20 +158,20 @@ class _Reader:
 
 
 class _StorageKind:
-    """What the name of a storage class stands for; it is referred to, never called."""
+    """The meaning of the name of a storage class; a pickle refers to it but never calls it."""
 
     def __init__(self, kind: _Dtype) -> None:
         self.kind = kind
 
     def __call__(self, *_: Any) -> Any:
-        raise HRMModelError("its pickle makes a storage of its own")
+        raise HRMModelError("its pickle creates a storage instead of referring to a stored one")
 
 
 def _tensor(
     storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any = False, _hooks: Any = None, marks: Any = None
 ) -> _Tensor:
     if marks:
-        raise HRMModelError("a tensor of its pickle is negated or conjugated on reading; save it after resolve_neg()")
+        raise HRMModelError("a tensor of its pickle is a negated or conjugated view; save it after resolve_neg()")
     whole = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides) < 16
     if not isinstance(storage, _Storage) or not whole or not all(type(n) is int for n in (offset, *shape, *strides)):
         raise HRMModelError("a tensor of its pickle is not made of a storage, an offset, a shape and strides")
@@ -188,7 +188,7 @@ def _tensor(
 
 def _parameter(tensor: Any, *_: Any) -> _Tensor:
     if not isinstance(tensor, _Tensor):
-        raise HRMModelError("a parameter of its pickle is no tensor")
+        raise HRMModelError("a parameter of its pickle is not a tensor")
     return tensor
 
 

@@ -1,4 +1,4 @@
-"""Reads a pickle as data: a small machine for the opcodes of plain containers, which can neither import nor call."""
+"""A reader of pickles as data: it interprets the opcodes of plain containers and can neither import nor call."""
 
 import pickletools
 import warnings
@@ -14,28 +14,28 @@ _MARK = object()
 
 
 class _Named:
-    """A name of a pickle that is in the table of what it may name."""
+    """A name in a pickle that is on the list of allowed names."""
 
     def __init__(self, name: str, function: Function) -> None:
         self.name, self.function = name, function
 
 
 def read_pickle(data: bytes, named: Mapping[str, Function], persistent: Function) -> Any:
-    """Return what a pickle describes, made of dicts, lists, tuples, strings, numbers and results of ``named``.
+    """Return the content of a pickle: dicts, lists, tuples, strings, numbers and results of `named`.
 
-    Python's own unpickler is not used: it sets aside memory for sizes that a file only claims, and changes
-    attributes of whatever it was allowed to find.
+    Python's own unpickler is not safe here: it allocates memory for sizes that a file only claims, and it sets
+    attributes of the objects that it is allowed to find.
 
     Args:
-        data: The pickle, protocols 0 to 5.
-        named: What the pickle may name, as ``module.name``, and the function that is called for it instead.
+        data: The pickle, protocol 0 to 5.
+        named: The names that the pickle may use, as `module.name`, and the function to call instead of each.
         persistent: Called with the persistent id of an object that is stored elsewhere.
 
     Raises:
-        HRMModelError: If the pickle is damaged, or names or does anything else.
+        HRMModelError: If the pickle is damaged, uses another name or does anything else.
     """
     if len(data) > _MOST_BYTES:
-        raise HRMModelError(f"its pickle has {len(data):,} bytes, more than any list of weights")
+        raise HRMModelError(f"its pickle has {len(data):,} bytes, more than any list of weights needs")
     machine = _Machine(named, persistent)
     try:
         with warnings.catch_warnings(action="ignore"):  # of escapes in damaged strings
@@ -58,7 +58,7 @@ class _Machine:
         self.named, self.persistent = named, persistent
 
     def do(self, name: str, argument: Any) -> None:
-        """Carry out one opcode."""
+        """Execute one opcode."""
         stack, pop = self.stack, self.stack.pop
         match name:
             case "PROTO" | "FRAME":
