@@ -16,15 +16,15 @@ from typing import NamedTuple
 from workspace import ROOT, distributions
 
 PARITY = ("tests/parity/test_parity.py::test_every_number_of_the_reference_comes_out",)
-LOOP = "packages/hrm-train/tests/test_loop.py"
+LOOP = "packages/hrm-train/tests/run/test_loop.py"
 RESUME = (
     f"{LOOP}::test_a_run_that_broke_between_checkpoints_equals_one_that_did_not",
     f"{LOOP}::test_a_run_stopped_by_a_signal_and_resumed_equals_one_never_stopped_bit_for_bit",
 )
 MODEL = "packages/hrm-model/src/hrm_model/_model.py"
 ACT = "packages/hrm-model/src/hrm_model/_act.py"
-OPTIMIZERS = "packages/hrm-train/src/hrm_train/_optimizers.py"
-CHECKPOINT = "packages/hrm-train/src/hrm_train/_checkpoint.py"
+OPTIMIZERS = "packages/hrm-train/src/hrm_train/step/_optimizers.py"
+CHECKPOINT = "packages/hrm-train/src/hrm_train/checkpoint/_checkpoint.py"
 STATE = "state = tree_map_with_path(lambda name, leaf: training.get(name, leaf), state)"
 
 

@@ -1,4 +1,9 @@
-from ._checkpoint import (
+from ._choices import LossType, WandbMode
+from ._compiler import compile_problem, failure_of_mlx, temporary_directory_problem
+from ._config import TrainConfig
+from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
+from ._files import new_directory
+from .checkpoint._checkpoint import (
     Progress,
     Snapshot,
     checkpoints,
@@ -8,21 +13,16 @@ from ._checkpoint import (
     saved_settings,
     step_of,
 )
-from ._choices import LossType, WandbMode
-from ._compiler import compile_problem, failure_of_mlx, temporary_directory_problem
-from ._config import TrainConfig
-from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
-from ._files import new_directory
-from ._gradients import loss_and_gradients
-from ._loop import as_arrays, make_train_step, train
-from ._losses import IGNORE_LABEL, act_loss, cross_entropy
-from ._optimizers import AdamAtan2, SparseSignSGD
-from ._protocols import BatchSource, Callback, Report
-from ._ranks import Ranks
-from ._run import RunDirectory
-from ._schedule import cosine_with_warmup
-from ._step import TrainStep
-from ._wandb import wandb_callbacks
+from .ranks._ranks import Ranks
+from .run._directory import RunDirectory
+from .run._loop import as_arrays, make_train_step, train
+from .run._protocols import BatchSource, Callback, Report
+from .run._wandb import wandb_callbacks
+from .step._gradients import loss_and_gradients
+from .step._losses import IGNORE_LABEL, act_loss, cross_entropy
+from .step._optimizers import AdamAtan2, SparseSignSGD
+from .step._schedule import cosine_with_warmup
+from .step._step import TrainStep
 
 __all__ = [
     "IGNORE_LABEL",

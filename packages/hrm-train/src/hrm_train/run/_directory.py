@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hrm_train._checkpoint import checkpoints
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
 from hrm_train._files import sync, write_json, write_text
-from hrm_train._manifest import check_manifest
+from hrm_train.checkpoint._checkpoint import checkpoints
+from hrm_train.checkpoint._manifest import check_manifest
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"

@@ -10,10 +10,10 @@ from mlx.optimizers import clip_grad_norm
 from mlx.utils import tree_map, tree_unflatten
 
 from hrm_train._choices import Checkpointing, Halting, LossType
-from hrm_train._dense_update import DenseUpdate, all_finite, choose, flat, start_in_order
-from hrm_train._gradients import Metrics, Tree, loss_and_gradients
-from hrm_train._optimizers import AdamAtan2, SparseSignSGD, counted
-from hrm_train._ranks import Ranks
+from hrm_train.ranks._ranks import Ranks
+from hrm_train.step._dense_update import DenseUpdate, all_finite, choose, flat, start_in_order
+from hrm_train.step._gradients import Metrics, Tree, loss_and_gradients
+from hrm_train.step._optimizers import AdamAtan2, SparseSignSGD, counted
 
 
 class TrainStep:

@@ -6,7 +6,7 @@ import threading
 import time
 from types import TracebackType
 
-from hrm_train._ranks import Ranks
+from hrm_train.ranks._ranks import Ranks
 
 
 class Watchdog:

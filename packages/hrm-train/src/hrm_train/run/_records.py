@@ -10,7 +10,10 @@ from types import TracebackType
 import mlx.core as mx
 from mlx.utils import tree_flatten
 
-from hrm_train._checkpoint import (
+from hrm_train._config import TrainConfig
+from hrm_train._errors import HRMTrainError
+from hrm_train._files import remove_leftovers
+from hrm_train.checkpoint._checkpoint import (
     Progress,
     Snapshot,
     checkpoints,
@@ -18,14 +21,11 @@ from hrm_train._checkpoint import (
     remove_old_checkpoints,
     set_aside_after,
 )
-from hrm_train._config import TrainConfig
-from hrm_train._errors import HRMTrainError
-from hrm_train._files import remove_leftovers
-from hrm_train._protocols import Report
-from hrm_train._run import RunDirectory
-from hrm_train._step import TrainStep
-from hrm_train._table import TableCopy
-from hrm_train._writer import BackgroundWriter
+from hrm_train.checkpoint._table_copy import TableCopy
+from hrm_train.checkpoint._writer import BackgroundWriter
+from hrm_train.run._directory import RunDirectory
+from hrm_train.run._protocols import Report
+from hrm_train.step._step import TrainStep
 
 
 class Records:

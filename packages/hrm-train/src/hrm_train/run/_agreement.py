@@ -4,8 +4,8 @@ from collections import deque
 
 import mlx.core as mx
 
-from hrm_train._ranks import Ranks
-from hrm_train._stop import StopRequest
+from hrm_train.ranks._ranks import Ranks
+from hrm_train.run._stop import StopRequest
 
 _LAG = 2  # steps after which a vote is read: its step is done by then, so that nobody waits
 

@@ -7,7 +7,7 @@ from queue import Empty, Queue
 import mlx.core as mx
 
 from hrm_train._errors import HRMTrainError
-from hrm_train._step import TrainStep
+from hrm_train.step._step import TrainStep
 
 PART = 32 * 2**20  # bytes that are copied at once
 

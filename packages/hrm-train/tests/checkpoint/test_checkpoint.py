@@ -30,7 +30,7 @@ from hrm_train import (
     step_of,
     train,
 )
-from hrm_train._table import TableCopy
+from hrm_train.checkpoint._table_copy import TableCopy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlx.utils import tree_flatten
@@ -132,7 +132,7 @@ def test_a_table_copied_part_by_part_between_steps_is_what_it_was_at_the_beginni
     step, batches = _trained(model, make_puzzles, make_config)
     expected = np.array(model.puzzle_emb.weight)
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as reader:
-        patch.setattr("hrm_train._table.PART", rows_a_part * 4 * 16)
+        patch.setattr("hrm_train.checkpoint._table_copy.PART", rows_a_part * 4 * 16)
         copy = TableCopy(step)
         parts = reader.submit(lambda: [np.array(part) for part in copy.parts()])
         for steps_between in steps:
@@ -149,7 +149,7 @@ def test_a_table_copied_part_by_part_between_steps_is_what_it_was_at_the_beginni
 def test_whoever_reads_a_copy_that_is_given_up_is_told_so_and_nobody_waits(
     make_model: Make, make_puzzles: Make, make_config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hrm_train._table.PART", 1)
+    monkeypatch.setattr("hrm_train.checkpoint._table_copy.PART", 1)
     step, _ = _trained(make_model(), make_puzzles, make_config)
     with ThreadPoolExecutor(1) as reader:
         copy = TableCopy(step)
@@ -179,7 +179,7 @@ def test_training_and_saving_hold_a_large_puzzle_table_once(
     new_run: Callable[[], RunDirectory],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hrm_train._table.PART", 2**20)
+    monkeypatch.setattr("hrm_train.checkpoint._table_copy.PART", 2**20)
     model = make_model(num_puzzle_identifiers=40_000, puzzle_emb_ndim=512)
     run, puzzles = new_run(), make_puzzles(model)
     config = make_config(steps=6, checkpoint_interval=2, global_batch_size=4)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrm_train._choices import WandbMode
-from hrm_train._protocols import Callback, Report
+from hrm_train.run._protocols import Callback, Report
 
 
 def wandb_callbacks(

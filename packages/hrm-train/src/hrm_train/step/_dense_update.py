@@ -8,8 +8,8 @@ import mlx.core as mx
 from hrm_model import HRM
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
-from hrm_train._gradients import Tree
-from hrm_train._optimizers import AdamAtan2
+from hrm_train.step._gradients import Tree
+from hrm_train.step._optimizers import AdamAtan2
 
 Flat = dict[str, mx.array]
 

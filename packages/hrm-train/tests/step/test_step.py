@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import hrm_train._step
+import hrm_train.step._step
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_several_lanes_do_what_one_lane_does(
     results = []
     for lanes in (1, count):
         streams = [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(lanes - 1))]
-        monkeypatch.setattr(hrm_train._step, "lanes", lambda _, streams=streams: streams)
+        monkeypatch.setattr(hrm_train.step._step, "lanes", lambda _, streams=streams: streams)
         model = make_model(puzzle_emb_ndim=prefix)
         results.append(run(model, make_puzzles(model)).state)
     one, several = results
@@ -117,7 +117,7 @@ def test_the_puzzle_table_is_written_in_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     streams = [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(count - 1))]
-    monkeypatch.setattr(hrm_train._step, "lanes", lambda _: streams)
+    monkeypatch.setattr(hrm_train.step._step, "lanes", lambda _: streams)
     model = make_model(num_puzzle_identifiers=100_000, puzzle_emb_ndim=128)
     table_bytes = model.puzzle_emb.weight.nbytes
     puzzles = make_puzzles(model)

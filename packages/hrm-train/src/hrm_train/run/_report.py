@@ -4,10 +4,10 @@ from hrm_model import HRMConfig
 from mlx.utils import tree_map
 
 from hrm_train._config import TrainConfig
-from hrm_train._meter import Meter, matmul_rate, train_flops
-from hrm_train._protocols import Report
-from hrm_train._ranks import Ranks
-from hrm_train._step import TrainStep
+from hrm_train.ranks._ranks import Ranks
+from hrm_train.run._meter import Meter, matmul_rate, train_flops
+from hrm_train.run._protocols import Report
+from hrm_train.step._step import TrainStep
 
 
 def new_meter(config: HRMConfig, slots: int, ranks: Ranks) -> Meter:

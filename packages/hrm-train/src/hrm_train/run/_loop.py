@@ -7,21 +7,21 @@ import numpy as np
 from hrm_model import HRM, Batch
 from hrm_ops import lane_threads
 
-from hrm_train._checkpoint import Progress
 from hrm_train._config import TrainConfig
 from hrm_train._errors import InterruptedRunError
-from hrm_train._memory import memory_limits
-from hrm_train._optimizers import AdamAtan2, SparseSignSGD
-from hrm_train._protocols import BatchSource, Callback, Report
-from hrm_train._ranks import Ranks
-from hrm_train._records import Records
-from hrm_train._report import new_meter, read_report
-from hrm_train._run import RunDirectory
-from hrm_train._schedule import cosine_with_warmup
-from hrm_train._step import TrainStep
-from hrm_train._stop import StopNow, stop_requests
-from hrm_train._vote import StopVote
-from hrm_train._watchdog import Watchdog
+from hrm_train.checkpoint._checkpoint import Progress
+from hrm_train.ranks._ranks import Ranks
+from hrm_train.ranks._watchdog import Watchdog
+from hrm_train.run._agreement import StopVote
+from hrm_train.run._directory import RunDirectory
+from hrm_train.run._memory import memory_limits
+from hrm_train.run._protocols import BatchSource, Callback, Report
+from hrm_train.run._records import Records
+from hrm_train.run._report import new_meter, read_report
+from hrm_train.run._stop import StopNow, stop_requests
+from hrm_train.step._optimizers import AdamAtan2, SparseSignSGD
+from hrm_train.step._schedule import cosine_with_warmup
+from hrm_train.step._step import TrainStep
 
 
 def train(

@@ -4,7 +4,7 @@ import mlx.core as mx
 import pytest
 from hrm_model import HRMConfig
 from hrm_ops import swiglu_width
-from hrm_train._meter import Meter, matmul_rate, train_flops
+from hrm_train.run._meter import Meter, matmul_rate, train_flops
 
 SMALL = {"seq_len": 9, "vocab_size": 7, "num_puzzle_identifiers": 1, "hidden_size": 32, "num_heads": 2}
 
@@ -62,5 +62,5 @@ def test_the_rate_of_a_product_is_measured() -> None:
 
 def test_the_rate_is_that_of_float32_where_a_device_has_nothing_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {mx.float32: 0.02, mx.bfloat16: 2.0}
-    monkeypatch.setattr("hrm_train._meter._timed", lambda x: seconds[x.dtype])
+    monkeypatch.setattr("hrm_train.run._meter._timed", lambda x: seconds[x.dtype])
     assert matmul_rate(mx.bfloat16) == matmul_rate(mx.float32) == 2 * 512**3 / 0.02

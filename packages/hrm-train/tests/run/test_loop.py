@@ -23,7 +23,7 @@ from hrm_train import (
     train,
 )
 from hrm_train._files import new_directory, write_text
-from hrm_train._manifest import write_manifest
+from hrm_train.checkpoint._manifest import write_manifest
 from mlx.utils import tree_flatten
 
 

@@ -6,7 +6,7 @@ import mlx.core as mx
 from hrm_model import HRM, ACTOutput, Batch, Carry, act_step, fill_halted_slots
 
 from hrm_train._choices import LossType
-from hrm_train._losses import IGNORE_LABEL, act_loss
+from hrm_train.step._losses import IGNORE_LABEL, act_loss
 
 Metrics = dict[str, mx.array]
 Tree = dict[str, Any]

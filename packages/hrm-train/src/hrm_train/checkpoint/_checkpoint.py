@@ -12,10 +12,10 @@ from mlx.utils import tree_flatten, tree_map_with_path
 from hrm_train._config import TrainConfig
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError
 from hrm_train._files import new_directory, remove_directory, write_json
-from hrm_train._manifest import check_manifest, write_manifest
-from hrm_train._step import TrainStep
-from hrm_train._table import TableCopy
-from hrm_train._weights_file import write_weights
+from hrm_train.checkpoint._manifest import check_manifest, write_manifest
+from hrm_train.checkpoint._table_copy import TableCopy
+from hrm_train.checkpoint._weights_file import write_weights
+from hrm_train.step._step import TrainStep
 
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"

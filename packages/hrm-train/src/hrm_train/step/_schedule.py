@@ -2,7 +2,7 @@ import math
 
 import mlx.core as mx
 
-from hrm_train._optimizers import Schedule
+from hrm_train.step._optimizers import Schedule
 
 
 def cosine_with_warmup(peak: float, warmup_steps: int, total_steps: int, min_ratio: float = 1.0) -> Schedule:
