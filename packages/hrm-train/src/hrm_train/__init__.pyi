@@ -15,14 +15,14 @@ from .checkpoint._checkpoint import (
 )
 from .ranks._ranks import Ranks
 from .run._directory import RunDirectory
-from .run._loop import as_arrays, make_train_step, train
+from .run._loop import as_arrays, train
 from .run._protocols import BatchSource, Callback, Report
 from .run._wandb import wandb_callbacks
 from .step._gradients import loss_and_gradients
 from .step._losses import IGNORE_LABEL, act_loss, cross_entropy
 from .step._optimizers import AdamAtan2, SparseSignSGD
 from .step._schedule import cosine_with_warmup
-from .step._step import TrainStep
+from .step._step import TrainStep, make_train_step
 
 __all__ = [
     "IGNORE_LABEL",

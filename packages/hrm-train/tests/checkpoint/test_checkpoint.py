@@ -133,7 +133,7 @@ def test_a_table_copied_part_by_part_between_steps_is_what_it_was_at_the_beginni
     expected = np.array(model.puzzle_emb.weight)
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as reader:
         patch.setattr("hrm_train.checkpoint._table_copy.PART", rows_a_part * 4 * 16)
-        copy = TableCopy(step)
+        copy = TableCopy(step.table)
         parts = reader.submit(lambda: [np.array(part) for part in copy.parts()])
         for steps_between in steps:
             for _ in range(steps_between):
@@ -152,13 +152,13 @@ def test_whoever_reads_a_copy_that_is_given_up_is_told_so_and_nobody_waits(
     monkeypatch.setattr("hrm_train.checkpoint._table_copy.PART", 1)
     step, _ = _trained(make_model(), make_puzzles, make_config)
     with ThreadPoolExecutor(1) as reader:
-        copy = TableCopy(step)
+        copy = TableCopy(step.table)
         parts = reader.submit(lambda: list(copy.parts()))
         copy.take()
-        copy.give_up()
-        with pytest.raises(HRMTrainError, match="given up"):
+        copy.abandon()
+        with pytest.raises(HRMTrainError, match="abandoned"):
             parts.result(timeout=60)
-        copy = TableCopy(step)
+        copy = TableCopy(step.table)
         reader.submit(copy.drop).result(timeout=60)
         copy.take_rest()
     assert copy.is_done

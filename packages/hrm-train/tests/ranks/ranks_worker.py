@@ -66,9 +66,8 @@ def batch_at(position: int, share: slice) -> Any:
 
 
 def train_steps(ranks: Ranks, **options: Any) -> TrainStep:
-    step = TrainStep(
-        new_model(), AdamAtan2(1e-2), SparseSignSGD(1e-2), SLOTS, "stablemax_cross_entropy", ranks=ranks, **options
-    )
+    config = TrainConfig(global_batch_size=SLOTS, **options)
+    step = TrainStep(new_model(), AdamAtan2(1e-2), SparseSignSGD(1e-2), config, ranks)
     for position in range(STEPS):
         step(batch_at(position, ranks.share(SLOTS)))
     mx.eval(step.state)

@@ -1,19 +1,19 @@
 from collections.abc import Callable
 from typing import Any
 
-import hrm_train.step._step
+import hrm_train.step._lane_pass
 import mlx.core as mx
 import numpy as np
 import pytest
 from hrm_model import HRM, initial_carry
-from hrm_train import AdamAtan2, SparseSignSGD, TrainStep, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten
 
 STABLEMAX = "stablemax_cross_entropy"
 
 
 def run(model: HRM, puzzles: Any, steps: int = 6, max_steps: int | None = None) -> TrainStep:
-    step = TrainStep(model, AdamAtan2(1e-2), SparseSignSGD(1e-2), 4, STABLEMAX)
+    step = TrainStep(model, AdamAtan2(1e-2), SparseSignSGD(1e-2), TrainConfig(global_batch_size=4))
     for _ in range(steps):
         step(as_arrays(next(puzzles)), max_steps)
         mx.eval(step.state)
@@ -37,7 +37,7 @@ def test_several_lanes_do_what_one_lane_does(
     results = []
     for lanes in (1, count):
         streams = [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(lanes - 1))]
-        monkeypatch.setattr(hrm_train.step._step, "lanes", lambda _, streams=streams: streams)
+        monkeypatch.setattr(hrm_train.step._lane_pass, "lanes", lambda _, streams=streams: streams)
         model = make_model(puzzle_emb_ndim=prefix)
         results.append(run(model, make_puzzles(model)).state)
     one, several = results
@@ -69,7 +69,7 @@ def test_training_lowers_the_loss_on_one_batch(
     make_model: Callable[..., HRM], make_puzzles: Callable[[HRM], Any]
 ) -> None:
     model = make_model()
-    step = TrainStep(model, AdamAtan2(1e-2), SparseSignSGD(1e-2), 4, STABLEMAX)
+    step = TrainStep(model, AdamAtan2(1e-2), SparseSignSGD(1e-2), TrainConfig(global_batch_size=4))
     batch, losses = as_arrays(next(make_puzzles(model))), []
     for _ in range(30):
         step.reset_metrics()
@@ -117,7 +117,7 @@ def test_the_puzzle_table_is_written_in_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     streams = [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(count - 1))]
-    monkeypatch.setattr(hrm_train.step._step, "lanes", lambda _: streams)
+    monkeypatch.setattr(hrm_train.step._lane_pass, "lanes", lambda _: streams)
     model = make_model(num_puzzle_identifiers=100_000, puzzle_emb_ndim=128)
     table_bytes = model.puzzle_emb.weight.nbytes
     puzzles = make_puzzles(model)

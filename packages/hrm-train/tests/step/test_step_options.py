@@ -7,7 +7,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from hrm_model import HRM, initial_carry
-from hrm_train import AdamAtan2, SparseSignSGD, TrainStep, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten, tree_map
 
 STABLEMAX = "stablemax_cross_entropy"
@@ -17,7 +17,7 @@ MakePuzzles = Callable[[HRM], Any]
 
 def new_step(model: HRM, **options: Any) -> TrainStep:
     mx.random.seed(7)
-    return TrainStep(model, AdamAtan2(1e-2), SparseSignSGD(1e-2), 4, STABLEMAX, **options)
+    return TrainStep(model, AdamAtan2(1e-2), SparseSignSGD(1e-2), TrainConfig(global_batch_size=4, **options))
 
 
 def run(model: HRM, puzzles: Any, steps: int = 6, **options: Any) -> TrainStep:

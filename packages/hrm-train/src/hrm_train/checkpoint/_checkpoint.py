@@ -66,7 +66,7 @@ class Snapshot:
         self._settings = {} if settings is None else settings.model_dump(mode="json")
         self._config = step.model.config.model_dump_json()
         _refuse_not_finite(self._weights | self._training)  # into the table only finite rows are written
-        self.table = TableCopy(step) if has_table else None
+        self.table = TableCopy(step.table) if has_table else None
 
     def write(self, directory: Path) -> Path:
         """Write a new directory ``step-00001234`` that is whole or not there; once only.

@@ -19,9 +19,7 @@ from hrm_train.run._protocols import BatchSource, Callback, Report
 from hrm_train.run._records import Records
 from hrm_train.run._report import new_meter, read_report
 from hrm_train.run._stop import StopNow, stop_requests
-from hrm_train.step._optimizers import AdamAtan2, SparseSignSGD
-from hrm_train.step._schedule import cosine_with_warmup
-from hrm_train.step._step import TrainStep
+from hrm_train.step._step import make_train_step
 
 
 def train(
@@ -130,27 +128,6 @@ def train(
 
 def _saved_in(run: RunDirectory | None) -> str:
     return f"; saved in {run.path}" if run else ""
-
-
-def make_train_step(model: HRM, config: TrainConfig, ranks: Ranks | None = None) -> TrainStep:
-    """Join a model to the optimisers and schedules of a configuration."""
-
-    def schedule(peak: float) -> Callable[[mx.array], mx.array]:
-        return cosine_with_warmup(peak, config.lr_warmup_steps, config.steps, config.lr_min_ratio)
-
-    return TrainStep(
-        model,
-        AdamAtan2(schedule(config.lr), (config.beta1, config.beta2), config.weight_decay),
-        SparseSignSGD(schedule(config.puzzle_emb_lr), config.puzzle_emb_weight_decay),
-        config.global_batch_size,
-        config.loss_type,
-        micro_batch_size=config.micro_batch_size,
-        activation_checkpointing=config.activation_checkpointing,
-        halting=config.halting,
-        clip_norm=config.clip_norm,
-        ema_decay=config.ema_decay,
-        ranks=ranks,
-    )
 
 
 def as_arrays(batch: Mapping[str, np.ndarray]) -> Batch:

@@ -58,7 +58,7 @@ class Records:
         if self._table is not None and error is None:
             self._table.take_rest()
         elif self._table is not None:
-            self._table.give_up()  # what an error has left of the step may be anything
+            self._table.abandon()  # what an error has left of the step may be anything
         self._exit.__exit__(kind, error, traceback)
 
     def start(self, position: int, resume: Path | None) -> Progress:
