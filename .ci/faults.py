@@ -24,7 +24,8 @@ RESUME = (
 MODEL = "packages/hrm-model/src/hrm_model/_model.py"
 ACT = "packages/hrm-model/src/hrm_model/_act.py"
 OPTIMIZERS = "packages/hrm-train/src/hrm_train/step/_optimizers.py"
-CHECKPOINT = "packages/hrm-train/src/hrm_train/checkpoint/_checkpoint.py"
+LOAD = "packages/hrm-train/src/hrm_train/checkpoint/_load.py"
+SAVE = "packages/hrm-train/src/hrm_train/checkpoint/_snapshot.py"
 STATE = "state = tree_map_with_path(lambda name, leaf: training.get(name, leaf), state)"
 
 
@@ -70,12 +71,12 @@ FAULTS = (
     Fault(
         "sign before the sum of equal rows", OPTIMIZERS, "mx.sign(same_row @ gradients)", "mx.sign(gradients)", PARITY
     ),
-    Fault("optimiser not restored", CHECKPOINT, STATE, not_restored("optimizer"), RESUME, True),
-    Fault("carry not restored", CHECKPOINT, STATE, not_restored("carry"), RESUME),
-    Fault("random state not restored", CHECKPOINT, STATE, not_restored("random"), RESUME),
-    Fault("metrics since the last report not restored", CHECKPOINT, STATE, not_restored("metrics"), RESUME),
-    Fault("position in the data not saved", CHECKPOINT, '"position": progress.position', '"position": 0', RESUME, True),
-    Fault("step not saved", CHECKPOINT, '"step": progress.step', '"step": progress.step + 1', RESUME),
+    Fault("optimiser not restored", LOAD, STATE, not_restored("optimizer"), RESUME, True),
+    Fault("carry not restored", LOAD, STATE, not_restored("carry"), RESUME),
+    Fault("random state not restored", LOAD, STATE, not_restored("random"), RESUME),
+    Fault("metrics since the last report not restored", LOAD, STATE, not_restored("metrics"), RESUME),
+    Fault("position in the data not saved", SAVE, '"position": self.position.batches', '"position": 0', RESUME, True),
+    Fault("step not saved", SAVE, '"step": self.position.step', '"step": self.position.step + 1', RESUME),
 )
 
 

@@ -3,20 +3,14 @@ from ._compiler import compile_problem, failure_of_mlx, temporary_directory_prob
 from ._config import TrainConfig
 from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
 from ._files import new_directory
-from .checkpoint._checkpoint import (
-    Progress,
-    Snapshot,
-    checkpoints,
-    load_checkpoint,
-    load_checkpoint_model,
-    save_checkpoint,
-    saved_settings,
-    step_of,
-)
+from .checkpoint._checkpoint import Position, checkpoints, step_of
+from .checkpoint._load import load_checkpoint, load_checkpoint_model, saved_settings
+from .checkpoint._snapshot import Snapshot, save_checkpoint
 from .ranks._ranks import Ranks
+from .run._batches import BatchSource, as_arrays
+from .run._callbacks import Callback, Report
 from .run._directory import RunDirectory
-from .run._loop import as_arrays, train
-from .run._protocols import BatchSource, Callback, Report
+from .run._loop import train
 from .run._wandb import wandb_callbacks
 from .step._gradients import loss_and_gradients
 from .step._losses import IGNORE_LABEL, act_loss, cross_entropy
@@ -33,7 +27,7 @@ __all__ = [
     "HRMTrainError",
     "InterruptedRunError",
     "LossType",
-    "Progress",
+    "Position",
     "Ranks",
     "Report",
     "RunDirectory",

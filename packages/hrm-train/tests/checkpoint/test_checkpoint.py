@@ -17,7 +17,7 @@ from hrm_train import (
     DamagedCheckpointError,
     HRMTrainError,
     InterruptedRunError,
-    Progress,
+    Position,
     RunDirectory,
     RunInUseError,
     Snapshot,
@@ -46,7 +46,7 @@ def new_run(tmp_path: Path) -> Callable[[], RunDirectory]:
 
 @pytest.fixture
 def checkpoint(make_model: Make, make_config: Make, tmp_path: Path) -> Path:
-    return Snapshot(make_train_step(make_model(), make_config()), Progress(3, 4)).write(tmp_path / "made")
+    return Snapshot(make_train_step(make_model(), make_config()), Position(3, 4)).write(tmp_path / "made")
 
 
 def numbers(tree: Any) -> dict[str, bytes]:
@@ -114,7 +114,7 @@ def test_a_snapshot_stays_as_it_was_while_training_goes_on(
     for _ in range(3):
         step(as_arrays(next(batches)))
     expected = numbers(step.state)
-    snapshot = Snapshot(step, Progress(3, 3))
+    snapshot = Snapshot(step, Position(3, 3))
     for _ in range(4):
         step(as_arrays(next(batches)))
     assert numbers(step.state) != expected
@@ -196,7 +196,7 @@ def test_what_is_not_finite_is_not_saved(make_model: Make, make_config: Make, tm
     step = make_train_step(make_model(), make_config())
     step.optimizer.state["lm_head"]["weight"]["v"] *= mx.inf
     with pytest.raises(HRMTrainError, match=r"optimizer\.lm_head\.weight\.v is not finite, so no checkpoint"):
-        Snapshot(step, Progress(1, 1))
+        Snapshot(step, Position(1, 1))
 
 
 @pytest.mark.parametrize(("keep_best", "kept"), [("accuracy", [4, 10, 12]), ("none", [10, 12])])

@@ -1,4 +1,4 @@
-"""Sums by which any change of a directory's files is noticed."""
+"""SHA-256 sums of a directory's files, which reveal any change."""
 
 import hashlib
 from pathlib import Path
@@ -9,14 +9,14 @@ MANIFEST = "SHA256SUMS"
 
 
 def write_manifest(directory: Path) -> None:
-    """Write the SHA-256 of every file of a directory, in the format of ``sha256sum``."""
+    """Write the SHA-256 of every file of a directory, in the format of `sha256sum`."""
     (directory / MANIFEST).write_text(_manifest(_sums(directory)))
 
 
 def check_manifest(directory: Path) -> None:
     """Compare a directory with its manifest.
 
-    The manifest follows from the other files, byte for byte, so that a change in it is noticed as well.
+    The other files determine every byte of the manifest, so a change of the manifest is noticed too.
 
     Raises:
         DamagedCheckpointError: If a file is missing, was added, or differs by a bit.

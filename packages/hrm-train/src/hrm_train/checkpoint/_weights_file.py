@@ -1,4 +1,4 @@
-"""Weights in a file, of which the largest need not be in memory as a whole."""
+"""Writes a weights file array by array and part by part, so that a large array is never whole in memory."""
 
 import json
 import struct
@@ -14,13 +14,13 @@ Shape = tuple[int, ...]
 def write_weights(
     path: Path, arrays: Mapping[str, tuple[Shape, Iterable[mx.array]]], metadata: Mapping[str, str]
 ) -> None:
-    """Write float32 arrays as safetensors, as ``mx.save_safetensors`` does, but part by part.
+    """Write float32 arrays as safetensors, as `mx.save_safetensors` does, but part by part.
 
-    No array is computed here, so that it may be done in another thread.
+    Any thread may call this: it computes no array.
 
     Args:
         path: The file.
-        arrays: By name the shape of each, and the parts that give it when they are joined along the first axis.
+        arrays: By name, the shape of each array, and its parts along the first axis.
         metadata: Texts by name.
 
     Raises:
@@ -32,7 +32,7 @@ def write_weights(
         start, end = end, end + 4 * int(np.prod(shape))
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(header).encode()
-    text = text.ljust(-(-len(text) // 8) * 8)  # numbers begin at multiples of eight bytes
+    text = text.ljust(-(-len(text) // 8) * 8)  # arrays begin at multiples of eight bytes
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for _, parts in arrays.values():

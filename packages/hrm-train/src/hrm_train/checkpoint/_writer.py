@@ -1,13 +1,15 @@
+"""Writes checkpoints in the background, one after another."""
+
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 
 class BackgroundWriter:
-    """Writes in a thread of its own, one thing after the other.
+    """A thread that does one write at a time.
 
-    What a write raises comes out of the next call, or of leaving the ``with`` block. Leaving it waits for
-    the write in hand; an error that is under way already is not replaced.
+    The next call, or the end of the `with` block, raises the error of a failed write. The end of the block waits for
+    the current write; an error that leaves the block is not replaced.
     """
 
     def __init__(self) -> None:
@@ -15,17 +17,17 @@ class BackgroundWriter:
         self._last: Future[None] | None = None
 
     def submit(self, write: Callable[[], None]) -> None:
-        """Start a write, after the one before has ended: no more than one is ever behind."""
+        """Start a write once the previous one has ended, so that at most one is pending."""
         self.wait()
         self._last = self._pool.submit(write)
 
     def check(self) -> None:
-        """Raise the error of a write that has failed, without waiting for one that is in hand."""
+        """Raise the error of a failed write; does not wait for a current one."""
         if self._last is not None and self._last.done():
             self.wait()
 
     def wait(self) -> None:
-        """Wait for the write in hand and raise its error, if it has one."""
+        """Wait for the current write, and raise its error if it failed."""
         last, self._last = self._last, None
         if last is not None:
             last.result()

@@ -1,4 +1,4 @@
-"""Processes that train together: what one rank has to ask of the others."""
+"""A group of processes that train together, and the messages between them."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from hrm_train._errors import HRMTrainError
 
-# Set by mlx.launch (ring, JACCL, NCCL), Open MPI, MPICH and Slurm's PMIx; without any of them there is one process.
+# Set by mlx.launch (ring, JACCL, NCCL), Open MPI, MPICH and Slurm's PMIx; a process without any of them is alone.
 _LAUNCHED = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 _JOIN_SECONDS = 300
 _LARGEST_MESSAGE = 32 * 2**20  # bytes
@@ -27,10 +27,10 @@ Result = TypeVar("Result")
 class Ranks:
     """A group of processes that train one model together, each on its share of the slots.
 
-    What is averaged, summed and gathered is not evaluated. Every rank has to make the same calls in the same order.
+    Every rank must make the same calls in the same order. Averages, sums and gathered arrays are lazy.
 
     Args:
-        group: The processes; left out, this one alone.
+        group: The processes; defaults to this one alone.
 
     Attributes:
         rank: Number of this process, from 0.
@@ -44,7 +44,7 @@ class Ranks:
 
     @classmethod
     def join(cls) -> "Ranks":
-        """Join the processes that were started together with this one, and share the cores with those of this host.
+        """Join the processes started together with this one, and share the cores with those on this host.
 
         Raises:
             HRMTrainError: If the others cannot be reached.
@@ -62,20 +62,20 @@ class Ranks:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that writes and shows."""
+        """Whether this rank writes files and shows progress."""
         return self.rank == 0
 
     def share(self, slots: int) -> slice:
-        """Return which of the slots of all ranks are this rank's."""
+        """Return this rank's slice of the slots of all ranks."""
         size = slots // self.size
         return slice(self.rank * size, (self.rank + 1) * size)
 
     def average(self, tree: Any) -> Any:
-        """Return the mean of a tree of arrays over all ranks, sent in few messages."""
+        """Return the mean of a tree of arrays over all ranks; takes few messages."""
         return average_gradients(tree, self._group) if self.size > 1 else tree
 
     def sum(self, tree: Any) -> Any:
-        """Return the sum of a tree of arrays of one dtype over all ranks, sent in one message."""
+        """Return the sum of a tree of arrays of one dtype over all ranks; takes one message."""
         if self.size == 1:
             return tree
         pairs = tree_flatten(tree)
@@ -85,14 +85,14 @@ class Ranks:
         return tree_unflatten([(name, part.reshape(a.shape)) for (name, a), part in zip(pairs, parts, strict=True)])
 
     def gather(self, tree: Any) -> Any:
-        """Return the arrays of all ranks, one rank after the other along the first axis."""
+        """Return the arrays of all ranks, joined by rank along the first axis."""
         return self._each(tree, lambda array: mx.distributed.all_gather(array, group=self._group))
 
     def from_lead(self, tree: Any) -> Any:
-        """Return the arrays of rank 0 on every rank, bit for bit; shapes and dtypes are the same everywhere.
+        """Return the arrays of rank 0 on every rank, bit for bit; shapes and dtypes must be the same on all ranks.
 
-        They are sent at once, one by one: ranks whose graphs differ would not send in the same order. A large array
-        is sent in parts that are written into the one that is there, for it may have no room beside it.
+        Arrays are sent one by one and at once, because ranks with different graphs would send in different orders.
+        A large array is sent in parts that overwrite the present one, because memory may not hold a second one.
         """
 
         def sent(array: mx.array) -> mx.array:
@@ -116,7 +116,7 @@ class Ranks:
         return self._each(tree, sent_in_parts)
 
     def texts(self, text: str) -> list[str]:
-        """Return what each rank has to say, by rank."""
+        """Return the texts of all ranks, by rank."""
         if self.size == 1:
             return [text]
         content = text.encode()
@@ -126,10 +126,10 @@ class Ranks:
         return [everything[i * longest :][:length].decode() for i, length in enumerate(lengths)]
 
     def in_turn(self, work: Callable[[], Result]) -> Result:
-        """Do something on one rank after the other, so that what the first leaves on disk is found by the next.
+        """Do work on one rank after another, so that each finds the files of those before it.
 
         Raises:
-            HRMTrainError: Where the work failed on another rank; here the work's own error is raised.
+            HRMTrainError: If the work failed on another rank; the failing rank raises its own error.
         """
         result: list[Result] = []
         error: Exception | None = None
@@ -148,10 +148,10 @@ class Ranks:
         return result[0]
 
     def ask_lead(self, question: Callable[[], str]) -> str:
-        """Return what rank 0 answers, on every rank.
+        """Return rank 0's answer on every rank.
 
         Raises:
-            HRMTrainError: Where rank 0 has no answer; there the question's own error is raised.
+            HRMTrainError: If the question failed on rank 0, which raises its own error.
         """
         answer, error = "", None
         if self.leads:
@@ -167,13 +167,13 @@ class Ranks:
         return str(answer)
 
     def check_same(self, facts: Mapping[str, Any]) -> None:
-        """Refuse to go on when ranks differ in what has to be equal.
+        """Raise if facts that must be equal differ between ranks.
 
         Args:
-            facts: Values by name that JSON can hold.
+            facts: JSON values by name.
 
         Raises:
-            HRMTrainError: On every rank, with both values of what differs.
+            HRMTrainError: On every rank, with both values of each fact that differs.
         """
         texts = self.texts(json.dumps({"host": socket.gethostname(), **facts}))
         first, *others = (json.loads(text) for text in texts)
@@ -191,14 +191,14 @@ class Ranks:
     def _each(self, tree: Any, change: Callable[[mx.array], mx.array]) -> Any:
         if self.size == 1:
             return tree
-        from lightning_utilities.core.apply_func import apply_to_collection  # slow to import, and for several ranks
+        from lightning_utilities.core.apply_func import apply_to_collection  # slow to import
 
         return apply_to_collection(tree, mx.array, change)
 
 
 @contextmanager
 def _time_limit(seconds: int) -> Iterator[None]:
-    """Interrupt what blocks in the main thread: joining waits for ever for a rank that never comes."""
+    """Interrupt the main thread after some seconds: joining waits for ever for a missing rank."""
 
     def stop(_signal: int, _frame: object) -> NoReturn:
         raise TimeoutError(f"they did not come within {seconds} s")

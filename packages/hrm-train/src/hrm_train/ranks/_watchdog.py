@@ -1,4 +1,4 @@
-"""Ends a process whose other ranks are stuck, where it would wait for them for ever."""
+"""Ends a process that waits for ever for another rank."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ from hrm_train.ranks._ranks import Ranks
 
 
 class Watchdog:
-    """Ends this rank, with a message and exit code 1, when it has not come a step further for too long.
+    """Ends this rank with a message and exit code 1 when it has taken no step for too long.
 
-    A collective operation waits inside MLX, where neither an exception nor a signal reaches it. The ring notices by
-    itself when a rank dies; this is for a rank that hangs, for a host that is cut off, and for other backends.
-    A process alone is not watched.
+    A collective operation waits inside MLX, where neither an exception nor a signal reaches it. The ring backend
+    notices a dead rank by itself; the watchdog is for a rank that hangs, for a host without connection, and for other
+    backends. A process alone has no watchdog.
 
     Args:
-        seconds: How long a step, with the evaluation and the checkpoint after it, may take.
+        seconds: Longest time for a step together with the evaluation and the checkpoint after it.
         ranks: The processes that train together.
     """
 
@@ -27,13 +27,13 @@ class Watchdog:
         self._done = threading.Event()
 
     def beat(self) -> None:
-        """Say that a step was taken."""
+        """Note that a step was taken."""
         self._last = time.monotonic()
 
     def __enter__(self) -> "Watchdog":
         self.beat()
         if self._ranks.size > 1:
-            threading.Thread(target=self._watch, daemon=True).start()
+            threading.Thread(target=self._end_when_late, daemon=True).start()
         return self
 
     def __exit__(
@@ -41,7 +41,7 @@ class Watchdog:
     ) -> None:
         self._done.set()
 
-    def _watch(self) -> None:
+    def _end_when_late(self) -> None:
         while not self._done.wait(min(1.0, self._seconds / 4)):
             if time.monotonic() - self._last > self._seconds:
                 print(

@@ -1,3 +1,5 @@
+"""A run's directory: its configuration, metrics, checkpoints and lock."""
+
 import fcntl
 import json
 import math
@@ -20,23 +22,25 @@ CHECKPOINTS = "checkpoints"
 
 
 class RunDirectory:
-    """Where a run leaves its configuration, metrics and checkpoints.
+    """The directory of a run, with its configuration, metrics and checkpoints.
 
     Args:
-        path: A directory made by :meth:`create`.
+        path: A directory that :meth:`create` has made.
 
     Raises:
-        HRMTrainError: If there is no run at ``path``.
+        HRMTrainError: If `path` holds no run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
         if not (path / CONFIG).is_file():
             raise HRMTrainError(f"{path}: is no run, it has no {CONFIG}")
         self.path = path
 
     @classmethod
-    def create(cls, root: Path, name: str, config: Mapping[str, Any]) -> "RunDirectory":
-        """Make a new directory ``<root>/<date>-<time>-<name>`` that holds the configuration."""
+    def create(cls, root: str | Path, name: str, config: Mapping[str, Any]) -> "RunDirectory":
+        """Make a new directory `<root>/<date>-<time>-<name>` with the configuration."""
+        root = Path(root)
         stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
         for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
             path = root / f"{stem}{suffix}"
@@ -50,20 +54,21 @@ class RunDirectory:
         raise HRMTrainError(f"{root}: no free name for a run like {stem}")
 
     @classmethod
-    def fill(cls, path: Path, config: Mapping[str, Any]) -> "RunDirectory":
+    def fill(cls, path: str | Path, config: Mapping[str, Any]) -> "RunDirectory":
         """Make a run of an empty directory."""
+        path = Path(path)
         (path / CHECKPOINTS).mkdir()
         write_json(path / CONFIG, config)
         return cls(path)
 
     @classmethod
-    def newest(cls, root: Path) -> "RunDirectory":
+    def newest(cls, root: str | Path) -> "RunDirectory":
         """Return the run that was started last.
 
         Raises:
             HRMTrainError: If there is none.
         """
-        configs = sorted(root.glob(f"*/{CONFIG}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+        configs = sorted(Path(root).glob(f"*/{CONFIG}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
         if not configs:
             raise HRMTrainError(f"{root}: holds no run yet; train one first, or name a directory that has one")
         return cls(configs[-1].parent)
@@ -81,17 +86,17 @@ class RunDirectory:
 
     @property
     def checkpoint_directory(self) -> Path:
-        """Where the run's checkpoints are."""
+        """The directory of the run's checkpoints."""
         return self.path / CHECKPOINTS
 
     def newest_checkpoint(self, report: Callable[[str], object] = warnings.warn) -> Path:
-        """Return the directory of the last checkpoint that is whole.
+        """Return the directory of the newest undamaged checkpoint.
 
         Args:
-            report: Told, for each newer one that is damaged, what is wrong with it and which is used instead.
+            report: Called for each newer, damaged one with the damage and the checkpoint that is used instead.
 
         Raises:
-            HRMTrainError: If there is none, or all are damaged.
+            HRMTrainError: If the run has none, or all are damaged.
         """
         problems: list[DamagedCheckpointError] = []
         for path in reversed(checkpoints(self.checkpoint_directory)):
@@ -109,11 +114,11 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing here inside the block; the lock ends with the process, however it ends.
+        """Keep other processes from training in this run during the block; a killed process leaves no lock.
 
         Raises:
             RunInUseError: If another process holds the lock.
-            HRMTrainError: If nothing can be written here.
+            HRMTrainError: If the directory is not writable.
         """
         try:
             file = (self.path / LOCK).open("w")
@@ -132,7 +137,7 @@ class RunDirectory:
             yield
 
     def append_metrics(self, metrics: Mapping[str, float | int | str]) -> None:
-        """Add one line to ``metrics.jsonl`` and flush it; a number that is not finite becomes null.
+        """Append one line to `metrics.jsonl` and flush it; a number that is not finite becomes null.
 
         Raises:
             HRMTrainError: If it cannot be written, as on a full disk.
@@ -148,34 +153,34 @@ class RunDirectory:
             ) from error
 
     def sync_metrics(self) -> None:
-        """Wait until all metrics are on the disk."""
+        """Wait until the disk holds all metrics."""
         if self._metrics.exists():
             sync(self._metrics)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Return all complete lines of ``metrics.jsonl``.
+        """Return all complete lines of `metrics.jsonl`.
 
         Raises:
-            HRMTrainError: If a line is no JSON object with a step.
+            HRMTrainError: If a line is not a JSON object with a step.
         """
         return [metrics for metrics, _ in self._metric_lines()]
 
     def forget_metrics_after(self, step: int) -> None:
-        """Drop lines of steps that will be done again, and an unfinished last line."""
+        """Remove the lines of later steps, which will be done again, and an unfinished last line."""
         if self._metrics.exists():
             write_text(self._metrics, "".join(f"{line}\n" for m, line in self._metric_lines() if m["step"] <= step))
 
     def was_evaluated(self, step: int) -> bool:
-        """Whether the scores of an evaluation after ``step`` steps are among the metrics."""
+        """Return whether the metrics hold the scores of an evaluation after `step` steps."""
         return any(m["step"] == step for m in self._evaluations())
 
     def best_step(self, score: str) -> int | None:
-        """Return after how many steps an evaluation's score was highest, the first time; None before any."""
+        """Return after how many steps a score was first at its highest; None without an evaluation."""
         scored = [(m[score], -m["step"]) for m in self._evaluations() if m.get(score) is not None]
         return -max(scored)[1] if scored else None
 
     def reached(self, accuracy: float, step: int) -> bool:
-        """Whether the report in training after ``step`` steps has at least this exact accuracy."""
+        """Return whether the training report after `step` steps has at least this exact accuracy."""
         reports = (m for m in self.read_metrics() if m.get("kind") == "train" and m["step"] == step)
         return any(m.get("exact_accuracy", 0) >= accuracy for m in reports)
 

@@ -1,4 +1,4 @@
-"""How much memory MLX may use."""
+"""Limits on the memory that MLX uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _GIB = 2**30
 
 @contextmanager
 def memory_limits(config: TrainConfig) -> Iterator[None]:
-    """Apply the limits of a configuration inside the block; those of 0 are left as they are."""
+    """Apply the memory limits of a configuration during the block; a limit of 0 changes nothing."""
     limits = {
         mx.set_memory_limit: config.memory_limit_gib,
         mx.set_cache_limit: config.cache_limit_gib,

@@ -1,4 +1,4 @@
-"""How fast a run is, and how much of what the device could do that is."""
+"""Throughput of a run, and its share of the measured peak."""
 
 import time
 from collections.abc import Iterator
@@ -8,22 +8,22 @@ import mlx.core as mx
 from hrm_model import HRMConfig
 from hrm_ops import swiglu_width
 
-_LARGEST, _LONG_ENOUGH = 8192, 0.01  # side of the matrices, and seconds that a product should take
+_LARGEST, _LONG_ENOUGH = 8192, 0.01  # side of the matrices; seconds that a product should take
 _ROUNDS = 5
 
 
 def train_flops(config: HRMConfig) -> int:
-    """Return the floating point operations that one ACT training step of one slot takes.
+    """Return the floating point operations of one ACT training step of one slot.
 
-    Counted are the products of the modules, of attention and of the language head, two operations a
-    multiply-add: every call of a module forward, those that carry gradient twice more, and the bootstrap pass.
-    What is computed again to save memory is not counted.
+    It counts the products of the modules, of attention and of the language head, at two operations for each
+    multiply-add: every forward call of a module, two more times for each call that carries gradient, and the
+    bootstrap pass. It does not count what activation checkpointing computes again.
     """
     D, length = config.hidden_size, config.total_len
     mixing = (
         4 * D * D + 2 * length * D if config.mixer == "attention" else 3 * D * swiglu_width(length, config.expansion)
     )
-    block = 2 * (mixing + 3 * D * swiglu_width(D, config.expansion))  # a token's
+    block = 2 * (mixing + 3 * D * swiglu_width(D, config.expansion))  # for each token
     L_module, H_module = config.L_layers * block, config.H_layers * block
     if config.variant == "transformer":
         forward = with_gradient = H_module
@@ -39,10 +39,10 @@ def train_flops(config: HRMConfig) -> int:
 
 
 def matmul_rate(dtype: mx.Dtype) -> float:
-    """Measure the rate of a matrix product large enough to take a while, in FLOP/s. Takes less than a second.
+    """Return the rate of a large matrix product in FLOP/s, measured in less than a second.
 
-    The faster of the product in this dtype and in float32, in which some devices compute all of them.
-    The peak of memory is counted from here on.
+    It is the faster of the rates in `dtype` and in float32, because some devices compute every dtype in float32.
+    The count of peak memory starts again here.
     """
     rate = max(_rate(each) for each in {dtype, mx.float32})
     mx.clear_cache()
@@ -56,7 +56,7 @@ def _rate(dtype: mx.Dtype) -> float:
         size *= 2
         x = mx.ones((size, size), dtype)
         mx.eval(x @ x)
-        seconds = min(_timed(x) for _ in range(_ROUNDS))  # what the device can do, whatever else it is doing
+        seconds = min(_timed(x) for _ in range(_ROUNDS))  # the fastest round is least disturbed by other work
     return float(2 * size**3 / seconds)
 
 
@@ -67,12 +67,12 @@ def _timed(x: mx.array) -> float:
 
 
 class Meter:
-    """Measures steps, seconds and the wait for data between reports, without pauses.
+    """Measures steps, seconds and the wait for data between reports; pauses do not count.
 
     Args:
-        slots: Puzzles that are trained in a step.
+        slots: Puzzles in a step, of all ranks together.
         flops: Operations of a step, of all ranks together.
-        peak: FLOP/s that the devices of all ranks reach on products alone.
+        peak: Product rate of all ranks' devices together in FLOP/s.
     """
 
     def __init__(self, slots: int, flops: float, peak: float) -> None:
@@ -80,7 +80,7 @@ class Meter:
         self.start(0)
 
     def start(self, done: int) -> None:
-        """Begin to measure, after steps of an earlier process."""
+        """Start to measure; earlier processes have done `done` steps."""
         self._done, self._start, self._waited = done, time.perf_counter(), 0.0
 
     @contextmanager
@@ -92,7 +92,7 @@ class Meter:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the block out."""
+        """Leave the block out of the measurement."""
         before = time.perf_counter()
         yield
         self._start += time.perf_counter() - before
@@ -100,8 +100,8 @@ class Meter:
     def lap(self, done: int) -> dict[str, float]:
         """Return the rates since the last call.
 
-        ``model_flops_utilisation`` is the share of the measured product rate, ``data_wait`` the share of time
-        in which no batch was there, ``memory_gib`` the peak of this process's arrays.
+        `model_flops_utilisation` is the share of the measured product rate, `data_wait` the share of time spent
+        waiting for batches, and `memory_gib` the peak memory of this process's arrays.
         """
         steps, seconds, waited = done - self._done, time.perf_counter() - self._start, self._waited
         self.start(done)

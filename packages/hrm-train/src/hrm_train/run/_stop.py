@@ -1,3 +1,5 @@
+"""Stop requests by SIGINT and SIGTERM."""
+
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +8,7 @@ from typing import Any
 
 
 class StopNow(BaseException):
-    """Work that need not be finished is left, because a stop was asked for."""
+    """Raised to abandon repeatable work after a stop request."""
 
 
 class StopRequest:
@@ -16,14 +18,14 @@ class StopRequest:
     _at_once = False
 
     def set(self) -> None:
-        """Ask for a stop."""
+        """Request a stop."""
         self.is_set = True
         if self._at_once:
             raise StopNow
 
     @contextmanager
     def acts_at_once(self) -> Iterator[None]:
-        """Let a stop that is asked for inside the block leave it with :class:`StopNow`."""
+        """Raise :class:`StopNow` in the block when a stop is requested."""
         self._at_once = True
         try:
             yield
@@ -33,7 +35,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Yield a request that the first SIGINT or SIGTERM sets; the second acts as before the block."""
+    """Yield a request that the first SIGINT or SIGTERM sets; a second signal acts as before the block."""
     request = StopRequest()
     before: dict[int, Any] = {}
 

@@ -1,33 +1,33 @@
-"""Reports to Weights & Biases, for those who ask for them."""
+"""Reports to Weights & Biases."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from hrm_train._choices import WandbMode
-from hrm_train.run._protocols import Callback, Report
+from hrm_train.run._callbacks import Callback, Report
 
 
 def wandb_callbacks(
-    mode: WandbMode, directory: Path, config: Mapping[str, Any], say: Callable[[str], None]
+    mode: WandbMode, directory: str | Path, config: Mapping[str, Any], say: Callable[[str], None]
 ) -> list[Callback]:
-    """Return the callback that reports to Weights & Biases, or none where that cannot be.
+    """Return the callback that reports to Weights & Biases, or none if it is disabled or cannot work.
 
     Args:
-        mode: ``online``, ``offline`` (files in the run's directory, sent later by ``wandb sync``) or ``disabled``.
-        directory: The run's directory; its name is the run's there, too.
-        config: Shown beside the run.
-        say: Told in one line why there will be no reports.
+        mode: `online`, `offline` (files in the run's directory, which `wandb sync` uploads) or `disabled`.
+        directory: The run's directory; its name becomes the name of the wandb run.
+        config: The configuration that wandb shows with the run.
+        say: Called with one line that says why there will be no reports.
     """
     if mode == "disabled":
         return []
-    from lightning_utilities.core.imports import RequirementCache  # slow to import, and for those who ask
+    from lightning_utilities.core.imports import RequirementCache  # slow to import
 
     try:
         if not RequirementCache("wandb>=0.31", "wandb"):
             raise ImportError("wandb is not installed; pip install 'hrm-train[wandb]'")
-        return [_WandbReports(mode, directory, config, say)]
-    except Exception as error:  # whatever is wrong with an account, a network or a package: training goes on
+        return [_WandbReports(mode, Path(directory), config, say)]
+    except Exception as error:  # a fault of account, network or package must not stop training
         say(f"--wandb {mode}: no reports there, training goes on ({_one_line(error)})")
         return []
 
@@ -44,7 +44,7 @@ class _WandbReports(Callback):
 
         settings = wandb.Settings(silent=True, console="off")
         wandb.setup(settings=settings)
-        if mode == "online" and not wandb.login(prompt=False):  # else it would ask on the terminal
+        if mode == "online" and not wandb.login(prompt=False):  # without this it would prompt on the terminal
             raise PermissionError("not logged in; run wandb login, or ask for --wandb offline")
         self._histogram, self._say = wandb.Histogram, say
         self._run: Any = wandb.init(
@@ -59,7 +59,7 @@ class _WandbReports(Callback):
         )
 
     def reported(self, report: Report) -> None:
-        """Report metrics in training."""
+        """Report training metrics."""
         self._log("train", report)
 
     def evaluated(self, report: Report) -> None:
@@ -67,7 +67,7 @@ class _WandbReports(Callback):
         self._log("eval", report)
 
     def ended(self) -> None:
-        """Finish the run there."""
+        """Finish the wandb run."""
         self._attempt(lambda run: run.finish())
 
     def _log(self, kind: str, report: Report) -> None:
@@ -79,7 +79,7 @@ class _WandbReports(Callback):
         self._attempt(lambda run: run.log(values, step=int(report["step"])))
 
     def _attempt(self, work: Callable[[Any], object]) -> None:
-        """Do something there; after the first failure no more is tried, and training goes on."""
+        """Call wandb; after the first failure there are no more calls, and training goes on."""
         if self._run is None:
             return
         try:

@@ -1,3 +1,5 @@
+"""The loss of an ACT step, and the metrics counted with it."""
+
 from typing import Any
 
 import mlx.core as mx
@@ -7,22 +9,22 @@ from hrm_ops import log_stablemax
 from hrm_train._choices import LossType
 
 IGNORE_LABEL = -100
-"""Label of a position that is not asked for."""
+"""Label of a position without a target."""
 
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
 
 
 def cross_entropy(logits: mx.array, labels: mx.array, loss_type: LossType) -> mx.array:
-    """Return the cross entropy of every position; 0 where the label is ignored.
+    """Return the cross entropy of every position, 0 where the label is ignored.
 
     Args:
-        logits: ``[..., V]``, computed in float32.
-        labels: ``[...]`` int, -100 where there is nothing to predict.
-        loss_type: Which normalisation turns logits into probabilities.
+        logits: `[..., V]`, of any float dtype; computed in float32.
+        labels: `[...]` int, -100 at positions without a target.
+        loss_type: The normalisation that turns logits into probabilities.
 
     Returns:
-        ``[...]`` float32.
+        `[...]` float32.
     """
     valid = labels != IGNORE_LABEL
     target = mx.where(valid, labels, 0)[..., None]
@@ -42,16 +44,16 @@ def act_loss(
     Source: arXiv 2506.21734, section 2: prediction loss plus half of both Q losses.
 
     Args:
-        output: What the model gave for ``B`` slots.
-        labels: ``[B, L]`` int32, -100 where there is nothing to predict.
-        steps: Steps taken by each slot ``[B]``.
-        halted: Slots that halted in this step ``[B]`` bool.
+        output: Output of the model for `B` slots.
+        labels: `[B, L]` int32, -100 at positions without a target.
+        steps: Steps that each slot has taken `[B]`.
+        halted: Slots that halt in this step `[B]` bool.
         loss_type: See :func:`cross_entropy`.
 
     Returns:
-        The summed loss, and float32 scalars: ``count`` (halted slots with a label), sums over those of
-        ``accuracy``, ``exact_accuracy``, ``q_halt_accuracy`` and ``steps``, and sums over all slots of
-        ``lm_loss``, ``q_halt_loss`` and (with a target) ``q_continue_loss``.
+        The summed loss, and float32 scalars: `count` (halted slots with a label); over these slots the sums of
+        `accuracy`, `exact_accuracy`, `q_halt_accuracy` and `steps`; over all slots the sums of `lm_loss`,
+        `q_halt_loss` and, with a bootstrap target, `q_continue_loss`.
     """
     valid = labels != IGNORE_LABEL
     num_valid = valid.sum(axis=-1)
@@ -86,7 +88,7 @@ def act_loss(
 
 @_custom_function
 def _binary_cross_entropy(logits: mx.array, targets: mx.array) -> mx.array:
-    """Return the summed cross entropy of ``sigmoid(logits)`` against targets in [0, 1]."""
+    """Return the summed cross entropy of `sigmoid(logits)` against targets in [0, 1]."""
     return (mx.logaddexp(logits, 0.0) - logits * targets).sum()
 
 
@@ -94,7 +96,7 @@ def _binary_cross_entropy(logits: mx.array, targets: mx.array) -> mx.array:
 def _binary_cross_entropy_vjp(
     primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array
 ) -> tuple[mx.array, mx.array]:
-    # The derivative of logaddexp differs from sigmoid by rounding. Where the target is the sigmoid of an equal
-    # logit, as at the first step of every run, that would be all of the gradient, and Adam-atan2 knows no small one.
+    # The derivative of logaddexp differs from sigmoid by rounding. At the first step of every run the target is the
+    # sigmoid of an equal logit, so the gradient would be rounding alone, and Adam-atan2 ignores its size.
     logits, targets = primals
     return cotangent * (mx.sigmoid(logits) - targets), -cotangent * logits

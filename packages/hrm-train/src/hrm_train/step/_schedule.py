@@ -1,3 +1,5 @@
+"""The learning rate schedule."""
+
 import math
 
 import mlx.core as mx
@@ -6,9 +8,9 @@ from hrm_train.step._optimizers import Schedule
 
 
 def cosine_with_warmup(peak: float, warmup_steps: int, total_steps: int, min_ratio: float = 1.0) -> Schedule:
-    """Return a learning rate that rises linearly and then falls along a half cosine to a floor.
+    """Return a learning rate that rises linearly and then falls to a floor along a half cosine.
 
-    The count starts at 1: the first update of a warm-up over ``w`` steps has the rate ``peak / w``.
+    Updates count from 1: the first update of a warm-up over `w` steps has the rate `peak / w`.
 
     Args:
         peak: Rate at the end of the warm-up.
