@@ -16,15 +16,16 @@ from typing import NamedTuple
 from workspace import ROOT, distributions
 
 PARITY = ("tests/parity/test_parity.py::test_every_number_of_the_reference_comes_out",)
-LOOP = "packages/hrm-train/tests/test_loop.py"
+LOOP = "packages/hrm-train/tests/run/test_loop.py"
 RESUME = (
     f"{LOOP}::test_a_run_that_broke_between_checkpoints_equals_one_that_did_not",
     f"{LOOP}::test_a_run_stopped_by_a_signal_and_resumed_equals_one_never_stopped_bit_for_bit",
 )
 MODEL = "packages/hrm-model/src/hrm_model/_model.py"
 ACT = "packages/hrm-model/src/hrm_model/_act.py"
-OPTIMIZERS = "packages/hrm-train/src/hrm_train/_optimizers.py"
-CHECKPOINT = "packages/hrm-train/src/hrm_train/_checkpoint.py"
+OPTIMIZERS = "packages/hrm-train/src/hrm_train/step/_optimizers.py"
+LOAD = "packages/hrm-train/src/hrm_train/checkpoint/_load.py"
+SAVE = "packages/hrm-train/src/hrm_train/checkpoint/_snapshot.py"
 STATE = "state = tree_map_with_path(lambda name, leaf: training.get(name, leaf), state)"
 
 
@@ -70,12 +71,12 @@ FAULTS = (
     Fault(
         "sign before the sum of equal rows", OPTIMIZERS, "mx.sign(same_row @ gradients)", "mx.sign(gradients)", PARITY
     ),
-    Fault("optimiser not restored", CHECKPOINT, STATE, not_restored("optimizer"), RESUME, True),
-    Fault("carry not restored", CHECKPOINT, STATE, not_restored("carry"), RESUME),
-    Fault("random state not restored", CHECKPOINT, STATE, not_restored("random"), RESUME),
-    Fault("metrics since the last report not restored", CHECKPOINT, STATE, not_restored("metrics"), RESUME),
-    Fault("position in the data not saved", CHECKPOINT, '"position": progress.position', '"position": 0', RESUME, True),
-    Fault("step not saved", CHECKPOINT, '"step": progress.step', '"step": progress.step + 1', RESUME),
+    Fault("optimiser not restored", LOAD, STATE, not_restored("optimizer"), RESUME, True),
+    Fault("carry not restored", LOAD, STATE, not_restored("carry"), RESUME),
+    Fault("random state not restored", LOAD, STATE, not_restored("random"), RESUME),
+    Fault("metrics since the last report not restored", LOAD, STATE, not_restored("metrics"), RESUME),
+    Fault("position in the data not saved", SAVE, '"position": self.position.batches', '"position": 0', RESUME, True),
+    Fault("step not saved", SAVE, '"step": self.position.step', '"step": self.position.step + 1', RESUME),
 )
 
 

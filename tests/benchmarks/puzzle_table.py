@@ -71,7 +71,7 @@ def worker(rows: int, pipe: Connection) -> None:
     import numpy as np
     from hrm_model import HRM, Batch, HRMConfig, Predictor
     from hrm_ops import lane_threads
-    from hrm_train import Progress, Snapshot, TrainConfig, make_train_step
+    from hrm_train import Position, Snapshot, TrainConfig, make_train_step
 
     config = HRMConfig(
         seq_len=81,
@@ -111,7 +111,7 @@ def worker(rows: int, pipe: Connection) -> None:
 
         with TemporaryDirectory() as directory, ThreadPoolExecutor(1) as pool:
             start = time.perf_counter()
-            snapshot = Snapshot(step, Progress(0, 0))
+            snapshot = Snapshot(step, Position(0, 0))
             written = pool.submit(snapshot.write, Path(directory))
             blocked, during = time.perf_counter() - start, []
             assert snapshot.table is not None

@@ -40,7 +40,7 @@ from hrm_model import (
     our_name,
     score,
 )
-from hrm_train import AdamAtan2, SparseSignSGD, TrainStep, act_loss, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, act_loss, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import ValidationError
 
@@ -135,7 +135,8 @@ def replay_plain(case: Case, errors: "Errors") -> None:
 
 def replay_compiled(case: Case, errors: "Errors") -> None:
     model = case.model(case.init)
-    step = TrainStep(model, *case.optimizers(), case.batch_size, case.loss_type)
+    config = TrainConfig(global_batch_size=case.batch_size, loss_type=case.loss_type)
+    step = TrainStep(model, *case.optimizers(), config)
     for i, reference in enumerate(case.steps):
         step(case.batch(i))
         mx.eval(step.state)

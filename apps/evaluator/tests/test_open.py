@@ -10,7 +10,7 @@ import mlx.core as mx
 import pytest
 from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hrm_train import RunDirectory
-from hrm_train._manifest import write_manifest
+from hrm_train.checkpoint._manifest import write_manifest
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -20,7 +20,7 @@ from hrm_model import (
 )
 from hrm_train import (
     HRMTrainError,
-    Progress,
+    Position,
     RunDirectory,
     TrainConfig,
     load_checkpoint_model,
@@ -97,7 +97,7 @@ def import_reference(
     }
     with new_directory(output) as temporary:
         run = RunDirectory.fill(temporary, config)
-        save_checkpoint(run.checkpoint_directory, step, Progress(done, done))
+        save_checkpoint(run.checkpoint_directory, step, Position(done, done))
     size = sum(array.size for _, array in tree_flatten(model.parameters()))
     print(f"{output}: {size:,} parameters after {done} steps, from {file}")
     print(f"Score it: evaluator --checkpoint {output}")

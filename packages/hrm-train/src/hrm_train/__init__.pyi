@@ -1,27 +1,21 @@
-from ._checkpoint import (
-    Progress,
-    Snapshot,
-    checkpoints,
-    load_checkpoint,
-    load_checkpoint_model,
-    save_checkpoint,
-    saved_settings,
-    step_of,
-)
 from ._choices import LossType, WandbMode
 from ._config import TrainConfig
 from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
 from ._files import new_directory
-from ._gradients import loss_and_gradients
-from ._loop import as_arrays, make_train_step, train
-from ._losses import IGNORE_LABEL, act_loss, cross_entropy
-from ._optimizers import AdamAtan2, SparseSignSGD
-from ._protocols import BatchSource, Callback, Report
-from ._ranks import Ranks
-from ._run import RunDirectory
-from ._schedule import cosine_with_warmup
-from ._step import TrainStep
-from ._wandb import wandb_callbacks
+from .checkpoint._checkpoint import Position, checkpoints, step_of
+from .checkpoint._load import load_checkpoint, load_checkpoint_model, saved_settings
+from .checkpoint._snapshot import Snapshot, save_checkpoint
+from .ranks._ranks import Ranks
+from .run._batches import BatchSource, as_arrays
+from .run._callbacks import Callback, Report
+from .run._directory import RunDirectory
+from .run._loop import train
+from .run._wandb import wandb_callbacks
+from .step._gradients import loss_and_gradients
+from .step._losses import IGNORE_LABEL, act_loss, cross_entropy
+from .step._optimizers import AdamAtan2, SparseSignSGD
+from .step._schedule import cosine_with_warmup
+from .step._step import TrainStep, make_train_step
 
 __all__ = [
     "IGNORE_LABEL",
@@ -32,7 +26,7 @@ __all__ = [
     "HRMTrainError",
     "InterruptedRunError",
     "LossType",
-    "Progress",
+    "Position",
     "Ranks",
     "Report",
     "RunDirectory",

@@ -1,3 +1,5 @@
+"""The settings of training."""
+
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,7 +13,7 @@ Limit = Annotated[float, Field(ge=0, lt=2**20)]
 
 
 class TrainConfig(BaseModel):
-    """Everything that fixes how a model is trained; names follow the reference's configuration where it has them."""
+    """The training settings; names follow the reference's configuration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -31,43 +33,50 @@ class TrainConfig(BaseModel):
         0,
         ge=0,
         lt=2**31,
-        description="Steps at the start in which a puzzle gets a single ACT step, so that more are seen.",
+        description="First steps of the run, which give each puzzle one ACT step, so that more puzzles are seen.",
     )
     on_nan: Literal["stop", "skip"] = Field(
-        "stop", description="What a loss or gradient that is not finite does: stop the run, or skip the step."
+        "stop", description="Reaction to a loss or gradient that is not finite: stop the run, or skip the step."
     )
     micro_batch_size: int = Field(
-        0, ge=0, lt=2**31, description="Slots that a process computes at once, 0 for all; gradients are accumulated."
+        0,
+        ge=0,
+        lt=2**31,
+        description="Slots that a rank computes at once, accumulating gradients; 0 for all.",
     )
     activation_checkpointing: Checkpointing = Field(
-        "none", description="What is computed again for the gradient to save memory: nothing, or the inside of blocks."
+        "none", description="What the gradient computes again to save memory: nothing, or the inside of blocks."
     )
-    halting: Halting = Field("learned", description="When a slot halts in training; fixed: at halt_max_steps only.")
+    halting: Halting = Field(
+        "learned",
+        description="When a slot halts in training; fixed: at halt_max_steps only.",
+    )
     clip_norm: float = Field(0.0, ge=0, description="Largest global norm of the dense gradients; 0 does not clip.")
     ema_decay: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Decay of an average of the weights, which evaluation and weight files then use; 0 keeps none.",
+        description="Decay of the average of the weights that evaluation and weight files use; 0 keeps no average.",
     )
-    memory_limit_gib: Limit = Field(0.0, description="Memory above which MLX waits for work to end; 0: MLX's default.")
+    memory_limit_gib: Limit = Field(0.0, description="Memory above which MLX waits for running work; 0: MLX's default.")
     cache_limit_gib: Limit = Field(0.0, description="Freed memory that MLX keeps for reuse; 0: MLX's default.")
     wired_limit_gib: Limit = Field(0.0, description="Memory that macOS keeps resident for the GPU; 0: the system's.")
     early_stop_accuracy: float = Field(
-        0.0, ge=0, le=1, description="Share of exact answers in a training report at which the run ends; 0 for never."
+        0.0, ge=0, le=1, description="Exact accuracy in a training report at which the run ends; 0 never ends it early."
     )
     rank_timeout: float = Field(
-        1800.0, gt=0, description="Seconds without a step after which one of several processes gives up."
+        1800.0, gt=0, description="Seconds without a step after which a rank ends, if there are several."
     )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
     eval_limit: int = Field(
-        4096, ge=0, lt=2**31, description="Held-out puzzles of an evaluation, evenly spread; 0 for all."
+        4096, ge=0, lt=2**31, description="Held-out puzzles in an evaluation, evenly spread; 0 for all."
     )
     checkpoint_interval: Count = Field(1000, description="Steps between two checkpoints.")
-    keep_checkpoints: Count = Field(2, description="Newest checkpoints that are kept.")
+    keep_checkpoints: Count = Field(2, description="How many of the newest checkpoints are kept.")
     keep_best: Literal["exact_accuracy", "accuracy", "q_halt_accuracy", "none"] = Field(
-        "exact_accuracy", description="Held-out score whose best checkpoint is kept as well; none keeps no other."
+        "exact_accuracy",
+        description="Held-out score whose best checkpoint is kept as well; none keeps no other.",
     )
 
     @model_validator(mode="after")
@@ -79,10 +88,10 @@ class TrainConfig(BaseModel):
         return self
 
     def slots_per_rank(self, ranks: int) -> int:
-        """Return how many slots each of several processes trains.
+        """Return how many slots each rank trains.
 
         Raises:
-            HRMTrainError: If the batch cannot be divided among them, or their shares into micro-batches.
+            HRMTrainError: If the batch cannot be divided among the ranks, or a rank's share into micro-batches.
         """
         slots, rest = divmod(self.global_batch_size, ranks)
         if rest:

@@ -1,25 +1,27 @@
+"""The errors of this package."""
+
 from pathlib import Path
 
 
 class HRMTrainError(Exception):
-    """Base class of every error that hrm_train raises."""
+    """Base class of all errors of hrm_train."""
 
 
 class DamagedCheckpointError(HRMTrainError):
-    """A checkpoint whose files are not those that were written.
+    """A checkpoint whose files differ from what was written.
 
     Args:
         path: The checkpoint.
         problem: What is wrong with it.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: str | Path, problem: str) -> None:
         super().__init__(f"{path} is damaged: {problem}")
 
 
 class RunInUseError(HRMTrainError):
-    """A run that another process is writing."""
+    """Another process is training in the run."""
 
 
 class InterruptedRunError(HRMTrainError):
-    """Training was asked to stop; what it had is in a checkpoint."""
+    """Training was stopped by a signal; a checkpoint holds its state."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files and directories that are written atomically."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or a directory's entries, are on the disk."""
+    """Wait until the disk holds a file's content, or a directory's entries."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -19,10 +19,10 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content so that a crash leaves either the old or the new one.
+    """Replace a file's content atomically: a crash leaves either the old or the new content.
 
     Raises:
-        OSError: With the file's name, if it cannot be written; the old content is as it was.
+        OSError: With the file's name, if it cannot be written; the old content stays.
     """
     temporary = _temporary(path)
     try:
@@ -41,12 +41,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """Yield a temporary directory that becomes ``path`` when the block ends well and vanishes when it does not.
+def new_directory(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary directory that becomes `path` when the block succeeds, and is removed when it fails.
 
     Raises:
-        FileExistsError: If ``path`` exists.
+        FileExistsError: If `path` exists.
     """
+    path = Path(path)
     if path.exists():
         raise FileExistsError(f"{path} exists and is not overwritten")
     temporary = _temporary(path)
@@ -65,7 +66,7 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory, of which nothing is left under its name if this is interrupted."""
+    """Remove a directory; an interruption leaves nothing under its name."""
     doomed = path.with_name(f".{path.name}.old")
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
@@ -73,7 +74,7 @@ def remove_directory(path: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove what a killed process had begun to write or to remove; no other process may be writing here."""
+    """Remove the temporary files of a killed process; no other process may be writing here."""
     for path in [*directory.glob(".*.tmp"), *directory.glob(".*.old")]:
         if path.is_dir():
             shutil.rmtree(path)

@@ -1,0 +1,1 @@
+"""Checkpoints: written atomically, checked for damage, and resumed bit for bit."""

@@ -1,0 +1,177 @@
+"""The training loop: take a step, then report, evaluate and save when these are due."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlx.core as mx
+from hrm_model import HRM
+from hrm_ops import lane_threads
+
+from hrm_train._config import TrainConfig
+from hrm_train._errors import InterruptedRunError
+from hrm_train.checkpoint._checkpoint import Position
+from hrm_train.ranks._ranks import Ranks
+from hrm_train.ranks._watchdog import Watchdog
+from hrm_train.run._agreement import StopAgreement
+from hrm_train.run._batches import BatchSource, as_arrays
+from hrm_train.run._callbacks import Callback, CallbackGroup, Report
+from hrm_train.run._directory import RunDirectory
+from hrm_train.run._memory import memory_limits
+from hrm_train.run._meter import Meter
+from hrm_train.run._records import Records
+from hrm_train.run._report import new_meter, read_report
+from hrm_train.run._stop import StopNow, stop_requests
+from hrm_train.step._step import TrainStep, make_train_step
+
+
+def train(
+    model: HRM,
+    config: TrainConfig,
+    batches: BatchSource,
+    evaluate: Callable[[HRM], Report],
+    run: RunDirectory | None,
+    callbacks: Sequence[Callback] = (),
+    resume: str | Path | None = None,
+    ranks: Ranks | None = None,
+) -> None:
+    """Train a model to the end of its run, with reports, evaluations and checkpoints on the way.
+
+    Args:
+        model: The model, trained in place.
+        config: The training settings.
+        batches: The training data; each rank gets its share of every batch.
+        evaluate: Scores the model on held-out puzzles; must return the same on every rank.
+        run: Directory for metrics and checkpoints; None on every rank but 0.
+        callbacks: Told about reports, evaluations, and the start and end of the run.
+        resume: Checkpoint of the run to continue from, such as `run.newest_checkpoint()`; only rank 0 reads it.
+        ranks: The processes that train together; defaults to this one alone.
+
+    Raises:
+        InterruptedRunError: After SIGINT or SIGTERM, once a checkpoint is written.
+        RunInUseError: If another process trains in this run.
+        HRMTrainError: If loss or gradients are not finite and `config.on_nan` is `stop`, if the checkpoint cannot be
+            used, if a file cannot be written, or if the batch cannot be divided.
+    """
+    ranks = ranks or Ranks()
+    mx.random.seed(config.seed + 1)  # the weights took the seed itself
+    step = make_train_step(model, config, ranks)
+    meter = new_meter(model.config, config.global_batch_size, ranks)
+    with (
+        stop_requests() as request,
+        memory_limits(config),
+        lane_threads(step.lane_slots),
+        Records(run, step, config) as records,
+        Watchdog(config.rank_timeout, ranks) as watchdog,
+    ):
+        position = records.start(batches.position, resume)
+        batches.position = position.batches
+        loop = _Loop(
+            step,
+            config,
+            batches,
+            evaluate,
+            records,
+            CallbackGroup(callbacks),
+            StopAgreement(request, ranks),
+            meter,
+            watchdog,
+            done=position.step,
+            ended_early=config.early_stop_accuracy > 0 and records.reached(config.early_stop_accuracy, position.step),
+        )
+        if not loop.run():
+            saved = f"; saved in {run.path}" if run else ""
+            raise InterruptedRunError(f"stopped after step {loop.done} of {config.steps}{saved}")
+
+
+@dataclass
+class _Loop:
+    """A run in progress.
+
+    Attributes:
+        done: Steps done.
+        ended_early: Whether the run has reached `early_stop_accuracy`.
+    """
+
+    step: TrainStep
+    config: TrainConfig
+    batches: BatchSource
+    evaluate: Callable[[HRM], Report]
+    records: Records
+    callbacks: CallbackGroup
+    stop: StopAgreement
+    meter: Meter
+    watchdog: Watchdog
+    done: int
+    ended_early: bool
+
+    def run(self) -> bool:
+        """Take steps until the run is over; return False if a stop request ended it before, with all saved."""
+        self.meter.start(self.done)
+        try:
+            self.callbacks.started(self.done)
+            # An evaluation that a stop has interrupted comes first.
+            scored = not self._is_due(self.config.eval_interval) or self.records.was_evaluated(self.done)
+            goes_on = scored or self._evaluate_and_save()
+            while goes_on and not self._is_over:
+                self._take_step()
+                if self._is_due(self.config.log_interval):
+                    self._report()
+                goes_on = self._evaluate_and_save()
+            return goes_on
+        finally:
+            self.callbacks.ended()
+
+    @property
+    def _is_over(self) -> bool:
+        return self.ended_early or self.done == self.config.steps
+
+    def _is_due(self, interval: int) -> bool:
+        return self._is_over or (self.done > 0 and self.done % interval == 0)
+
+    def _take_step(self) -> None:
+        with self.meter.waiting():
+            batch = as_arrays(next(self.batches))
+        self.step(batch, max_steps=1 if self.done < self.config.halt_warmup_steps else None)
+        self.done += 1
+        self.records.advance()
+        self.watchdog.beat()
+        self.stop.exchange()
+
+    def _report(self) -> None:
+        values = read_report(self.step, self.config, self.done, self.meter)
+        self.records.add("train", values)
+        self.callbacks.reported(values)
+        self.records.refuse_divergence(self.done)
+        self.step.reset_metrics()
+        self.ended_early = 0 < self.config.early_stop_accuracy <= values["exact_accuracy"]
+
+    def _evaluate_and_save(self) -> bool:
+        """Evaluate and save if due; return False if the run stops here with work left, which is then saved."""
+        evaluated = not self._is_due(self.config.eval_interval) or self._evaluate()
+        if self._is_due(self.config.checkpoint_interval):
+            self._save()
+        if not self.stop.is_set or (evaluated and self._is_over):
+            return True
+        self._save()
+        self.records.wait()
+        return False
+
+    def _evaluate(self) -> bool:
+        """Score the model, and save it if it is the best so far; return False if a stop request prevents it."""
+        if self.stop.is_set:
+            return False
+        try:
+            with self.meter.paused(), self.step.averaged(), self.stop.acts_at_once():
+                values = {"step": self.done, **self.evaluate(self.step.model)}
+        except StopNow:
+            return False
+        self.records.add("eval", values)
+        self.callbacks.evaluated(values)
+        if self.records.is_best(self.done):
+            self._save()
+        return True
+
+    def _save(self) -> None:
+        with self.meter.paused():
+            self.records.save(Position(self.done, self.batches.position))

@@ -1,0 +1,115 @@
+"""Throughput of a run, and its share of the measured peak."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlx.core as mx
+from hrm_model import HRMConfig
+from hrm_ops import swiglu_width
+
+_LARGEST, _LONG_ENOUGH = 8192, 0.01  # side of the matrices; seconds that a product should take
+_ROUNDS = 5
+
+
+def train_flops(config: HRMConfig) -> int:
+    """Return the floating point operations of one ACT training step of one slot.
+
+    It counts the products of the modules, of attention and of the language head, at two operations for each
+    multiply-add: every forward call of a module, two more times for each call that carries gradient, and the
+    bootstrap pass. It does not count what activation checkpointing computes again.
+    """
+    D, length = config.hidden_size, config.total_len
+    mixing = (
+        4 * D * D + 2 * length * D if config.mixer == "attention" else 3 * D * swiglu_width(length, config.expansion)
+    )
+    block = 2 * (mixing + 3 * D * swiglu_width(D, config.expansion))  # for each token
+    L_module, H_module = config.L_layers * block, config.H_layers * block
+    if config.variant == "transformer":
+        forward = with_gradient = H_module
+    elif config.variant == "trm":
+        with_gradient = (config.L_cycles + 1) * L_module
+        forward = config.H_cycles * with_gradient
+    else:
+        with_gradient = L_module + H_module
+        forward = config.H_cycles * (config.L_cycles * L_module + H_module)
+    passes = 2 if config.bootstraps else 1
+    head = 3 * 2 * D * config.vocab_size
+    return length * (passes * forward + 2 * with_gradient) + config.seq_len * head
+
+
+def matmul_rate(dtype: mx.Dtype) -> float:
+    """Return the rate of a large matrix product in FLOP/s, measured in less than a second.
+
+    It is the faster of the rates in `dtype` and in float32, because some devices compute every dtype in float32.
+    The count of peak memory starts again here.
+    """
+    rate = max(_rate(each) for each in {dtype, mx.float32})
+    mx.clear_cache()
+    mx.reset_peak_memory()
+    return rate
+
+
+def _rate(dtype: mx.Dtype) -> float:
+    size, seconds = 256, 0.0
+    while seconds < _LONG_ENOUGH and size < _LARGEST:
+        size *= 2
+        x = mx.ones((size, size), dtype)
+        mx.eval(x @ x)
+        seconds = min(_timed(x) for _ in range(_ROUNDS))  # the fastest round is least disturbed by other work
+    return float(2 * size**3 / seconds)
+
+
+def _timed(x: mx.array) -> float:
+    start = time.perf_counter()
+    mx.eval(x @ x)
+    return time.perf_counter() - start
+
+
+class Meter:
+    """Measures steps, seconds and the wait for data between reports; pauses do not count.
+
+    Args:
+        slots: Puzzles in a step, of all ranks together.
+        flops: Operations of a step, of all ranks together.
+        peak: Product rate of all ranks' devices together in FLOP/s.
+    """
+
+    def __init__(self, slots: int, flops: float, peak: float) -> None:
+        self._slots, self._flops, self._peak = slots, flops, peak
+        self.start(0)
+
+    def start(self, done: int) -> None:
+        """Start to measure; earlier processes have done `done` steps."""
+        self._done, self._start, self._waited = done, time.perf_counter(), 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the block as waiting for data."""
+        before = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - before
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the block out of the measurement."""
+        before = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - before
+
+    def lap(self, done: int) -> dict[str, float]:
+        """Return the rates since the last call.
+
+        `model_flops_utilisation` is the share of the measured product rate, `data_wait` the share of time spent
+        waiting for batches, and `memory_gib` the peak memory of this process's arrays.
+        """
+        steps, seconds, waited = done - self._done, time.perf_counter() - self._start, self._waited
+        self.start(done)
+        rate = steps / seconds
+        return {
+            "steps_per_second": rate,
+            "puzzles_per_second": rate * self._slots,
+            "model_flops_utilisation": rate * self._flops / self._peak,
+            "data_wait": waited / seconds,
+            "memory_gib": mx.get_peak_memory() / 2**30,
+        }

@@ -1,0 +1,1 @@
+"""One compiled training step: loss, gradients, optimisers, and what they change."""
