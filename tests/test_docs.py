@@ -31,6 +31,8 @@ SHORT = [
 ELSEWHERE = (
     "uv run pytest",  # these tests
     "uv run pre-commit",  # .ci/run
+    "uv sync --group dev",  # .ci/run
+    "export PATH=",  # .ci/fresh-machine
     "bash .ci/",  # .ci/run, and what it calls
     "uv pip install --no-deps --editable docs/examples/hitori",  # tests/own_puzzle.py does so without a network
 )

@@ -156,7 +156,9 @@ def wandb_records(run: Path) -> list[dict[str, str]]:
     return records
 
 
+@pytest.mark.dev
 def test_weights_and_biases_gets_every_report_offline_without_an_account(small):
+    pytest.importorskip("wandb", reason="needs the dependency group dev")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     environment["HOME"] = str(Path.cwd())  # where no login is
     command = [*COMMAND, "--config", str(small()), "--wandb", "offline"]
@@ -168,10 +170,12 @@ def test_weights_and_biases_gets_every_report_offline_without_an_account(small):
     assert any("train/halting_steps" in key for key in records[0])
 
 
+@pytest.mark.dev
 @pytest.mark.parametrize(
     ("mode", "missing", "said"), [("online", False, "not logged in"), ("offline", True, "wandb")], ids=str
 )
 def test_without_login_or_package_one_line_says_so_and_training_goes_on(mode, missing, said, small, tmp_path):
+    pytest.importorskip("wandb", reason="needs the dependency group dev")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     environment["HOME"] = str(tmp_path)
     if missing:

@@ -8,10 +8,11 @@ from hrm_train import wandb_callbacks
 REPORT = {"step": 1, "loss": 0.5, "halting_steps": [1, 2]}
 
 
+@pytest.mark.dev
 def test_when_reports_fail_later_one_line_says_so_and_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wandb = pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb", reason="needs the dependency group dev")
     monkeypatch.setenv("HOME", str(tmp_path))  # where no login is
     said: list[str] = []
     (reports,) = wandb_callbacks("offline", tmp_path, {"lr": 1.0}, said.append)
