@@ -1,10 +1,12 @@
 """ARC through the registry: any family with a source of its own works like Sudoku."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hrm_data import get_family
+from hrm_data import fingerprint, get_family
 from hrm_trainer._data import dataset_key
 
 TINY = ["--arch.hidden_size", "16", "--arch.num_heads", "2", "--arch.H_layers", "1", "--arch.L_layers", "1"]
@@ -56,3 +58,38 @@ def test_changed_solutions_of_kaggle_make_another_dataset(tmp_path: Path):
     before = dataset_key(family, options)
     (tmp_path / "evaluation_solutions.json").write_text('{"a": []}')
     assert dataset_key(family, options) != before
+
+
+@pytest.mark.parametrize("name", [None, "tasks.json", "cells.npy", "codes.npy"])
+def test_a_run_on_computed_examples_is_not_resumed_when_their_source_changed(
+    name: str | None, trainer, cache: Path, tmp_path: Path
+):
+    source = save(tmp_path / "tasks", 3)
+    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 3, *TINY)
+    assert result.code == 0, result.err
+    (config,) = Path("runs").glob("*/config.json")
+    shutil.rmtree(config.parent / "checkpoints")
+    data = Path(json.loads(config.read_text())["data_path"])
+    if name == "tasks.json":
+        file = data / "online" / name
+        file.write_text(file.read_text().replace('"one"', '"uno"'))
+    elif name:
+        file = data / "online" / name
+        array = np.load(file)
+        array[-1] = (array[-1] + 1) % 10
+        np.save(file, array)
+    code, _, err = trainer("--resume")
+    assert code == (2 if name else 0), err
+    assert ("restore the dataset" in err) == bool(name)
+
+
+def test_a_run_with_the_fingerprint_of_before_goes_on(trainer, cache: Path, tmp_path: Path):
+    source = save(tmp_path / "tasks", 3)
+    assert trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, *TINY).code == 0
+    (file,) = Path("runs").glob("*/config.json")
+    config = json.loads(file.read_text())
+    data = config["data_path"]
+    assert config["data_fingerprint"] != fingerprint(data, stored_only=True)
+    file.write_text(json.dumps({**config, "data_fingerprint": fingerprint(data, stored_only=True)}))
+    shutil.rmtree(file.parent / "checkpoints")
+    assert trainer("--resume").code == 0

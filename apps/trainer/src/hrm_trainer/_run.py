@@ -225,7 +225,11 @@ def _versions() -> dict[str, str]:
 
 
 def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> None:
-    if path.exists() and run.config.get("data_fingerprint") != data_fingerprint:
+    # Runs were once started with a fingerprint that left out the files from which ARC examples are computed.
+    if path.exists() and run.config.get("data_fingerprint") not in (
+        data_fingerprint,
+        fingerprint(path, stored_only=True),
+    ):
         raise UserError(
             f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
             "config.json); restore the dataset, or start a new run"

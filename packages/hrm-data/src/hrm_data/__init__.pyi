@@ -3,6 +3,11 @@ from ._errors import HRMDataError, HRMDataIOError
 from ._progress import Progress, progress_bar
 from ._puzzle_set import PuzzleSet
 from ._split import Split
+from .arc._build import build_arc
+from .arc._grid import ArcAugmentation
+from .arc._options import ArcOptions
+from .arc._read import ArcItem, read_arc
+from .arc._task import ArcTask
 from .dataset._fingerprint import fingerprint
 from .dataset._format import Dataset
 from .dataset._loader import IGNORE, NumpyBatch, TestLoader, TrainLoader, make_batch
@@ -10,6 +15,15 @@ from .dataset._metadata import DatasetMetadata
 from .dataset._prefetch import PrefetchLoader
 from .dataset._read import open_dataset, task_of
 from .dataset._write import one_example_each, write_dataset
+from .maze._build import build_maze
+from .maze._generate import Mazes, generate_mazes
+from .maze._options import MazeOptions
+from .maze._task import MazeTask
+from .sudoku._augment import SudokuAugment
+from .sudoku._build import build_sudoku
+from .sudoku._options import SudokuOptions
+from .sudoku._task import SudokuTask
+from .sudoku.generator._generate import generate_sudoku
 from .symmetry._symmetry import Original, Symmetry
 from .task._family import ComputedSets, NoOptions, TaskDefaults, TaskFamily
 from .task._picture import Picture, draw_grid
@@ -18,12 +32,19 @@ from .task._task import Augment, Task
 
 __all__ = [
     "IGNORE",
+    "ArcAugmentation",
+    "ArcItem",
+    "ArcOptions",
+    "ArcTask",
     "Augment",
     "ComputedSets",
     "Dataset",
     "DatasetMetadata",
     "HRMDataError",
     "HRMDataIOError",
+    "MazeOptions",
+    "MazeTask",
+    "Mazes",
     "NoOptions",
     "NumpyBatch",
     "Original",
@@ -32,6 +53,9 @@ __all__ = [
     "Progress",
     "PuzzleSet",
     "Split",
+    "SudokuAugment",
+    "SudokuOptions",
+    "SudokuTask",
     "Symmetry",
     "Task",
     "TaskDefaults",
@@ -39,10 +63,15 @@ __all__ = [
     "TestLoader",
     "TrainLoader",
     "arc",
+    "build_arc",
+    "build_maze",
+    "build_sudoku",
     "dataset",
     "draw_grid",
     "family_version",
     "fingerprint",
+    "generate_mazes",
+    "generate_sudoku",
     "get_family",
     "get_task",
     "make_batch",
@@ -50,6 +79,7 @@ __all__ = [
     "one_example_each",
     "open_dataset",
     "progress_bar",
+    "read_arc",
     "sources",
     "sudoku",
     "symmetry",

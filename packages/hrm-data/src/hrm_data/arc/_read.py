@@ -139,12 +139,13 @@ def _kaggle(source: Path, files: dict[str, bytes], *, explicit: bool) -> Iterato
             continue
         where = str(source) if explicit else str(source / name) if source.is_dir() else f"{source}: {name}"
         key = name.replace(_CHALLENGES, _SOLUTIONS)
-        is_test = name.endswith(f"test{_CHALLENGES}")
+        kind = name.removesuffix(_CHALLENGES).rstrip("0123456789")
+        is_test = kind.endswith("test")
         if is_test and key not in files and not explicit:
             continue
         tasks = _parse(content, where)
         solutions = _parse(files[key], where.replace(_CHALLENGES, _SOLUTIONS)) if key in files else {}
-        subset = "evaluation" if is_test or name.endswith(f"evaluation{_CHALLENGES}") else "training"
+        subset = "evaluation" if is_test or kind.endswith("evaluation") else "training"
         for task, value in tasks.items():
             yield _item(value, task, subset, f"{where}: task {task}", solutions.get(task))
 

@@ -33,8 +33,9 @@ def violations(grids: np.ndarray, board: Board) -> np.ndarray:
 
 def _twice(parts: Iterable[np.ndarray]) -> np.ndarray:
     """Return the bits that are set in at least two of the parts."""
-    once, twice = np.uint16(0), np.uint16(0)
+    once: np.ndarray = np.zeros((), np.uint16)
+    twice: np.ndarray = np.zeros((), np.uint16)
     for part in parts:
         twice = twice | (once & part)
         once = once | part
-    return np.asarray(twice)
+    return twice

@@ -53,7 +53,7 @@ class ComputedSets:
     """The examples of a dataset directory that computes them instead of storing arrays.
 
     Attributes:
-        source: The file or folder that they are computed from, for messages.
+        source: The file or folder of the directory that they are computed from; `fingerprint` covers it.
         seq_len: Tokens in an example; `dataset.json` must agree.
         vocab_size: Number of tokens; `dataset.json` must agree.
         identifiers: Puzzle names by identifier.

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-CORPORA = Path(os.environ.get("HRM_ARC_DATA", Path(__file__).parents[4] / "shared" / "data"))
+CORPORA = Path(os.environ.get("HRM_ARC_DATA", Path(__file__).parents[5] / "shared" / "data"))
 PUBLISHED = {
     "arc1": (("arc-agi-1.tar.xz", "concept-arc.tar.xz"), 960, 400),
     "arc2": (("arc-agi-2.tar.xz",), 1120, 120),
