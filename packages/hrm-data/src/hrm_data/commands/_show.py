@@ -1,4 +1,4 @@
-"""`hrm-data info DIR` and `hrm-data show DIR --index N`."""
+"""`hrm-data info DIRECTORY` and `hrm-data show DIRECTORY`: describe a dataset, draw one of its examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from hrm_data._command_lines import ShowSettings
 from hrm_data._errors import HRMDataError
 from hrm_data._puzzle_set import PuzzleSet
 from hrm_data.dataset._format import Dataset
@@ -56,25 +55,28 @@ def _told(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def show(settings: ShowSettings) -> int:
-    """Draw one example."""
-    dataset = open_dataset(settings.directory, settings.split)
-    task = task_of(dataset, settings.task)
-    name, item, at = _locate(dataset, settings.index)
+def show_example(root: Path, split: str, index: int, task_name: str | None) -> None:
+    """Print where an example stands in its dataset, and draw the puzzle beside its solution.
+
+    Raises:
+        HRMDataError: There is no such split, example or task.
+    """
+    dataset = open_dataset(root, split)
+    task = task_of(dataset, task_name)
+    name, item, at = _locate(dataset, index)
     inputs, labels = (rows[0].astype(np.int32) for rows in item.rows(np.array([at])))
     puzzle = int(np.searchsorted(item.puzzle_indices, at, side="right")) - 1
     group = int(np.searchsorted(item.group_indices, puzzle, side="right")) - 1
     identifier = int(item.puzzle_identifiers[puzzle])
     known = f" {dataset.identifiers[identifier]}" if dataset.identifiers else ""
     asked = int(np.count_nonzero(labels != dataset.metadata.ignore_label_id))
-    print(f"{settings.split} example {settings.index}, in set {name}: group {group}, puzzle {puzzle},", end=" ")
+    print(f"{split} example {index}, in set {name}: group {group}, puzzle {puzzle},", end=" ")
     print(f"identifier {identifier}{known}; {asked} of {len(labels)} tokens are asked for\n")
     print(_beside(picture_of(task, inputs), picture_of(task, labels)))
-    return 0
 
 
 def picture_of(task: Task | None, tokens: np.ndarray) -> Picture:
-    """The task's picture; without a task the tokens as numbers, in a square where they fill one."""
+    """The task's picture; without a task the tokens as numbers, in a square if their count is a square number."""
     if task is not None:
         return task.render(task.decode(tokens))
     side = int(len(tokens) ** 0.5)

@@ -1,22 +1,20 @@
-"""`hrm-data verify DIR`."""
+"""`hrm-data verify DIRECTORY`: reports every fault of a dataset directory."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from hrm_data._command_lines import VerifySettings
 from hrm_data._progress import progress_bar
 from hrm_data.dataset._verify import find_faults
 
 
-def verify(settings: VerifySettings) -> int:
-    """Print what is wrong, and return 1 if anything is."""
-    root: Path = settings.directory
+def verify_directory(root: Path, task: str | None) -> int:
+    """Print the faults on stderr and return 1, or print one line and return 0 if there are none."""
     from rich.console import Console
 
     with progress_bar(Console(stderr=True)) as progress:
-        report = find_faults(root, settings.task, progress)
+        report = find_faults(root, task, progress)
     for fault in report.faults:
         print(fault, file=sys.stderr)
     if report.faults:

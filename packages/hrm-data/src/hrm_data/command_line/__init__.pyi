@@ -1,0 +1,16 @@
+from ._application import application as application
+from ._application import dispatch as dispatch
+from ._exit import FAILURE as FAILURE
+from ._exit import INTERRUPTED as INTERRUPTED
+from ._exit import USER_MISTAKE as USER_MISTAKE
+from ._exit import CommandError as CommandError
+from ._exit import run as run
+from ._options import Spelling as Spelling
+from ._options import dashed as dashed
+from ._options import options_of as options_of
+from ._options import underscored as underscored
+from ._settings_file import leaves as leaves
+from ._settings_file import merge as merge
+from ._settings_file import read_settings as read_settings
+from ._validation import describe as describe
+from ._validation import validate as validate
