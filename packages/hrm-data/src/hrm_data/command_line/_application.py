@@ -9,7 +9,6 @@ from cyclopts import (
     App,
     CoercionError,
     CycloptsError,
-    Group,
     MissingArgumentError,
     Parameter,
     UnknownOptionError,
@@ -20,6 +19,7 @@ from cyclopts.exceptions import UnknownCommandError
 from pydantic import ValidationError as PydanticError
 
 from hrm_data.command_line._exit import CommandError
+from hrm_data.command_line._options import ARGUMENTS, COMMANDS, OPTIONS
 from hrm_data.command_line._validation import problem_of, suggestion
 
 WIDTH = 80  # of a help that is not printed on a terminal
@@ -47,9 +47,9 @@ def application(
         help_formatter=HelpFormatter(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
-        group_commands=Group("commands"),
-        group_parameters=Group("options"),
-        group_arguments=Group("arguments"),
+        group_commands=COMMANDS,
+        group_arguments=ARGUMENTS,
+        group_parameters=OPTIONS,
         default_parameter=Parameter(allow_repeating=True, negative=()),
         **options,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cyclopts.help import DefaultFormatter, TableSpec
-from cyclopts.help.specs import DefaultStyled, get_default_command_columns, get_default_parameter_columns
+from cyclopts.help import ColumnSpec, DefaultFormatter, NameRenderer, TableSpec
+from cyclopts.help.specs import CommandNameRenderer, DefaultStyled, DescriptionColumn
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpPanel
@@ -21,7 +21,11 @@ class HelpFormatter(DefaultFormatter):
 
         if not panel.entries:
             return
-        columns = get_default_command_columns if panel.format == "command" else get_default_parameter_columns
-        table = TableSpec(padding=(0, 2, 0, 0), pad_edge=False).build(columns(console, options, []), panel.entries)
+        longest = max(len(name) for entry in panel.entries for name in entry.all_options or ("",))
+        width = max(console.width // 3, longest)  # no flag is broken into two lines
+        renderer = CommandNameRenderer(width) if panel.format == "command" else NameRenderer(width)
+        names = ColumnSpec(renderer=renderer, style="cyclopts.name", max_width=width)
+        table = TableSpec(padding=(0, 2, 0, 0), pad_edge=False).build((names, DescriptionColumn), panel.entries)
         console.print(f"{panel.title}:", markup=False)
-        console.print(DefaultStyled(Padding(table, (0, 0, 1, 2), expand=False)))
+        console.print(DefaultStyled(Padding(table, (0, 0, 0, 2), expand=False)))
+        console.print()

@@ -13,6 +13,10 @@ from pydantic.fields import FieldInfo
 Spelling: TypeAlias = Callable[[str], str]
 """How the name of a setting is written in a flag."""
 
+COMMANDS = Group.create_ordered("commands")  # sections of a help, in this order
+ARGUMENTS = Group.create_ordered("arguments")
+OPTIONS = Group.create_ordered("options")
+
 _METAVARS = {
     "int": "N",
     "float": "X",
@@ -62,13 +66,15 @@ def options_of(
 class _Options:
     def __init__(self, spelling: Spelling, names: Mapping[str, str], metavars: Mapping[str, str]) -> None:
         self._spelling, self._names, self._metavars = spelling, names, metavars
-        self._groups: dict[str, Group] = {}
+        self._groups = {"options": OPTIONS}
 
     def dictionary(self, model: type[BaseModel], prefix: str = "", title: str = "options") -> Any:
         fields: dict[str, Any] = {}
         for name, field in model.model_fields.items():
             full, inner = prefix + name, bare_type(field)
             if isinstance(inner, type) and issubclass(inner, BaseModel):
+                if not inner.model_fields:
+                    continue
                 made = self.dictionary(inner, f"{full}.", f"{full} options")
                 fields[name] = Annotated[made, Parameter(name=f"--{self._spelling(full)}")]
             else:
@@ -94,7 +100,7 @@ class _Options:
     def _group(self, title: str) -> Group:
         """The section of the help with this title; sections keep the order in which their options come."""
         if title not in self._groups:
-            self._groups[title] = Group(title) if title == "options" else Group.create_ordered(title)
+            self._groups[title] = Group.create_ordered(title)
         return self._groups[title]
 
 

@@ -16,6 +16,7 @@ from hrm_data.task._registry import get_family, task_names
 
 _EXIT_CODES = """\
 hrm-data COMMAND --help lists the options of a command.
+
 Exit codes: 0 done, 1 failure or a faulty dataset, 2 a mistake in the command line, 130 interrupted."""
 
 _BUILD_USAGE = "Usage: hrm-data build NAME --output PATH [OPTIONS]"

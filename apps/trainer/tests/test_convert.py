@@ -95,7 +95,7 @@ def test_a_task_of_other_puzzles_is_refused(trainer, checkpoint):
     [
         ((), "--seq-len"),
         (("--seq-len", 0), "--seq-len 0: should be at least 1"),
-        (("--seq-len", "many"), "invalid int value"),
+        (("--seq-len", "many"), "--seq-len many: should be an integer"),
         (("--dataset", "chess"), "'chess' is unknown"),
         (("--data-path", "nowhere"), "nowhere"),
         (("--output",), "expected one argument"),
@@ -148,9 +148,8 @@ def test_a_repository_of_the_hub_without_network_is_one_clear_line(trainer, monk
     assert failed.err.count("\n") == 1
 
 
-def test_both_commands_explain_themselves(trainer, capsys):
+def test_both_commands_explain_themselves(trainer):
     for command in ("import-checkpoint", "export-checkpoint"):
-        with pytest.raises(SystemExit) as left:
-            trainer(command, "--help")
-        assert left.value.code == 0
-        assert "--output DIR" in capsys.readouterr().out
+        code, out, _ = trainer(command, "--help")
+        assert code == 0
+        assert "--output DIR" in out

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import yaml
 from hrm_data import Dataset, HRMDataError, Task, fingerprint, get_task, open_dataset
+from hrm_data.command_line import CommandError
 from hrm_model import (
     HRMConfig,
     download_checkpoint,
@@ -32,8 +33,7 @@ from hrm_train import (
 from mlx.utils import tree_flatten
 from pydantic import ValidationError
 
-from hrm_trainer._errors import UserError
-from hrm_trainer._file import FORMAT
+from hrm_trainer._settings_file import FORMAT
 
 CONFIG = "all_config.yaml"
 # Named alike there and here.
@@ -59,18 +59,18 @@ def import_reference(
     seq_len: int | None = None,
     forward_dtype: str | None = None,
 ) -> None:
-    """Make a run of ours, the directory ``output``, from a checkpoint of the reference, as ``import-checkpoint`` does.
+    """Make a run of ours, the directory `output`, from a checkpoint of the reference, as `import-checkpoint` does.
 
     Args:
-        path: ``step_N``, its directory or a repository of the hub.
+        path: `step_N`, its directory or a repository of the hub.
         output: The directory of the run, which must not exist.
         data_path: The dataset that the model was trained on; training can go on then.
         dataset: The name of a task, in the place of a dataset.
         seq_len: Tokens of a puzzle, where nothing else says so.
-        forward_dtype: ``float32`` or ``bfloat16``; what the checkpoint was trained in if left out.
+        forward_dtype: `float32` or `bfloat16`; what the checkpoint was trained in if left out.
 
     Raises:
-        UserError: If puzzles and checkpoint do not fit each other.
+        CommandError: If puzzles and checkpoint do not fit each other.
         HRMModelError: If the checkpoint cannot be used.
     """
     puzzles = _puzzles(data_path, dataset, seq_len)
@@ -106,10 +106,10 @@ def import_reference(
 
 
 def export_reference(run: Path, output: Path, format: str) -> None:
-    """Write a checkpoint of ours under the reference's names into the directory ``output``; see the command's help.
+    """Write a checkpoint of ours under the reference's names into the directory `output`; see the command's help.
 
     Raises:
-        UserError: If there is no such run or checkpoint.
+        CommandError: If there is no such run or checkpoint.
         HRMModelError: If PyTorch's format is asked for and PyTorch is not there.
     """
     try:
@@ -117,7 +117,7 @@ def export_reference(run: Path, output: Path, format: str) -> None:
         checkpoint = RunDirectory(run).newest_checkpoint() if is_run else run
         model = load_checkpoint_model(checkpoint)
     except HRMTrainError as error:
-        raise UserError(str(error)) from error
+        raise CommandError(str(error)) from error
     run = run if is_run else checkpoint.parent.parent
     settings = RunDirectory(run).config if (run / "config.json").is_file() else {}
 
@@ -132,13 +132,13 @@ def export_reference(run: Path, output: Path, format: str) -> None:
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:
     """Open what the command line says of the puzzles; what it says twice must agree."""
     if seq_len is not None and seq_len < 1:
-        raise UserError(f"--seq-len {seq_len}: should be at least 1")
+        raise CommandError(f"--seq-len {seq_len}: should be at least 1")
     try:
         train = open_dataset(data_path, "train") if data_path else None
         described = dataset or (train.task if train else None)
         task = get_task(described) if described else None
     except HRMDataError as error:
-        raise UserError(str(error)) from error
+        raise CommandError(str(error)) from error
     found = {
         "--seq-len": seq_len,
         f"--data-path {data_path}": train.metadata.seq_len if train else None,
@@ -146,7 +146,7 @@ def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -
     }
     lengths = {name: length for name, length in found.items() if length is not None}
     if len(set(lengths.values())) > 1:
-        raise UserError("; ".join(f"{name} has {length} tokens in a puzzle" for name, length in lengths.items()))
+        raise CommandError("; ".join(f"{name} has {length} tokens in a puzzle" for name, length in lengths.items()))
     return _Puzzles(train, task, next(iter(lengths.values()), None))
 
 
@@ -162,7 +162,7 @@ def _check_fit(config: HRMConfig, puzzles: _Puzzles, path: Path) -> None:
         if name == "num_puzzle_identifiers" and not config.puzzle_emb_ndim:
             continue
         if getattr(config, name) != value:
-            raise UserError(
+            raise CommandError(
                 f"{path}: has {name} {getattr(config, name)}, but {where} has {value}; name its own puzzles"
             )
 
@@ -181,9 +181,9 @@ def _train_config(path: Path, data: Dataset | None, done: int) -> TrainConfig:
             train = TrainConfig(**settings, steps=max(done, total, 1))
     except (ValidationError, ValueError, OverflowError) as error:
         if not isinstance(error, ValidationError):
-            raise UserError(f"{path}: epochs {content['epochs']}: should be a number of epochs") from error
+            raise CommandError(f"{path}: epochs {content['epochs']}: should be a number of epochs") from error
         first = error.errors()[0]
-        raise UserError(f"{path}: {first['loc'][0]} {first['input']}: {first['msg']}") from error
+        raise CommandError(f"{path}: {first['loc'][0]} {first['input']}: {first['msg']}") from error
     return train
 
 
