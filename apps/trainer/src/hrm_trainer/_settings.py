@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hrm_data import HRMDataError, NoOptions, TaskFamily, get_family, read_task, task_names
+from hrm_data import HRMDataError, TaskFamily, get_family, read_task, task_names
 from hrm_data.command_line import CommandError, merge
 from hrm_model import ArchConfig
 from hrm_train import TrainConfig, WandbMode
@@ -14,6 +14,12 @@ from hrm_trainer._presets import DEFAULT_PRESETS, get_preset, preset_names
 
 DEFAULT_DATASET = "sudoku"
 NEWEST = "newest"  # the run that --resume without a value means
+
+
+class UndescribedPuzzles(BaseModel):
+    """Puzzles without a task have no settings; those that a run once had, when its task was known, are ignored."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 class TrainerSettings(BaseModel):
@@ -30,7 +36,7 @@ class TrainerSettings(BaseModel):
     resume: str | None = Field(None, description="Go on with a run: its directory, or nothing for the newest.")
     ranks: int = Field(1, ge=1, le=1024, description="Processes on this machine that train together.")
     wandb: WandbMode = Field("disabled", description="Whether reports go to Weights & Biases, at once or later.")
-    data: BaseModel = NoOptions()
+    data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()
 
@@ -95,7 +101,7 @@ def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
         "preset": (_one_of(("auto", *preset_names(family))), TrainerSettings.model_fields["preset"]),
     }
     if family is None:
-        fields["data"] = (NoOptions, NoOptions())
+        fields["data"] = (UndescribedPuzzles, UndescribedPuzzles())
     else:
         data = create_model(
             "DataSettings",
