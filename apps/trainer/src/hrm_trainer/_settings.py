@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hrm_data import HRMDataError, TaskFamily, get_family, read_task, task_names
+from hrm_data import HRMDataError, TaskFamily, get_family, task_names
 from hrm_data.command_line import CommandError, merge
+from hrm_data.task import read_task
 from hrm_model import ArchConfig
 from hrm_train import TrainConfig, WandbMode
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator

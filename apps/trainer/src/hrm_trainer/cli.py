@@ -49,9 +49,9 @@ def _explained(words: list[str]) -> int:
 
 def _failure_of_mlx(error: RuntimeError) -> str | None:
     """One sentence for an error of MLX; None for an error that is not MLX's."""
-    from hrm_train import failure_of_mlx
+    from hrm_ops import explain_mlx_error
 
-    failure = failure_of_mlx(error)
+    failure = explain_mlx_error(error)
     if failure and "peer was lost" in str(error):
         return "another rank has ended; the last checkpoint is intact, trainer --resume goes on"
     if failure and "write" in str(error):

@@ -1,4 +1,4 @@
-from . import arc, dataset, maze, sources, sudoku, symmetry, task
+from . import arc, command_line, dataset, maze, sources, sudoku, symmetry, task
 from ._errors import HRMDataError, HRMDataIOError
 from ._progress import Progress, progress_bar
 from ._puzzle_set import PuzzleSet
@@ -39,6 +39,7 @@ __all__ = [
     "TestLoader",
     "TrainLoader",
     "arc",
+    "command_line",
     "dataset",
     "draw_grid",
     "family_version",
