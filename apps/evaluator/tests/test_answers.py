@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hrm_data import open_dataset
-from hrm_evaluator._answers import Record, answer_batches, answer_dataset
+from hrm_evaluator.answers._records import Record, answer_batches, dataset_batches
 from hrm_model import HRM, ContinuousPredictor, load_model
 from hrm_train import RunDirectory
 
@@ -19,12 +19,12 @@ def model(run: RunDirectory) -> HRM:
 @pytest.mark.parametrize(("limit", "batch_size"), [(None, 4), (None, 64), (1, 4), (4, 4), (7, 3), (99, 4)])
 def test_records_are_the_split_in_its_order(limit: int | None, batch_size: int, model: HRM, dataset: Path) -> None:
     data = open_dataset(dataset, "test")
-    records = list(answer_dataset(ContinuousPredictor(model, batch_size), data, limit))
+    records = list(answer_batches(ContinuousPredictor(model, batch_size), dataset_batches(data, batch_size, limit)))
     count = min(11, limit or 11)
     np.testing.assert_array_equal([r.inputs for r in records], data.sets["all"].inputs[:count])
     np.testing.assert_array_equal([r.labels for r in records], data.sets["all"].labels[:count])
     assert {r.puzzle_identifier for r in records} == {0}
-    expected = list(answer_dataset(ContinuousPredictor(model, 1), data, limit))
+    expected = list(answer_batches(ContinuousPredictor(model, 1), dataset_batches(data, 1, limit)))
     assert [r.answer.tokens for r in records] == [r.answer.tokens for r in expected]
 
 

@@ -11,10 +11,10 @@ import pytest
 from hrm_data import IGNORE, Dataset, PuzzleSet, open_dataset, write_dataset
 from hrm_data.arc import ArcAugmentation, ArcOptions, ArcTask, build_arc, encode_grid, parse_identifier
 from hrm_data.sudoku import SudokuTask
-from hrm_evaluator._answers import Record
-from hrm_evaluator._arc import TRIES, ArcScore, order_by_task, score_arc, write_submission
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._vote import VoteBy, confidence
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.answers._vote import VoteBy, confidence
+from hrm_evaluator.scoring._arc import TRIES, ArcScore, order_by_task, score_arc, write_submission
 from hrm_model import Answer
 from hrm_train import RunDirectory
 from hypothesis import example, given, settings

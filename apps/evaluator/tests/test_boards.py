@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hrm_data import IGNORE, Picture, Task
 from hrm_data.sudoku import SudokuTask
-from hrm_evaluator import _boards
+from hrm_evaluator.report import _boards
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hrm_data import Dataset, NumpyBatch, get_task, open_dataset
-from hrm_evaluator._answers import answer_dataset
-from hrm_evaluator._score import Evaluation, score_records, vote_counts
+from hrm_evaluator.answers._records import answer_batches, dataset_batches
+from hrm_evaluator.scoring._score import Evaluation, score_records, vote_counts
 from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Thought, load_model
 from hrm_train import RunDirectory
 
@@ -56,13 +56,14 @@ def model(run: RunDirectory) -> HRM:
 @pytest.fixture
 def oracle(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Oracle:
     made = Oracle(dataset)
-    monkeypatch.setattr("hrm_evaluator._evaluate.ContinuousPredictor", made.made)
+    monkeypatch.setattr("hrm_evaluator.commands.evaluate.ContinuousPredictor", made.made)
     return made
 
 
 def scored(model: HRM, data: Dataset, batch_size: int) -> Evaluation:
     predictor = ContinuousPredictor(model, batch_size, trace=True)
-    return score_records(answer_dataset(predictor, data), get_task(data.root), predictor.max_steps, keep=11)
+    records = answer_batches(predictor, dataset_batches(data, batch_size))
+    return score_records(records, get_task(data.root), predictor.max_steps, keep=11)
 
 
 def clues_of(dataset: Path) -> list[int]:
@@ -197,8 +198,8 @@ def test_never_halting_early_takes_every_step(run: RunDirectory, evaluator_json:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--threshold", 0.9), "--threshold is for --halting confidence, but halting is q"),
-        (("--patience", 2, "--halting", "max"), "--patience is for --halting stable, but halting is max"),
+        (("--threshold", 0.9), "--threshold needs --halting confidence, but --halting is q"),
+        (("--patience", 2, "--halting", "max"), "--patience needs --halting stable, but --halting is max"),
         (("--threshold", 2, "--halting", "confidence"), "--threshold '2': input should be less than or equal to 1"),
         (("--checkpoints", 9), "ask for fewer"),
         (("--submission", "s.json"), "its puzzles are sudoku-2x2"),

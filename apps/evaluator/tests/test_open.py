@@ -269,7 +269,7 @@ def test_what_mlx_cannot_do_is_one_line(
     def fails(*_: object) -> None:
         raise RuntimeError('[Compile::eval_cpu] Failed to compile function F: "g++ F.cpp", the output is: no luck\n')
 
-    monkeypatch.setattr("hrm_evaluator._evaluate.evaluate", fails)
+    monkeypatch.setattr("hrm_evaluator.commands.evaluate.evaluate", fails)
     code, _, err = evaluator("--checkpoint", run.path)
     assert code == 1
     assert "g++ cannot compile MLX's kernels (no luck); repair it" in err

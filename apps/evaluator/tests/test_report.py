@@ -16,8 +16,8 @@ from hrm_data import IGNORE, Task
 from hrm_data.arc import ArcTask
 from hrm_data.maze import MazeTask
 from hrm_data.sudoku import SudokuTask
-from hrm_evaluator._answers import Record
-from hrm_evaluator._cells import story
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.report._trajectory import trajectory
 from hrm_model import Answer, Thought
 from hrm_train import RunDirectory
 from hypothesis import given
@@ -57,8 +57,8 @@ def test_the_page_holds_scores_curves_and_puzzles_and_refers_to_nothing_else(rep
 
 
 def test_the_page_shows_votes_tries_and_faults_where_there_are_any() -> None:
-    from hrm_evaluator._page import page as text_of
-    from hrm_evaluator._score import Evaluation, Tally
+    from hrm_evaluator.report._page import page as text_of
+    from hrm_evaluator.scoring._score import Evaluation, Tally
 
     plain = text_of("plain", {"puzzles": 0}, Evaluation(), [], {})
     assert not re.search("<summary>By|What is wrong", plain)
@@ -129,7 +129,7 @@ def test_cells_are_marked_by_what_is_right_wrong_and_changed(
     labels[rng.random(length) < 0.2] = IGNORE
     thoughts = tuple(Thought(answer.tolist(), 0.0, 0.0) for answer in answers)
     answer = Answer(thoughts[-1].tokens, steps, 0.0, 0.0, thoughts)
-    told = story(Record(inputs, labels if known else None, 0, answer), task)
+    told = trajectory(Record(inputs, labels if known else None, 0, answer), task)
     assert len(told.steps) == steps
     assert (told.solution is not None) == (known and (labels != IGNORE).any())
     size = told.rows * told.columns
@@ -149,7 +149,7 @@ def test_cells_are_marked_by_what_is_right_wrong_and_changed(
 def test_lines_of_a_frame_become_breaks_between_cells() -> None:
     tokens = np.ones(36, np.int32)
     record = Record(tokens, tokens, 0, Answer(tokens.tolist(), 1, 0.0, 0.0))
-    told = story(record, SudokuTask((2, 3)))
+    told = trajectory(record, SudokuTask((2, 3)))
     assert (told.rows, told.columns, told.row_breaks, told.column_breaks) == (6, 6, [2, 4], [3])
 
 
@@ -269,13 +269,13 @@ def test_every_control_and_board_has_a_name(page: Any) -> None:
 
 @pytest.mark.slow
 def test_colours_of_a_task_fill_its_cells(browser: Any, tmp_path: Path) -> None:
-    from hrm_evaluator._page import page as text_of
-    from hrm_evaluator._score import Evaluation
+    from hrm_evaluator.report._page import page as text_of
+    from hrm_evaluator.scoring._score import Evaluation
 
     task = MazeTask(4)
     maze = task.encode(task.parse("####\n#S.#\n#.G#\n####"))
     tokens = np.where(np.arange(16) == 6, 5, maze)
-    told = story(Record(maze, tokens, 0, Answer(tokens.tolist(), 1, 0.0, 0.0)), task)
+    told = trajectory(Record(maze, tokens, 0, Answer(tokens.tolist(), 1, 0.0, 0.0)), task)
     file = tmp_path / "maze.html"
     file.write_text(text_of("a <maze>", {"puzzles": 1}, Evaluation(), [told], task.colours))
     page = browser.new_page()

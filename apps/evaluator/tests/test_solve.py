@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hrm_data.sudoku import SudokuTask
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._read import Written, read_board
 from hrm_evaluator.cli import main
+from hrm_evaluator.puzzles._read import read_board
 from hrm_model import Answer, ContinuousPredictor, Thought
 from hrm_train import RunDirectory
 from hypothesis import HealthCheck, given, settings
@@ -159,8 +159,8 @@ def test_a_puzzle_is_read_as_it_is_written_or_its_clues_contradict(cells: list[s
     text = "".join(map("".join, zip(cells, spaces, strict=True)))
     if TASK.violations(TASK.parse(line)).any():
         with pytest.raises(UserError, match="contradict"):
-            read_board(TASK, Written("here", text))
+            read_board(TASK, text)
         return
-    board = read_board(TASK, Written("here", text))
+    board = read_board(TASK, text)
     assert TASK.text(TASK.decode(TASK.encode(board))) == line
-    np.testing.assert_array_equal(read_board(TASK, Written("here", line)), board)
+    np.testing.assert_array_equal(read_board(TASK, line), board)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from hrm_data import open_dataset
-from hrm_evaluator._ahead import Ahead
-from hrm_evaluator._read import find_written
+from hrm_evaluator.puzzles._background import BackgroundReader
+from hrm_evaluator.puzzles._read import read_lines
 from hrm_train import RunDirectory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,7 +138,7 @@ def test_a_compressed_file_is_read_as_far_as_it_is_whole(tmp_path: Path, solve: 
     code, found, err = solve("--file", file)
     assert 0 < len(found) < 9
     assert code == 1
-    assert f"{file}: is damaged, and what follows cannot be read" in err[0]
+    assert f"{file}: is damaged, and the rest cannot be read" in err[0]
 
 
 @pytest.mark.parametrize("name", ["missing.txt", "."])
@@ -197,7 +197,7 @@ def test_lines_are_drawn_when_they_are_needed(run: RunDirectory) -> None:
             drawn += 1
             yield drawn
 
-    ahead = Ahead(endless(), most=10)
+    ahead = BackgroundReader(endless(), buffer=10)
     assert list(islice(next(ahead.bursts()), 25)) == list(range(1, 26))
     assert drawn <= 25 + 10 + 1
 
@@ -210,7 +210,7 @@ def test_what_goes_wrong_while_drawing_is_raised() -> None:
     taken = []
 
     def take_all() -> None:
-        for burst in Ahead(failing()).bursts():
+        for burst in BackgroundReader(failing()).bursts():
             taken.extend(burst)
 
     with pytest.raises(OSError, match="the disk is gone"):
@@ -227,16 +227,16 @@ class OneEach:
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), max_size=6))
 def test_any_lines_are_read_without_an_exception(lines: list[str]) -> None:
-    for written in find_written(iter(lines), OneEach(), "here"):  # type: ignore[arg-type]
+    for written in read_lines(iter(lines), OneEach(), "here"):  # type: ignore[arg-type]
         assert written.problem or written.text
 
 
 def test_arc_tasks_and_kaggles_files_give_their_test_inputs() -> None:
     task = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[1, 2]]}, {"input": [[3]]}]}
     for content, names in ((task, ["t", "t"]), ({"a": task, "b": task}, ["a", "a", "b", "b"])):
-        found = list(find_written(json.dumps(content, indent=1).split("\n"), OneEach(), "t.json"))  # type: ignore[arg-type]
+        found = list(read_lines(json.dumps(content, indent=1).split("\n"), OneEach(), "t.json"))  # type: ignore[arg-type]
         assert [item.name for item in found] == names
         assert [item.text for item in found][:2] == ["[[1, 2]]", "[[3]]"]
     for wrong in ("{", "{}", '{"test": 3}', '{"test": [{"output": 3}]}', "[{}]"):
-        (item,) = find_written([wrong], OneEach(), "t.json")  # type: ignore[arg-type]
+        (item,) = read_lines([wrong], OneEach(), "t.json")  # type: ignore[arg-type]
         assert item.problem

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hrm_data import get_task, open_dataset
-from hrm_evaluator._answers import answer_dataset, dataset_batches
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._vote import answer_by_vote, choose_symmetries, confidence, winner
+from hrm_evaluator.answers._records import answer_batches, dataset_batches
+from hrm_evaluator.answers._vote import answer_by_vote, choose_symmetries, confidence, winner
 from hrm_model import HRM, Answer, ContinuousPredictor, load_model
 from hrm_train import RunDirectory
 
@@ -49,7 +49,9 @@ def test_votes_are_the_answers_to_the_copies_turned_back(models: list[HRM], data
     symmetries = choose_symmetries(task, 3)
     predictors = [ContinuousPredictor(model, 4, trace=True) for model in models]
     records = list(answer_by_vote(predictors, dataset_batches(data, 4, 5), symmetries))
-    plain = [list(answer_dataset(predictor, data, 5)) for predictor in predictors]
+    plain = [
+        list(answer_batches(predictor, dataset_batches(data, predictor.batch_size, 5))) for predictor in predictors
+    ]
     for number, record in enumerate(records):
         np.testing.assert_array_equal(record.inputs, data.sets["all"].inputs[number])
         assert len(record.votes) == 3 * len(models)
@@ -69,6 +71,6 @@ def test_votes_are_bounded_by_the_symmetries_that_there_are() -> None:
     assert len(choose_symmetries(maze, 8)) == 7
     with pytest.raises(UserError, match="--votes 9: maze-10x10 allows 8 at most"):
         choose_symmetries(maze, 9)
-    with pytest.raises(UserError, match="which task"):
+    with pytest.raises(UserError, match="symmetries depend on the task"):
         choose_symmetries(None, 2)
     assert len(list(islice(choose_symmetries(None, 1), 1))) == 0

@@ -1,4 +1,4 @@
-"""Runs a model over a dataset and adds up how well it does."""
+"""Scores of answers: accuracy overall, by ACT step, by votes, and by the number that a task measures puzzles by."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -9,12 +9,12 @@ import numpy as np
 from hrm_data import IGNORE, Task
 from hrm_model import Score
 
-from hrm_evaluator._answers import Record
-from hrm_evaluator._vote import VoteBy, winner
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.answers._vote import VoteBy, winner
 
 
 class Example(NamedTuple):
-    """One puzzle, what the model answered, and what is right: tokens ``[L]``; -100 where nothing is asked."""
+    """A puzzle, the model's answer and the solution: tokens `[L]`, -100 where any token counts as right."""
 
     puzzle: np.ndarray
     answer: np.ndarray
@@ -36,28 +36,28 @@ class Tally:
         return self
 
     def means(self) -> dict[str, float]:
-        """Shares of the puzzles; all 0 when there were none."""
+        """Shares of the puzzles; all 0 without puzzles."""
         of = max(1, self.puzzles)
         return {"accuracy": self.accuracy / of, "exact_accuracy": self.exact / of}
 
 
 @dataclass
 class Evaluation:
-    """How a model does on a dataset; a puzzle without any label counts nowhere.
+    """The scores of a model on a dataset; puzzles without labels are left out.
 
     Attributes:
         score: Sums over all puzzles.
-        by_step: Sums for the answers that there were after the first step, the second, ... A puzzle that has halted
-            keeps its answer, so that entry ``k - 1`` is the score with at most ``k`` steps.
-        halted: How many puzzles halted after each number of steps.
-        by_votes: Sums for the answers that the first so many votes choose; empty where there was no vote.
-        valid: How many answers the task accepts.
-        equivalent: How many of them are other than what the dataset holds for right.
-        faults: How many answers the task finds each fault with.
-        measure: What the task counts puzzles by, such as ``clues``; None where it does not.
-        by_measure: Sums over the puzzles of one such number.
-        examples: The first few puzzles.
-        records: The same, with what was thought after every step.
+        by_step: Sums for the answers after step 1, 2, ... A puzzle that has halted keeps its answer, so that entry
+            `k - 1` is the score with at most `k` steps.
+        halted: Number of puzzles that halted after each step.
+        by_votes: Sums for the answers chosen by the first 1, 2, 5, ... votes; empty without a vote.
+        valid: Number of answers that the task accepts.
+        equivalent: Number of valid answers that differ from the dataset's solution.
+        faults: Number of answers with each fault.
+        measure: Name of the number that the task measures puzzles by, such as `clues`; None if it has none.
+        by_measure: Sums over the puzzles with the same number.
+        examples: The first puzzles that have a solution.
+        records: The first puzzles, with the answer after every step.
     """
 
     score: Score = field(default_factory=Score)
@@ -85,12 +85,12 @@ def score_records(
     """Score answers.
 
     Args:
-        records: Answers with a trace; those without labels are passed over.
-        task: Says what is wrong with answers, and what puzzles are counted by.
-        max_steps: Most steps that a puzzle had.
-        keep: How many of the first puzzles the result lists as examples.
-        vote_by: How votes, if there are any, choose an answer.
-        advance: Told how many puzzles were answered since the last call.
+        records: Answers with a trace; records without labels are not scored.
+        task: Checks answers and measures puzzles; None if it is unknown.
+        max_steps: The most steps of a puzzle.
+        keep: Number of first puzzles that the result keeps.
+        vote_by: The rule by which votes choose an answer.
+        advance: Called with the number of puzzles answered since the last call.
     """
     result = Evaluation(by_step=[Tally() for _ in range(max_steps)])
     for record in records:
@@ -106,18 +106,18 @@ def score_records(
             is_right = _count(result, record, record.labels, asked)
             _count_votes(result, record, record.labels, asked, vote_by)
             if task is not None:
-                _ask_task(result, record, is_right, task)
+                _count_by_task(result, record, is_right, task)
     return result
 
 
 def vote_counts(votes: int) -> list[int]:
-    """Numbers of votes that are reported: 1, 2, 5, 10, 20, 50, ... below all, and all."""
+    """Numbers of votes to report: 1, 2, 5, 10, 20, 50, ... and the number of all votes."""
     steps = (digit * 10**power for power in range(len(str(votes))) for digit in (1, 2, 5))
     return [*(count for count in steps if count < votes), votes]
 
 
 def _count(result: Evaluation, record: Record, labels: np.ndarray, asked: np.ndarray) -> bool:
-    """Add a puzzle to the sums, and say whether it is solved."""
+    """Add a puzzle to the sums and return whether it is solved."""
     answer = record.answer
     thoughts = np.array([thought.tokens for thought in answer.trace])  # [steps, L]
     right = (thoughts == labels)[:, asked]
@@ -138,7 +138,7 @@ def _count_votes(result: Evaluation, record: Record, labels: np.ndarray, asked: 
         tally += Tally(1, float(right.mean()), int(right.all()))
 
 
-def _ask_task(result: Evaluation, record: Record, is_right: bool, task: Task) -> None:
+def _count_by_task(result: Evaluation, record: Record, is_right: bool, task: Task) -> None:
     puzzle, answer = task.decode(record.inputs), task.decode(record.tokens)
     faults = {} if task.check(puzzle, answer) else task.explain(puzzle, answer)
     result.valid += not faults

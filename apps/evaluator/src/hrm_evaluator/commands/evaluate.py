@@ -1,43 +1,44 @@
-"""The command ``evaluator``: score a model on a test split and report."""
+"""The command `evaluator`: scores a model on a test split and reports."""
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from hrm_data import IGNORE, Dataset, Task
 from hrm_model import ContinuousPredictor
 
-from hrm_evaluator._answers import dataset_batches
-from hrm_evaluator._arc import ArcScore, order_by_task, score_arc, write_submission
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._open import halting_rule, open_task, open_test_split
-from hrm_evaluator._progress import progress
-from hrm_evaluator._report import print_report
-from hrm_evaluator._save import check_new, save_predictions
-from hrm_evaluator._score import Evaluation, Example, score_records
-from hrm_evaluator._several import Opened, open_models
-from hrm_evaluator._vote import VoteBy, answer_by_vote, choose_symmetries
-from hrm_evaluator._watch import Watch
+from hrm_evaluator._output import check_new
+from hrm_evaluator._settings import Evaluate
+from hrm_evaluator.answers._predictions import save_predictions
+from hrm_evaluator.answers._records import dataset_batches
+from hrm_evaluator.answers._vote import VoteBy, answer_by_vote, choose_symmetries
+from hrm_evaluator.commands._halting import halting_rule
+from hrm_evaluator.commands._progress import progress
+from hrm_evaluator.loading._dataset import open_task, open_test_split
+from hrm_evaluator.loading._model import LoadedModel, load_models
+from hrm_evaluator.report._files import ReportFiles
+from hrm_evaluator.report._terminal import print_report
+from hrm_evaluator.scoring._arc import ArcScore, order_by_task, score_arc, write_submission
+from hrm_evaluator.scoring._score import Evaluation, Example, score_records
 
-if TYPE_CHECKING:
-    from hrm_evaluator.cli import Evaluate
 
-
-def evaluate(settings: "Evaluate") -> int:
+def evaluate(settings: Evaluate) -> int:
     """Score the model and print the report; return the exit code."""
-    if settings.save_predictions is not None:
-        check_new("--save-predictions", settings.save_predictions)
-    if settings.submission is not None:
-        check_new("--submission", settings.submission)
-    watch = Watch(settings)
-    opened = open_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
-    checkpoint, model = opened[0]
+    check_new("--save-predictions", settings.save_predictions)
+    check_new("--submission", settings.submission)
+    files = ReportFiles(
+        settings.report, settings.png, settings.gif, settings.report_puzzles, overwrite=settings.overwrite
+    )
+    loaded = load_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    checkpoint, model = loaded[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
     rule = halting_rule(settings)
     predictors = [
-        ContinuousPredictor(one.model, settings.batch_size, rule, settings.max_steps, trace=True) for one in opened
+        ContinuousPredictor(one.model, settings.batch_size, rule, settings.max_steps, trace=True) for one in loaded
     ]
     copies_vote = _copies_vote(settings, dataset, task)
     vote_by: VoteBy = settings.vote_by or ("confidence" if copies_vote else "majority")
@@ -58,20 +59,20 @@ def evaluate(settings: "Evaluate") -> int:
             records,
             task,
             predictors[0].max_steps,
-            keep=max(settings.show, watch.puzzles),
+            keep=max(settings.show, files.puzzles_needed),
             vote_by=vote_by,
             advance=advance,
         )
     seconds = time.perf_counter() - start
     if arc is not None and settings.submission is not None:
         write_submission(settings.submission, arc.submission)
-    summary = _summary(opened, dataset, result, predictors[0]) | {"puzzles_per_second": total / seconds}
+    summary = _summary(loaded, dataset, result, predictors[0]) | {"puzzles_per_second": total / seconds}
     if arc is not None:
         summary |= {"tasks": arc.tasks, "pass_at": arc.pass_at()}
     elif task is not None:
         of = max(1, result.score.count)
         summary |= {"valid": result.valid / of, "equivalent": result.equivalent / of, "faults": result.faults}
-    watch.save(summary, result, task)
+    files.save(summary, result, task)
     del result.examples[settings.show :]
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
@@ -81,29 +82,29 @@ def evaluate(settings: "Evaluate") -> int:
     return 0
 
 
-def _copies_vote(settings: "Evaluate", dataset: Dataset, task: Task | None) -> bool:
+def _copies_vote(settings: Evaluate, dataset: Dataset, task: Task | None) -> bool:
     """Whether the examples are copies of puzzles that have several tries, as in ARC.
 
     Raises:
-        UserError: If a submission is asked for that there cannot be.
+        UserError: If a submission is requested for another task.
     """
     if task is not None and dataset.identifiers and task.original(dataset.identifiers[0]) is not None:
         return True
     if settings.submission is not None:
         kind = "of an unknown task" if task is None else f"{task.name}"
         raise UserError(
-            f"--submission: {dataset.root} is nothing to hand in: its puzzles are {kind}, and it names "
-            f"{len(dataset.identifiers)} of them in identifiers.json; choose an ARC dataset with --data-path"
+            f"--submission needs an ARC dataset, but in {dataset.root} its puzzles are {kind}, and identifiers.json "
+            f"names {len(dataset.identifiers)} of them; choose an ARC dataset with --data-path"
         )
     return False
 
 
 def _summary(
-    opened: list[Opened], dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
+    loaded: Sequence[LoadedModel], dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
 ) -> dict[str, Any]:
     means = result.score.means()
     return {
-        "checkpoint": str(opened[0].checkpoint.weights),
+        "checkpoint": str(loaded[0].checkpoint.weights),
         "data_path": str(dataset.root),
         "puzzles": result.score.count,
         "accuracy": means["accuracy"],
@@ -117,15 +118,15 @@ def _summary(
             {"steps": steps, "halted": result.halted[steps], **tally.means()}
             for steps, tally in enumerate(result.by_step, start=1)
         ],
-        **_voted(opened, result),
+        **_voted(loaded, result),
     }
 
 
-def _voted(opened: list[Opened], result: Evaluation) -> dict[str, Any]:
+def _voted(loaded: Sequence[LoadedModel], result: Evaluation) -> dict[str, Any]:
     if not result.by_votes:
         return {}
     return {
-        "checkpoints": [str(one.checkpoint.weights) for one in opened],
+        "checkpoints": [str(one.checkpoint.weights) for one in loaded],
         "by_votes": [{"votes": votes, **tally.means()} for votes, tally in sorted(result.by_votes.items())],
     }
 
@@ -134,17 +135,13 @@ def _measured(result: Evaluation) -> dict[str, list[dict[str, Any]]]:
     if result.measure is None:
         return {}
     rows = [
-        {
-            result.measure: value,
-            "puzzles": tally.puzzles,
-            **tally.means(),
-        }
+        {result.measure: value, "puzzles": tally.puzzles, **tally.means()}
         for value, tally in sorted(result.by_measure.items())
     ]
     return {f"by_{result.measure.replace(' ', '_')}": rows}
 
 
-def _board_rows(task: Task | None, examples: list[Example], pad_id: int) -> list[dict[str, Any]]:
+def _board_rows(task: Task | None, examples: Sequence[Example], pad_id: int) -> list[dict[str, Any]]:
     if task is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Says on stderr how far the work is: a bar on a terminal, now and then a line elsewhere."""
+"""Progress on stderr: a bar on a terminal, elsewhere a line every few seconds."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many more puzzles are done."""
+    """Yield a function to call with the number of puzzles done since the last call."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
@@ -20,13 +20,13 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
             task = bar.add_task("scoring", total=total)
             yield lambda count: bar.advance(task, count)
         return
-    done, said = 0, time.monotonic()
+    done, last_line = 0, time.monotonic()
 
     def advance(count: int) -> None:
-        nonlocal done, said
+        nonlocal done, last_line
         done += count
-        if done == total or time.monotonic() - said >= _SECONDS_BETWEEN_LINES:
-            said = time.monotonic()
+        if done == total or time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
             console.print(f"{done} of {total} puzzles", highlight=False)
 
     yield advance

@@ -1,4 +1,4 @@
-"""Boards as rich text: what was given dim, right cells green, wrong cells red and marked."""
+"""Boards as rich text: given cells dim, right cells green, wrong cells red and marked."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,16 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 LEGEND = "a!b: the model answered a, but b is right"
-WIDE = 40  # pictures of more columns have no room for marks between their cells
+WIDE = 40  # most columns of a picture that has room for marks between its cells
 
 
 def draw(picture: Picture, styles: np.ndarray, notes: Mapping[int, str] | None = None) -> Text:
     """Return a picture with its tokens in colour.
 
     Args:
-        picture: What a task renders.
-        styles: A rich style for every token, ``[seq_len]`` of str.
-        notes: Text to put behind tokens, by position; columns grow by as much as their longest.
+        picture: A board that a task rendered.
+        styles: A rich style for every token, `[seq_len]` of str.
+        notes: Text to append to tokens, by position; a column grows by its longest note.
     """
     by_token = dict(enumerate(styles.tolist()))
     lines = [[(text, style or "dim") for text, style in line] for line in picture.segments(by_token, notes)]
@@ -26,13 +26,13 @@ def draw(picture: Picture, styles: np.ndarray, notes: Mapping[int, str] | None =
 
 
 def scored(task: Task, puzzle: np.ndarray, answer: np.ndarray, solution: np.ndarray) -> RenderableType:
-    """Return a puzzle beside its answer, with what is right behind each wrong token, or as a third picture.
+    """Return a puzzle beside its answer. The right token follows each wrong one; wide boards show the solution instead.
 
     Args:
         task: Draws the pictures.
-        puzzle: Tokens ``[seq_len]``.
-        answer: Tokens.
-        solution: Tokens, -100 where any answer will do.
+        puzzle: Tokens `[seq_len]`.
+        answer: Tokens `[seq_len]`.
+        solution: Tokens `[seq_len]`, -100 where any token counts as right.
     """
     wrong = (solution != IGNORE) & (answer != solution)
     shown, right = _picture(task, answer), _picture(task, np.where(solution == IGNORE, answer, solution))
@@ -50,7 +50,7 @@ def scored(task: Task, puzzle: np.ndarray, answer: np.ndarray, solution: np.ndar
 
 
 def solved(task: Task, puzzle: np.ndarray, answer: np.ndarray) -> RenderableType:
-    """Return a puzzle beside its answer, tokens ``[seq_len]``, with a mark behind what the task objects to."""
+    """Return a puzzle beside its answer, tokens `[seq_len]`, and mark the tokens with which the task finds fault."""
     faults = task.explain(task.decode(puzzle), task.decode(answer))
     wrong = np.any([*faults.values(), np.zeros(task.seq_len, bool)], axis=0)
     return _Beside(
@@ -74,7 +74,7 @@ def _answer_styles(puzzle: np.ndarray, answer: np.ndarray, wrong: np.ndarray) ->
 
 
 class _Beside:
-    """Titled pictures side by side, or below each other on a terminal that is too narrow."""
+    """Titled pictures side by side; below each other if the terminal is too narrow."""
 
     def __init__(self, pictures: Mapping[str, Text]) -> None:
         self._pictures = pictures

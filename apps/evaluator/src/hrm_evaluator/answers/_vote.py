@@ -1,4 +1,4 @@
-"""Several answers to one puzzle, from its symmetric copies and from several checkpoints, and which of them wins."""
+"""Votes: the answers to symmetric copies of a puzzle and of several checkpoints, and which answer wins."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, tee
@@ -8,8 +8,8 @@ import numpy as np
 from hrm_data import NumpyBatch, Symmetry, Task
 from hrm_model import Answer, ContinuousPredictor
 
-from hrm_evaluator._answers import Record, answer_batches
 from hrm_evaluator._errors import UserError
+from hrm_evaluator.answers._records import Record, answer_batches
 
 VoteBy = Literal["majority", "confidence"]
 _SEED = 0
@@ -21,27 +21,28 @@ def answer_by_vote(
     symmetries: Sequence[Symmetry],
     by: VoteBy = "majority",
 ) -> Iterator[Record]:
-    """Answer every puzzle of batches with each predictor, as it is and under each symmetry, and choose an answer.
+    """Answer every puzzle with each predictor, as it is and under each symmetry, and choose one answer.
 
-    Votes are ordered by symmetry, none first, and then by predictor. Records come in the order of the puzzles and in
-    bounded memory. A single predictor without symmetries just answers.
+    Votes are ordered by symmetry, the puzzle itself first, and then by predictor. Records come in the order of the
+    puzzles and in bounded memory. With a single predictor and no symmetry there is no vote.
 
     Yields:
-        Records whose ``votes`` are all answers, and whose ``answer`` is the one that :func:`winner` chooses.
+        Records whose `votes` are all answers, and whose `answer` is the one that `winner` chooses.
     """
     if len(predictors) == 1 and not symmetries:
         yield from answer_batches(predictors[0], batches)
         return
     shares = tee(batches, len(predictors))
-    streams = [_answers(predictor, share, symmetries) for predictor, share in zip(predictors, shares, strict=True)]
-    for several in zip(*streams, strict=True):
-        record = several[0]
-        votes = tuple(vote for votes in zip(*(other.votes for other in several), strict=True) for vote in votes)
-        yield record._replace(answer=winner(votes, by), votes=votes)
+    streams = [
+        _answer_copies(predictor, share, symmetries) for predictor, share in zip(predictors, shares, strict=True)
+    ]
+    for records in zip(*streams, strict=True):
+        votes = tuple(vote for same_copy in zip(*(one.votes for one in records), strict=True) for vote in same_copy)
+        yield records[0]._replace(answer=winner(votes, by), votes=votes)
 
 
 def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
-    """Draw a task's symmetries for all votes but the first, always the same ones.
+    """Draw a task's symmetries for all votes but the first; always the same ones.
 
     Raises:
         UserError: If the task has fewer.
@@ -49,7 +50,7 @@ def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
     if votes == 1:
         return []
     if task is None:
-        raise UserError("--votes: neither the dataset nor the run says which task this is, so no symmetry is known")
+        raise UserError(f"--votes {votes}: symmetries depend on the task, but neither dataset nor run names it")
     found = list(islice(task.symmetries(np.random.default_rng(_SEED)), votes - 1))
     if len(found) < votes - 1:
         raise UserError(f"--votes {votes}: {task.name} allows {len(found) + 1} at most, one for each symmetry")
@@ -57,11 +58,10 @@ def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
 
 
 def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
-    """Return the most confident one of the equal answers that win.
+    """Return the winning answer: the most confident one of its group of equal answers.
 
-    Answers count as equal if all tokens are. With ``majority`` those win that are most, with ``confidence`` those with
-    the highest mean probability of being right, the sigmoid of ``q_halt``. The other number decides between equals,
-    and then the order.
+    Answers are equal if all tokens are. `majority` ranks groups by size, `confidence` by the mean probability of being
+    right. The other number decides between equal ranks, then the order.
     """
     groups: dict[tuple[int, ...], list[Answer]] = {}
     for vote in votes:
@@ -76,19 +76,19 @@ def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
 
 
 def confidence(q_halt: float) -> float:
-    """The probability of being right that a value of halting stands for."""
+    """The model's probability that its answer is right: the sigmoid of `q_halt`."""
     return float(np.exp(-np.logaddexp(0.0, -q_halt)))
 
 
 def mean_confidence(total: float, count: int) -> float:
-    """A mean of probabilities, rounded so that the order in which they were added never decides between equals."""
+    """A mean of probabilities, rounded so that the order of addition never decides between equals."""
     return round(total / count, 12)
 
 
-def _answers(
+def _answer_copies(
     predictor: ContinuousPredictor, batches: Iterable[NumpyBatch], symmetries: Sequence[Symmetry]
 ) -> Iterator[Record]:
-    """Yield one record a puzzle, its votes those of one predictor."""
+    """Yield one record for each puzzle; its votes are one predictor's answers to the puzzle and its copies."""
 
     def copies() -> Iterator[NumpyBatch]:
         for batch in batches:
@@ -100,12 +100,12 @@ def _answers(
 
     answers = answer_batches(predictor, copies())
     for first in answers:
-        rest = (_undone(change, copy.answer) for change, copy in zip(symmetries, answers, strict=False))
+        rest = (_undo(change, copy.answer) for change, copy in zip(symmetries, answers, strict=False))
         yield first._replace(votes=(first.answer, *rest))
 
 
-def _undone(change: Symmetry, answer: Answer) -> Answer:
-    """The answer to a copy as one to the puzzle itself."""
+def _undo(change: Symmetry, answer: Answer) -> Answer:
+    """Turn the answer to a copy into an answer to the puzzle itself."""
     whole = np.array([answer.tokens, *(thought.tokens for thought in answer.trace)], np.int32)
     tokens, *thoughts = change.undo(whole).tolist()
     trace = tuple(t._replace(tokens=tokens) for t, tokens in zip(answer.trace, thoughts, strict=True))

@@ -1,4 +1,4 @@
-"""Prints how well a model does: tables and boards."""
+"""The report on the terminal: tables of scores, and boards."""
 
 import math
 from typing import Any
@@ -8,23 +8,23 @@ from hrm_data import IGNORE, Task
 from rich.console import Console
 from rich.table import Table
 
-from hrm_evaluator import _boards
-from hrm_evaluator._arc import ArcScore
-from hrm_evaluator._score import Evaluation, Example, Tally
+from hrm_evaluator.report import _boards
+from hrm_evaluator.scoring._arc import ArcScore
+from hrm_evaluator.scoring._score import Evaluation, Example, Tally
 
 _MOST_ROWS = 8
-_MOST_STEPS = 16  # lines of the table of steps
-_BAR = 30  # characters for all puzzles
+_MOST_STEPS = 16  # rows of the table of steps
+_BAR = 30  # characters of a bar for all puzzles
 
 
 def print_report(summary: dict[str, Any], result: Evaluation, arc: ArcScore | None, task: Task | None) -> None:
-    """Print everything.
+    """Print all tables and boards.
 
     Args:
-        summary: Names and shares.
-        result: Tallies and examples.
-        arc: The score of ARC tasks, where these are any.
-        task: Draws the boards, and says what is wrong with answers.
+        summary: Names and values of the scores.
+        result: Scores by step, votes and measure, and the puzzles to show.
+        arc: The score of ARC tasks; None for another task.
+        task: Draws the boards; None if it is unknown.
     """
     console = Console(highlight=False)
     _print_summary(console, summary)
@@ -40,7 +40,7 @@ def print_report(summary: dict[str, Any], result: Evaluation, arc: ArcScore | No
     if task is not None:
         _print_boards(console, task, result.examples)
     elif result.examples:
-        console.print("\nNo boards: neither the dataset nor the run says which task this is.")
+        console.print("\nNo boards: neither the dataset nor the run names its task.")
 
 
 def _print_summary(console: Console, summary: dict[str, Any]) -> None:
@@ -57,17 +57,19 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     steps = f"of at most {most}{'' if most == trained else f' ({trained} in training)'}, halting {summary['halting']}"
     table.add_row("mean steps", f"{summary['mean_steps']:.2f}", steps)
     table.add_row(
-        "halting accuracy", f"{summary['halting_accuracy']:.2%}", "puzzles of which the model knows if it is right"
+        "halting accuracy",
+        f"{summary['halting_accuracy']:.2%}",
+        "puzzles for which the model knows whether it is right",
     )
     if "valid" in summary:
-        other = f", {summary['equivalent']:.2%} another one than the dataset" if summary["equivalent"] else ""
+        other = f", {summary['equivalent']:.2%} other than the dataset's" if summary["equivalent"] else ""
         table.add_row("valid", f"{summary['valid']:.2%}", f"answers that solve the puzzle{other}")
-    table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "without the compiler's time")
+    table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "compile time excluded")
     console.print(table)
 
 
 def _print_by_step(console: Console, result: Evaluation) -> None:
-    """Show how many puzzles halted after each step, and the score if none had got more steps."""
+    """Show the number of puzzles that halted after each step, and the score with at most so many steps."""
     table = _table("steps", "halted", "accuracy", "exact accuracy")
     table.add_column("")
     width = math.ceil(len(result.by_step) / _MOST_STEPS)
@@ -126,10 +128,10 @@ def _print_by_measure(console: Console, measure: str, tallies: dict[int, Tally])
 def _print_boards(console: Console, task: Task, examples: list[Example]) -> None:
     any_marked = False
     for number, example in enumerate(examples, start=1):
-        asked = example.solution != IGNORE
-        wrong = int(np.count_nonzero(asked & (example.answer != example.solution)))
+        scored = example.solution != IGNORE
+        wrong = int(np.count_nonzero(scored & (example.answer != example.solution)))
         any_marked |= wrong > 0 and task.render(task.decode(example.answer)).width <= _boards.WIDE
-        verdict = f"{wrong} of {np.count_nonzero(asked)} cells wrong" if wrong else "solved"
+        verdict = f"{wrong} of {np.count_nonzero(scored)} cells wrong" if wrong else "solved"
         console.print(f"\n{number}: {verdict}")
         console.print(_boards.scored(task, *example), soft_wrap=True)
     if any_marked:
@@ -137,7 +139,7 @@ def _print_boards(console: Console, task: Task, examples: list[Example]) -> None
 
 
 def _table(*titles: str) -> Table:
-    """A table of numbers."""
+    """Return an empty table of numbers."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for title in titles:
         table.add_column(title, justify="right")

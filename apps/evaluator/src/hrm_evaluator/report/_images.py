@@ -1,4 +1,4 @@
-"""Boards as PNG and as GIF of the ACT steps."""
+"""Boards as PNG, and the ACT steps as GIF."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hrm_evaluator._cells import Frame, Story
-from hrm_evaluator._output import written
+from hrm_evaluator._output import atomic_file
+from hrm_evaluator.report._trajectory import Frame, Trajectory
 
-_SIDE = 540  # pixels of a board, about
+_SIDE = 540  # approximate pixels of a board
 _MARGIN = 16
 _TITLE = 30
 _PAPER, _INK, _SOFT, _RULE = "#ffffff", "#1c1d20", "#8a8a86", "#b9b6ac"
@@ -17,22 +17,24 @@ _RIGHT, _WRONG, _CHANGED = ("#d5ecd9", "#2e8b57"), ("#f9d2cc", "#c62f1d"), "#e8a
 _MILLISECONDS, _AT_THE_END = 700, 2500
 
 
-def save_png(path: Path, story: Story, colours: Mapping[str, str]) -> None:
+def save_png(path: Path, trajectory: Trajectory, colours: Mapping[str, str]) -> None:
     """Draw the puzzle beside the last answer."""
-    last = len(story.steps)
-    image = _beside(story, [("puzzle", story.puzzle), (f"answer after {_steps(last)}", story.steps[-1])], colours)
-    with written(path) as file:
+    last = len(trajectory.steps)
+    boards = [("puzzle", trajectory.puzzle), (f"answer after {_steps(last)}", trajectory.steps[-1])]
+    image = _beside(trajectory, boards, colours)
+    with atomic_file(path) as file:
         image.save(file, "PNG")
 
 
-def save_gif(path: Path, story: Story, colours: Mapping[str, str]) -> None:
-    """Draw the puzzle beside the answer of one step after the other."""
+def save_gif(path: Path, trajectory: Trajectory, colours: Mapping[str, str]) -> None:
+    """Draw the puzzle beside the answer, one frame for each ACT step."""
+    last = len(trajectory.steps)
     images = [
-        _beside(story, [("puzzle", story.puzzle), (f"step {number} of {len(story.steps)}", frame)], colours)
-        for number, frame in enumerate(story.steps, start=1)
+        _beside(trajectory, [("puzzle", trajectory.puzzle), (f"step {number} of {last}", frame)], colours)
+        for number, frame in enumerate(trajectory.steps, start=1)
     ]
     durations = [_MILLISECONDS] * (len(images) - 1) + [_AT_THE_END]
-    with written(path) as file:
+    with atomic_file(path) as file:
         images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
 
 
@@ -40,25 +42,26 @@ def _steps(count: int) -> str:
     return f"{count} {'step' if count == 1 else 'steps'}"
 
 
-def _beside(story: Story, boards: Sequence[tuple[str, Frame]], colours: Mapping[str, str]) -> Image.Image:
-    side = max(8, min(60, _SIDE // max(story.rows, story.columns)))
-    width, height = story.columns * side, story.rows * side
+def _beside(trajectory: Trajectory, boards: Sequence[tuple[str, Frame]], colours: Mapping[str, str]) -> Image.Image:
+    """Draw titled boards from left to right."""
+    side = max(8, min(60, _SIDE // max(trajectory.rows, trajectory.columns)))
+    width, height = trajectory.columns * side, trajectory.rows * side
     image = Image.new("RGB", (len(boards) * (width + _MARGIN) + _MARGIN, height + _TITLE + _MARGIN), _PAPER)
     pen = ImageDraw.Draw(image)
     for number, (title, frame) in enumerate(boards):
         left = _MARGIN + number * (width + _MARGIN)
         pen.text((left, _TITLE // 2), title, _INK, ImageFont.load_default(15), anchor="lm")
         for at, symbol in enumerate(frame.symbols):
-            row, column = divmod(at, story.columns)
+            row, column = divmod(at, trajectory.columns)
             mark = frame.marks[at] if frame.marks else "."
-            given = story.puzzle.symbols[at] == symbol
+            given = trajectory.puzzle.symbols[at] == symbol
             _cell(pen, left + column * side, _TITLE + row * side, side, symbol, mark, given, colours.get(symbol))
-        for row in range(story.rows + 1):
+        for row in range(trajectory.rows + 1):
             y = _TITLE + row * side
-            pen.line((left, y, left + width, y), *_line(row, story.rows, story.row_breaks))
-        for column in range(story.columns + 1):
+            pen.line((left, y, left + width, y), *_line(row, trajectory.rows, trajectory.row_breaks))
+        for column in range(trajectory.columns + 1):
             x = left + column * side
-            pen.line((x, _TITLE, x, _TITLE + height), *_line(column, story.columns, story.column_breaks))
+            pen.line((x, _TITLE, x, _TITLE + height), *_line(column, trajectory.columns, trajectory.column_breaks))
     return image
 
 

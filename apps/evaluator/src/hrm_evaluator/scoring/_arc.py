@@ -1,4 +1,4 @@
-"""Scores ARC as the reference does: every copy of a task votes, and a task may be answered several times."""
+"""The score of ARC as the reference computes it: all copies of a task vote, and each test has several tries."""
 
 import json
 from collections import Counter
@@ -12,9 +12,10 @@ import numpy as np
 from hrm_data import IGNORE, Dataset, Original, Task
 from hrm_model import Answer
 
-from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._vote import VoteBy, confidence, mean_confidence
+from hrm_evaluator._output import atomic_file, check_new
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.answers._vote import VoteBy, confidence, mean_confidence
 
 TRIES = (1, 2, 5, 10, 100, 1000)
 _ATTEMPTS = 2
@@ -25,10 +26,10 @@ class ArcScore:
     """Counts over tasks.
 
     Attributes:
-        by: What ranks the answers to a test: their mean probability of being right, or how many they are.
-        tasks: How many tasks have been counted.
-        solved: By number of tries, the tasks of which every test has its answer among so many first ranks.
-        submission: The two best answers to every test of every task, as the ARC Prize wants them.
+        by: Ranks the answers to a test by their mean probability of being right, or by their number.
+        tasks: Number of tasks counted.
+        solved: By number of tries, the tasks whose tests all have their solution among so many first answers.
+        submission: The two best answers to every test of every task, in the format of the ARC Prize.
     """
 
     by: VoteBy = "confidence"
@@ -39,20 +40,20 @@ class ArcScore:
     _tests: "dict[tuple[bytes, int], _Test]" = field(default_factory=dict)
 
     def pass_at(self) -> dict[int, float]:
-        """Shares of tasks by number of tries; 0 where there are none."""
+        """Share of tasks solved, by number of tries; 0 without tasks."""
         return {tries: self.solved[tries] / max(1, self.tasks) for tries in TRIES}
 
     def add(self, name: str, puzzle: np.ndarray, number: int, label: Callable[[], np.ndarray | None]) -> "_Test":
-        """Return the ballot of a test of the task ``name``; the tests of a task must follow each other.
+        """Return the votes for one test of the task `name`; the tests of a task must follow each other.
 
         Args:
             name: Name of the original task.
-            puzzle: Input grid of the original ``[h, w]``.
-            number: 0, or more for a further test of the same input.
-            label: Asked once for what is right, a grid, or None where nobody knows.
+            puzzle: Input grid of the original `[h, w]`.
+            number: Tells tests with the same input apart: 0, 1, ...
+            label: Called once for the solution, a grid, or None if it is unknown.
 
         Raises:
-            UserError: If the task has been finished before.
+            UserError: If the task was finished before.
         """
         if name != self._name:
             self.finish()
@@ -61,12 +62,12 @@ class ArcScore:
             self._name = name
         key = _key(puzzle), number
         if key not in self._tests:
-            right = label()
-            self._tests[key] = _Test(None if right is None else _key(right))
+            solution = label()
+            self._tests[key] = _Test(None if solution is None else _key(solution))
         return self._tests[key]
 
     def finish(self) -> None:
-        """Count the task in hand."""
+        """Count the current task."""
         if self._name is None:
             return
         ranked = [test.ranked(self.by) for test in self._tests.values()]
@@ -85,13 +86,13 @@ class _Test:
         self._candidates: dict[bytes, list[float]] = {}
 
     def vote(self, grid: np.ndarray, probability: float) -> None:
-        """Count an answer ``[h, w]`` with the probability that the model gives to its being right."""
+        """Add an answer `[h, w]` with the model's probability that it is right."""
         sums = self._candidates.setdefault(_key(grid), [0, 0.0])
         sums[0] += 1
         sums[1] += probability
 
     def ranked(self, by: VoteBy) -> list[bytes]:
-        """The candidates, best first; of equals, the one that came first."""
+        """The candidates, best first; equals are in the order of their first vote."""
 
         def merit(sums: list[float]) -> tuple[float, float]:
             count, total = sums
@@ -101,15 +102,15 @@ class _Test:
         return sorted(self._candidates, key=lambda grid: merit(self._candidates[grid]), reverse=True)
 
     def rank(self, ranked: Sequence[bytes]) -> float:
-        """Where the right answer stands, from 0; infinite where it does not."""
+        """Rank of the solution, from 0; infinite if it has no vote."""
         return ranked.index(self._label) if self._label in ranked else float("inf")
 
 
 def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str], score: ArcScore) -> Iterator[Record]:
-    """Count records in ``score`` while they pass by; it is finished when they end.
+    """Pass records on and count them in `score`, which is complete when the records end.
 
-    Memory is that of the votes for one task. Every answer, and where there was a vote every vote, is turned back to a
-    grid of the original, as ``task`` does it, and counts once.
+    Every vote of a record, or its answer without a vote, is turned back into a grid of the original task and counts
+    once. Memory holds the votes for one task.
     """
     copy, seen = -1, Counter[bytes]()
     for record in records:
@@ -128,19 +129,19 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
 
 
 def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray | None:
-    """The first ``count`` examples of a split in an order in which those of a task, and of a copy, follow each other.
+    """Order the first `count` examples of a split so that those of one task, and of one copy, follow each other.
 
-    Tasks, the copies of each and their examples are in the order of the split. None where the split has that order, as
-    those of all builders do.
+    Tasks, their copies and their examples keep the order of the split otherwise. None if the split is in that order
+    already, as the splits of all builders are.
 
     Raises:
-        UserError: An identifier names no copy of a task.
+        UserError: If an identifier names no copy of a task.
     """
     sets = dataset.sets.values()
     copies = np.concatenate([np.repeat(item.puzzle_identifiers, np.diff(item.puzzle_indices)) for item in sets])[:count]
     found, first, copy = np.unique(copies, return_index=True, return_inverse=True)
     begins: dict[str, int] = {}
-    begin = np.empty(len(found), np.int64)  # by identifier, the first example of its task
+    begin = np.empty(len(found), np.int64)  # for each identifier, the first example of its task
     for row in np.argsort(first).tolist():
         name = _original(task, dataset.identifiers[int(found[row])]).name
         begin[row] = begins.setdefault(name, int(first[row]))
@@ -149,7 +150,7 @@ def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray | None
 
 
 def _label(original: Original, labels: np.ndarray | None) -> np.ndarray | None:
-    """What is right, as a grid; None where nobody knows, because no answer at all is never right."""
+    """The solution as a grid; None if it is unknown or empty, because an empty answer is never right."""
     if labels is None:
         return None
     grid: np.ndarray = original.board(np.where(labels == IGNORE, 0, labels))
@@ -159,7 +160,7 @@ def _label(original: Original, labels: np.ndarray | None) -> np.ndarray | None:
 def _tokens(answer: Answer, task: Task) -> np.ndarray:
     if task.vocab_size > 256:
         return np.array(answer.tokens)
-    return np.frombuffer(bytes(answer.tokens), np.uint8)  # several times as fast, which counts for a million answers
+    return np.frombuffer(bytes(answer.tokens), np.uint8)  # much faster, which matters for a million answers
 
 
 def _original(task: Task, identifier: str) -> Original:
@@ -170,25 +171,23 @@ def _original(task: Task, identifier: str) -> Original:
 
 
 def write_submission(path: Path, submission: dict[str, Any]) -> None:
-    """Write a ``submission.json`` of the ARC Prize.
+    """Write a `submission.json` for the ARC Prize.
 
     Raises:
         UserError: If the file exists.
     """
-    try:
-        with path.open("x") as file:
-            json.dump(submission, file)
-    except FileExistsError:
-        raise UserError(f"--submission {path}: exists already; nothing is overwritten, choose another name") from None
+    check_new("--submission", path)
+    with atomic_file(path) as file:
+        file.write(json.dumps(submission).encode())
 
 
 def _key(grid: np.ndarray) -> bytes:
-    """A grid ``[h, w]`` as bytes, which only equal grids share."""
+    """A grid `[h, w]` as bytes; two keys are equal if and only if their grids are."""
     return bytes(grid.shape) + np.ascontiguousarray(grid, np.uint8).tobytes()
 
 
 def _attempts(ranked: Sequence[bytes]) -> dict[str, list[list[int]]]:
-    """The best answers that are grids; the last one again where there are too few, and one black cell without any."""
+    """The best answers that are grids; the last one repeats if there are too few, a black cell stands in for none."""
     grids = [np.frombuffer(key[2:], np.uint8).reshape(key[0], key[1]).tolist() for key in ranked if len(key) > 2]
     best = (grids or [[[0]]])[:_ATTEMPTS]
     best += [best[-1]] * (_ATTEMPTS - len(best))

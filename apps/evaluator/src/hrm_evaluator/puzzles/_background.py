@@ -1,4 +1,4 @@
-"""Draws items in another thread, and knows whether the next one is there already."""
+"""Reading items in a background thread, so that the ones that have arrived can be told from those still to come."""
 
 from collections.abc import Iterable, Iterator
 from queue import Empty, Queue
@@ -7,26 +7,26 @@ from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 _END = object()
-_WAIT = 0.05  # seconds in which the next item still belongs to those before it
+_WAIT = 0.05  # seconds in which the next item still belongs to the current burst
 
 
-class Ahead(Generic[Item]):
-    """Items that may come slowly.
+class BackgroundReader(Generic[Item]):
+    """Items that may arrive slowly.
 
     Args:
-        items: Drawn in another thread.
-        most: How many are held at most.
+        items: Iterated in a background thread.
+        buffer: Most items in memory.
     """
 
-    def __init__(self, items: Iterable[Item], most: int = 1024) -> None:
-        self._queue: Queue[Any] = Queue(most)
-        Thread(target=self._draw, args=(items,), daemon=True).start()
+    def __init__(self, items: Iterable[Item], buffer: int = 1024) -> None:
+        self._queue: Queue[Any] = Queue(buffer)
+        Thread(target=self._read, args=(items,), daemon=True).start()
 
     def bursts(self) -> Iterator[Iterator[Item]]:
-        """Yield items in bursts: each ends when there is no further item for the moment, the last one at the end.
+        """Yield items in bursts: a burst ends when no further item has arrived.
 
         Raises:
-            Exception: What drawing raised.
+            Exception: Any exception that the iteration raised.
         """
         while (first := self._queue.get()) is not _END:
             yield self._burst(first)
@@ -40,9 +40,9 @@ class Ahead(Generic[Item]):
                 item = self._queue.get(timeout=_WAIT)
             except Empty:
                 return
-        self._queue.put(_END)  # for bursts
+        self._queue.put(_END)  # ends bursts() too
 
-    def _draw(self, items: Iterable[Item]) -> None:
+    def _read(self, items: Iterable[Item]) -> None:
         try:
             for item in items:
                 self._queue.put(item)
