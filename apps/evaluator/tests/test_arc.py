@@ -13,7 +13,7 @@ from hrm_data.arc import ArcAugmentation, ArcOptions, ArcTask, build_arc, encode
 from hrm_data.sudoku import SudokuTask
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.answers._records import Record
-from hrm_evaluator.answers._vote import VoteBy, confidence
+from hrm_evaluator.answers._vote import VoteBy
 from hrm_evaluator.scoring._arc import TRIES, ArcScore, order_by_task, score_arc, write_submission
 from hrm_model import Answer
 from hrm_train import RunDirectory
@@ -189,7 +189,8 @@ def test_a_submission_is_written_once(tmp_path: Path) -> None:
 
 def test_the_probability_is_the_sigmoid_of_q_halt() -> None:
     close = [("t", A, B, C, 1.0), (COPY, A, B, B, 4.0), ("t_t2_0123456789", A, B, B, -1.0)]
-    assert confidence(1.0) > (confidence(4.0) + confidence(-1.0)) / 2  # though 1.0 is less than the mean of 4 and -1
+    one, four, minus = (Answer([], 1, q, 0.0).confidence for q in (1.0, 4.0, -1.0))
+    assert one > (four + minus) / 2  # though 1.0 is less than the mean of 4 and -1
     assert scored(close).pass_at()[1] == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from hrm_data import get_task, open_dataset
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.answers._records import answer_batches, dataset_batches
-from hrm_evaluator.answers._vote import answer_by_vote, choose_symmetries, confidence, winner
+from hrm_evaluator.answers._vote import answer_by_vote, choose_symmetries, winner
 from hrm_model import HRM, Answer, ContinuousPredictor, load_model
 from hrm_train import RunDirectory
 
@@ -39,9 +39,9 @@ def test_the_winner_is_known_by_hand(votes: list[Answer], majority: int, by_conf
 
 
 def test_confidence_is_the_sigmoid() -> None:
-    assert confidence(0.0) == 0.5
-    assert confidence(2.0) == pytest.approx(1 / (1 + np.exp(-2.0)))
-    assert (confidence(1000.0), confidence(-1000.0)) == (1.0, 0.0)
+    assert vote(1, 0.0).confidence == 0.5
+    assert vote(1, 2.0).confidence == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert (vote(1, 1000.0).confidence, vote(1, -1000.0).confidence) == (1.0, 0.0)
 
 
 def test_votes_are_the_answers_to_the_copies_turned_back(models: list[HRM], dataset: Path) -> None:

@@ -11,7 +11,7 @@ from hrm_model import HRM, ContinuousPredictor, HaltingRule
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.answers._records import Record
-from hrm_evaluator.answers._vote import VoteBy, answer_by_vote, choose_symmetries, confidence
+from hrm_evaluator.answers._vote import VoteBy, answer_by_vote, choose_symmetries
 from hrm_evaluator.puzzles._read import read_board
 
 Puzzle = str | np.ndarray
@@ -43,7 +43,7 @@ class Solution:
         self.answer = task.decode(record.tokens)
         self.text = task.text(self.answer)
         self.steps = record.answer.steps
-        self.confidence = confidence(record.answer.q_halt)
+        self.confidence = record.answer.confidence
         self.votes = max(1, len(record.votes))
         self.agreeing = sum(vote.tokens == record.answer.tokens for vote in record.votes) if record.votes else 1
         self.valid = task.check(puzzle, self.answer)

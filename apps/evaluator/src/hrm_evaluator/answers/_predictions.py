@@ -11,7 +11,6 @@ from hrm_data import IGNORE
 
 from hrm_evaluator._output import publish_new
 from hrm_evaluator.answers._records import Record
-from hrm_evaluator.answers._vote import confidence
 
 
 def save_predictions(
@@ -45,7 +44,7 @@ def save_predictions(
             arrays["predictions"][row] = record.tokens
             arrays["puzzle_identifiers"][row] = record.puzzle_identifier
             arrays["steps"][row] = record.answer.steps
-            arrays["confidences"][row] = confidence(record.answer.q_halt)
+            arrays["confidences"][row] = record.answer.confidence
             yield record
         for array in arrays.values():
             array.flush()

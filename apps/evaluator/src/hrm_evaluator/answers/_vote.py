@@ -68,16 +68,11 @@ def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
         groups.setdefault(tuple(vote.tokens), []).append(vote)
 
     def rank(group: Sequence[Answer]) -> tuple[float, float]:
-        mean = mean_confidence(sum(confidence(vote.q_halt) for vote in group), len(group))
+        mean = mean_confidence(sum(vote.confidence for vote in group), len(group))
         return (len(group), mean) if by == "majority" else (mean, len(group))
 
     best = max(groups.values(), key=rank)
     return max(best, key=lambda vote: vote.q_halt)
-
-
-def confidence(q_halt: float) -> float:
-    """The model's probability that its answer is right: the sigmoid of `q_halt`."""
-    return float(np.exp(-np.logaddexp(0.0, -q_halt)))
 
 
 def mean_confidence(total: float, count: int) -> float:

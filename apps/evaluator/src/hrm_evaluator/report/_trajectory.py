@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 from hrm_data import IGNORE, Picture, Task, draw_grid
+from hrm_model import Answer, Thought
 
 from hrm_evaluator.answers._records import Record
-from hrm_evaluator.answers._vote import confidence
 
 _SYMBOLS = digits + ascii_letters
 
@@ -65,8 +65,8 @@ class _Layout(NamedTuple):
 
 def trajectory(record: Record, task: Task | None) -> Trajectory:
     """Lay out a traced record; without a task, tokens are characters in a square."""
-    answers = [np.array(thought.tokens, np.int32) for thought in record.answer.trace] or [record.tokens]
-    q_halts = [thought.q_halt for thought in record.answer.trace] or [record.answer.q_halt]
+    thoughts: Sequence[Thought | Answer] = record.answer.trace or (record.answer,)
+    answers = [np.array(thought.tokens, np.int32) for thought in thoughts]
     labels = np.full_like(record.inputs, IGNORE) if record.labels is None else record.labels
     is_solved = bool((labels != IGNORE).any())
     solution = np.where(labels == IGNORE, record.tokens, labels)
@@ -74,7 +74,7 @@ def trajectory(record: Record, task: Task | None) -> Trajectory:
     layout = _layout(pictures)
     puzzle_symbols, solution_symbols, *symbols = [_symbols(picture, layout) for picture in pictures]
     steps = []
-    for number, (answer, q_halt) in enumerate(zip(answers, q_halts, strict=True)):
+    for number, (answer, thought) in enumerate(zip(answers, thoughts, strict=True)):
         before = max(number - 1, 0)
         wrong = (labels != IGNORE) & (answer != labels) if is_solved else _faulty(task, record.inputs, answer)
         marks = ["."] * len(symbols[number])
@@ -84,7 +84,7 @@ def trajectory(record: Record, task: Task | None) -> Trajectory:
             is_visible = mark != "." or labels[at] != IGNORE or symbols[number][cell] != symbols[before][cell]
             is_changed = answer[at] != answers[before][at] and is_visible
             marks[cell] = mark.upper().replace(".", ":") if is_changed else mark
-        steps.append(Frame(symbols[number], "".join(marks), confidence(q_halt)))
+        steps.append(Frame(symbols[number], "".join(marks), thought.confidence))
     rows, columns, row_breaks, column_breaks, _ = layout
     shown = Frame(solution_symbols) if is_solved else None
     return Trajectory(rows, columns, row_breaks, column_breaks, Frame(puzzle_symbols), shown, steps)

@@ -15,7 +15,7 @@ from hrm_model import Answer
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._output import atomic_file, check_new
 from hrm_evaluator.answers._records import Record
-from hrm_evaluator.answers._vote import VoteBy, confidence, mean_confidence
+from hrm_evaluator.answers._vote import VoteBy, mean_confidence
 
 TRIES = (1, 2, 5, 10, 100, 1000)
 _ATTEMPTS = 2
@@ -123,7 +123,7 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
         test = score.add(original.name, puzzle, seen[key], partial(_label, original, record.labels))
         seen[key] += 1
         for vote in record.votes or (record.answer,):
-            test.vote(original.board(_tokens(vote, task)), confidence(vote.q_halt))
+            test.vote(original.board(_tokens(vote, task)), vote.confidence)
         yield record
     score.finish()
 
