@@ -77,7 +77,7 @@ def test_a_full_disk_is_a_failure_in_one_line(run: RunDirectory) -> None:
             env=os.environ | {"PYTHONUNBUFFERED": ""},
         )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == ["evaluator: failed: [Errno 28] No space left on device"]
+    assert done.stderr.splitlines()[1:] == ["evaluator: [Errno 28] No space left on device"]
 
 
 def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
@@ -92,7 +92,7 @@ def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert err == "evaluator: stopped\n"
+    assert err == "evaluator: interrupted\n"
 
 
 def test_help_does_not_wait_for_mlx() -> None:

@@ -200,7 +200,7 @@ def test_never_halting_early_takes_every_step(run: RunDirectory, evaluator_json:
     [
         (("--threshold", 0.9), "--threshold needs --halting confidence, but --halting is q"),
         (("--patience", 2, "--halting", "max"), "--patience needs --halting stable, but --halting is max"),
-        (("--threshold", 2, "--halting", "confidence"), "--threshold '2': input should be less than or equal to 1"),
+        (("--threshold", 2, "--halting", "confidence"), "--threshold 2: should be less than or equal to 1"),
         (("--checkpoints", 9), "ask for fewer"),
         (("--submission", "s.json"), "its puzzles are sudoku-2x2"),
         (("--save-predictions", "nowhere/p.npz"), "the directory nowhere does not exist"),

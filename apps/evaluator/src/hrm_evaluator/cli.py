@@ -1,73 +1,104 @@
-"""The command line ``evaluator``: its settings, and which function serves them."""
+"""The command `evaluator`: its subcommands, and how their errors become messages and exit codes."""
 
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from itertools import takewhile
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hrm_evaluator._arguments import parse
-from hrm_evaluator._errors import UserError
-from hrm_evaluator._settings import Evaluate
+from hrm_data.command_line import run
 
-# MLX, NumPy and rich are imported by the functions that need them, so that --help answers at once.
+if TYPE_CHECKING:
+    from cyclopts import App
 
-_USAGE = """evaluator [options]
-       evaluator solve [PUZZLE ...] [options]
-       evaluator quantize --output FILE [options]"""
+# cyclopts, MLX and NumPy are imported by the functions that need them, so that the help starts fast.
+
+_DESCRIPTION = "Score a trained Hierarchical Reasoning Model on the test split of its dataset."
+_EXIT_CODES = "Exit codes: 0 done, 1 failure or wrong answer, 2 mistake, 130 interrupted."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 2 for a user's mistake, 1 for a failure, 130 on Ctrl-C."""
-    try:
-        settings = parse(Evaluate, argv, "evaluator", _USAGE)
-        code = _run(settings)
-        sys.stdout.flush()
-        return code
-    except UserError as error:
-        print(f"evaluator: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("evaluator: stopped", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            print(f"evaluator: failed: {error}", file=sys.stderr)
-        _drop_stdout()
-        return 1
-    except RuntimeError as error:
-        from hrm_ops import explain_mlx_error
-
-        if not (failure := explain_mlx_error(error)):
-            raise
-        print(f"evaluator: failed: {failure}", file=sys.stderr)
-        return 1
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run("evaluator", lambda: _dispatch(words))
 
 
-def _run(settings: Evaluate) -> int:
-    commands = {"solve", "quantize"}
-    misplaced = settings.model_fields_set - commands
-    for command in commands:
-        if getattr(settings, command) is not None and misplaced:
-            flags = ", ".join(f"--{name.removeprefix('as_').replace('_', '-')}" for name in sorted(misplaced))
-            raise UserError(f"{flags} stands before {command}; write options of {command} behind it")
-
+def _dispatch(words: Sequence[str]) -> int:
+    """Run the command that `words` name; errors with a message for the user become `CommandError`."""
     from hrm_data import HRMDataError
+    from hrm_data.command_line import FAILURE, CommandError, dispatch
     from hrm_model import HRMModelError
     from hrm_train import HRMTrainError
 
-    from hrm_evaluator.commands.evaluate import evaluate
-    from hrm_evaluator.commands.quantize import write_quantized
-    from hrm_evaluator.commands.solve import solve
+    from hrm_evaluator._errors import UserError
 
     try:
-        if settings.quantize is not None:
-            return write_quantized(settings.quantize)
-        return evaluate(settings) if settings.solve is None else solve(settings.solve)
-    except (HRMDataError, HRMModelError, HRMTrainError) as error:
-        raise UserError(str(error)) from error
+        code: int = dispatch(_application(words), words) or 0
+    except (UserError, HRMDataError, HRMModelError, HRMTrainError) as error:
+        raise CommandError(str(error)) from error
+    except RuntimeError as error:
+        from hrm_ops import explain_mlx_error
+
+        if failure := explain_mlx_error(error):
+            raise CommandError(failure, FAILURE) from error
+        raise
+    return code
 
 
-def _drop_stdout() -> None:
-    """Send what is still to be written nowhere, because the flush at exit would fail again."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _application(words: Sequence[str]) -> "App":
+    from cyclopts import Parameter
+    from hrm_data.command_line import application, options_of, validate
+
+    from hrm_evaluator._settings import Evaluate, Quantize, Solve
+
+    def evaluate(*, options: Any = None) -> int:
+        settings = validate(Evaluate, options or {}, _flag)
+        from hrm_evaluator.commands.evaluate import evaluate
+
+        return evaluate(settings)
+
+    def solve(
+        *puzzle: Annotated[
+            str, Parameter(help="Cells in reading order, . for a blank; - reads stdin.", allow_leading_hyphen=True)
+        ],
+        options: Any = None,
+    ) -> int:
+        """Solve your own puzzles; without a puzzle, stdin is read."""
+        _refuse_flags([word for word in takewhile(lambda word: word != "--", words) if word in puzzle])
+        settings = validate(Solve, options or {}, _flag)
+        from hrm_evaluator.commands.solve import solve
+
+        return solve(puzzle, settings)
+
+    def quantize(*, options: Any = None) -> int:
+        """Write a model with weights of 8 or 4 bits."""
+        settings = validate(Quantize, options or {}, _flag)
+        from hrm_evaluator.commands.quantize import write_quantized
+
+        return write_quantized(settings)
+
+    for command, settings in ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize)):
+        command.__annotations__["options"] = options_of(settings, _flag)
+    app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
+    app.default(evaluate)
+    app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
+    app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
+    return app
+
+
+def _refuse_flags(puzzles: Sequence[str]) -> None:
+    """Refuse flags among the puzzles: cyclopts accepts `-` as a puzzle, but every other word with a hyphen too."""
+    from hrm_data.command_line import CommandError, flags_of, suggestion
+
+    from hrm_evaluator._settings import Solve
+
+    for word in puzzles:
+        if word.startswith("-") and word != "-":
+            flag = word.split("=")[0]
+            raise CommandError(
+                f"{flag} is not known{suggestion(flag, flags_of(Solve, _flag))} (see evaluator solve --help)"
+            )
+
+
+def _flag(name: str) -> str:
+    """The flag of a setting: `--json` for `as_json`, because a model's field cannot be called `json`."""
+    return name.removeprefix("as_").replace("_", "-")

@@ -5,10 +5,10 @@ from typing import Any
 from hrm_model import HaltingRule
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._settings import Thinking
+from hrm_evaluator._settings import Halting
 
 
-def halting_rule(settings: Thinking) -> HaltingRule:
+def halting_rule(settings: Halting) -> HaltingRule:
     """Return the rule that the options describe.
 
     Raises:

@@ -4,8 +4,9 @@ import json
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,12 @@ from hrm_evaluator.report._images import save_gif, save_png
 from hrm_evaluator.report._trajectory import trajectory
 
 
-def solve(settings: Solve) -> int:
+def solve(puzzles: Sequence[str], settings: Solve) -> int:
     """Print the model's answers; return 0 if all are valid, else 1.
+
+    Args:
+        puzzles: The puzzles of the command line; `-` stands for those of stdin.
+        settings: The options.
 
     Raises:
         UserError: If there is no puzzle at all.
@@ -45,14 +50,14 @@ def solve(settings: Solve) -> int:
         checkpoints=settings.checkpoints,
         vote_by=settings.vote_by or "majority",
     )
-    if len(settings.puzzle) == 1 and settings.puzzle[0] != "-" and settings.file is None:
-        return _solve_one(solver, settings)
-    return _SolveMany(solver, settings).run()
+    if len(puzzles) == 1 and puzzles[0] != "-" and settings.file is None:
+        return _solve_one(solver, puzzles[0], settings)
+    return _SolveMany(solver, puzzles, settings).run()
 
 
-def _solve_one(solver: Solver, settings: Solve) -> int:
+def _solve_one(solver: Solver, puzzle: str, settings: Solve) -> int:
     try:
-        board = solver.read(settings.puzzle[0])
+        board = solver.read(puzzle)
     except UserError as error:
         raise UserError(f"the puzzle is wrong: {error} ({_trained_on(solver)})") from error
     solution = solver.solve(board, trace=settings.gif is not None)
@@ -67,8 +72,9 @@ def _solve_one(solver: Solver, settings: Solve) -> int:
 class _SolveMany:
     """Puzzles from arguments, a file or stdin: answers are printed in order while further puzzles may still arrive."""
 
-    def __init__(self, solver: Solver, settings: Solve) -> None:
+    def __init__(self, solver: Solver, puzzles: Sequence[str], settings: Solve) -> None:
         self.solver = solver
+        self.puzzles = puzzles
         self.settings = settings
         self.console = Console(highlight=False)
         self.tally: Counter[str] = Counter()
@@ -82,7 +88,7 @@ class _SolveMany:
                 pending.append(puzzle)
                 yield board, puzzle.name if puzzle.name and self.solver.knows(puzzle.name) else None
 
-        for burst in BackgroundReader(_puzzles(self.settings, self.solver.task)).bursts():
+        for burst in BackgroundReader(_all_puzzles(self.puzzles, self.settings.file, self.solver.task)).bursts():
             for solution in self.solver.solve_many(boards(burst), trace=self.settings.gif is not None):
                 if not self._answered:
                     _save_pictures(self.settings, solution)
@@ -107,7 +113,7 @@ class _SolveMany:
         self.tally["valid" if solution.valid else "not valid"] += 1
         if self.settings.as_json:
             print(json.dumps({"source": puzzle.source, **_row(self.solver, solution)}))
-        elif self.settings.boards or set(self.settings.puzzle) - {"-"}:
+        elif self.settings.boards or set(self.puzzles) - {"-"}:
             self.console.print(f"{puzzle.source}:", soft_wrap=True, markup=False)
             _print_board(self.console, self.solver, solution)
             print()
@@ -135,16 +141,16 @@ def _save_pictures(settings: Solve, solution: Solution) -> None:
             print(f"evaluator: {path} written", file=sys.stderr)
 
 
-def _puzzles(settings: Solve, task: Task) -> Iterator[PuzzleText]:
+def _all_puzzles(words: Sequence[str], file: Path | None, task: Task) -> Iterator[PuzzleText]:
     """Find all puzzles: those of the file, then those of the arguments; those of stdin if there is neither."""
-    if settings.file is not None:
-        yield from read_file(settings.file, task)
-    for number, text in enumerate(settings.puzzle, start=1):
+    if file is not None:
+        yield from read_file(file, task)
+    for number, text in enumerate(words, start=1):
         if text == "-":
             yield from _stdin(task)
         else:
             yield PuzzleText(f"puzzle {number}", text)
-    if settings.file is None and not settings.puzzle:
+    if file is None and not words:
         yield from _stdin(task)
 
 

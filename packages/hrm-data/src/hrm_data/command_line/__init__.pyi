@@ -13,4 +13,6 @@ from ._settings_file import leaves as leaves
 from ._settings_file import merge as merge
 from ._settings_file import read_settings as read_settings
 from ._validation import describe as describe
+from ._validation import flags_of as flags_of
+from ._validation import suggestion as suggestion
 from ._validation import validate as validate
