@@ -1,3 +1,5 @@
+"""The command line: mistakes and help."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Votes: which answers vote, and which of them wins."""
+
 from __future__ import annotations
 
 from itertools import islice

@@ -1,3 +1,5 @@
+"""The score of ARC and the submission."""
+
 from __future__ import annotations
 
 import json

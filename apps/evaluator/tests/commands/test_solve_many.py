@@ -6,18 +6,13 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hrm_data import open_dataset
-from hrm_evaluator.puzzles._background import BackgroundReader
-from hrm_evaluator.puzzles._read import read_lines
 from hrm_train import RunDirectory
-from hypothesis import given
-from hypothesis import strategies as st
 
 Call = Callable[..., tuple[int, str, str]]
 COMMAND = str(Path(sys.executable).parent / "evaluator")
@@ -186,57 +181,3 @@ def test_a_dash_stands_for_stdin(run: RunDirectory) -> None:
     words = [COMMAND, "solve", "-", "--json", "--runs", str(run.path.parent)]
     done = subprocess.run(words, input="12..\n34..\n2.4.\n.3.1\n", capture_output=True, text=True, timeout=300)
     assert json.loads(done.stdout)["puzzle"] == PUZZLE
-
-
-def test_lines_are_drawn_when_they_are_needed(run: RunDirectory) -> None:
-    drawn = 0
-
-    def endless() -> Iterator[int]:
-        nonlocal drawn
-        while True:
-            drawn += 1
-            yield drawn
-
-    ahead = BackgroundReader(endless(), buffer=10)
-    assert list(islice(next(ahead.bursts()), 25)) == list(range(1, 26))
-    assert drawn <= 25 + 10 + 1
-
-
-def test_what_goes_wrong_while_drawing_is_raised() -> None:
-    def failing() -> Iterator[int]:
-        yield 1
-        raise OSError("the disk is gone")
-
-    taken = []
-
-    def take_all() -> None:
-        for burst in BackgroundReader(failing()).bursts():
-            taken.extend(burst)
-
-    with pytest.raises(OSError, match="the disk is gone"):
-        take_all()
-    assert taken == [1]
-
-
-class OneEach:
-    """A task of which every line is a puzzle."""
-
-    def find_puzzles(self, lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-        yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-
-
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), max_size=6))
-def test_any_lines_are_read_without_an_exception(lines: list[str]) -> None:
-    for written in read_lines(iter(lines), OneEach(), "here"):  # type: ignore[arg-type]
-        assert written.problem or written.text
-
-
-def test_arc_tasks_and_kaggles_files_give_their_test_inputs() -> None:
-    task = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[1, 2]]}, {"input": [[3]]}]}
-    for content, names in ((task, ["t", "t"]), ({"a": task, "b": task}, ["a", "a", "b", "b"])):
-        found = list(read_lines(json.dumps(content, indent=1).split("\n"), OneEach(), "t.json"))  # type: ignore[arg-type]
-        assert [item.name for item in found] == names
-        assert [item.text for item in found][:2] == ["[[1, 2]]", "[[3]]"]
-    for wrong in ("{", "{}", '{"test": 3}', '{"test": [{"output": 3}]}', "[{}]"):
-        (item,) = read_lines([wrong], OneEach(), "t.json")  # type: ignore[arg-type]
-        assert item.problem

@@ -1,3 +1,5 @@
+"""The command `evaluator`: scores, tables and files."""
+
 from __future__ import annotations
 
 import shutil

@@ -1,3 +1,5 @@
+"""The command `evaluator quantize`."""
+
 from __future__ import annotations
 
 import json

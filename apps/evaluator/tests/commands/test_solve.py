@@ -1,3 +1,5 @@
+"""The command `evaluator solve` with one puzzle."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Finding and opening checkpoints, datasets and tasks, and what is said where one is wrong."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Records: the answers to a dataset as a stream."""
+
 from __future__ import annotations
 
 from pathlib import Path

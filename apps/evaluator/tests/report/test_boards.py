@@ -1,3 +1,5 @@
+"""Boards as rich text."""
+
 from __future__ import annotations
 
 import io
