@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-SLOW = ("mlx", "numpy", "matplotlib", "rich", "yaml", "PIL", "huggingface_hub", "wandb", "lightning_utilities")
+SLOW = ("mlx", "numpy", "matplotlib", "yaml", "PIL", "huggingface_hub", "wandb", "lightning_utilities")
 COMMANDS = (
     ("hrm_trainer", "--help"),
     ("hrm_trainer", "--dataset", "arc1", "--help"),
@@ -41,7 +41,7 @@ def test_no_help_loads_what_it_does_not_show():
         [sys.executable, "-c", RUN, json.dumps([SLOW, COMMANDS])], capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count("usage:") == len(COMMANDS)
+    assert run.stdout.lower().count("usage:") == len(COMMANDS)
 
 
 def test_the_packages_load_what_they_are_asked_for_and_nothing_more():

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import get_args
 
 import numpy as np
-from hrm_data.arc import ArcAugmentation, ArcTask, encode_grid
-from hrm_evaluator._answers import Record
-from hrm_evaluator._arc import ArcScore, score_arc
-from hrm_evaluator._vote import VoteBy
+from hrm_data import ArcAugmentation, ArcTask, encode_grid
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.answers._vote import VoteBy
+from hrm_evaluator.scoring._arc import ArcScore, score_arc
 from hrm_model import Answer
 from reference_worker import resident_peak
 

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 from hrm_data import Dataset, NumpyBatch
-from hrm_evaluator._answers import answer_batches, dataset_batches
-from hrm_evaluator._open import find_checkpoint, open_model, open_test_split
+from hrm_evaluator.answers._records import answer_batches, dataset_batches
+from hrm_evaluator.loading._checkpoint import find_checkpoint
+from hrm_evaluator.loading._dataset import open_test_split
+from hrm_evaluator.loading._model import load_one
 from hrm_model import HRM, ContinuousPredictor, HaltingRule
 
 RULES = ("max", "q", "confidence", "stable")
@@ -37,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     for path in args.checkpoints or [None]:
         checkpoint = find_checkpoint(path, args.runs)
-        model = open_model(checkpoint)
+        model = load_one(checkpoint)
         dataset = open_test_split(checkpoint, model, args.data_path)
         print(f"{checkpoint.weights}, {args.slots} slots, {args.puzzles} puzzles, {args.rounds} rounds", flush=True)
         compare(model, dataset, args.slots, args.puzzles, args.rounds, ("max", *args.rules))
@@ -65,7 +67,7 @@ def compare(model: HRM, dataset: Dataset, slots: int, puzzles: int, rounds: int,
 
 def answered(predictor: ContinuousPredictor, dataset: Dataset, puzzles: int) -> tuple[float, float]:
     """Answer the first puzzles of the repeated split; their mean steps and exact accuracy."""
-    whole = chain.from_iterable(dataset_batches(dataset, predictor.batch_size, None) for _ in repeat(None))
+    whole = chain.from_iterable(dataset_batches(dataset, predictor.batch_size) for _ in repeat(None))
     steps, exact = 0, 0
     for record in islice(answer_batches(predictor, limited(whole, puzzles)), puzzles):
         assert record.labels is not None

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from hrm_data import IGNORE, Dataset
-from hrm_evaluator._answers import answer_dataset
-from hrm_evaluator._open import find_checkpoint, open_model, open_test_split
+from hrm_evaluator.answers._records import answer_batches, dataset_batches
+from hrm_evaluator.loading._checkpoint import find_checkpoint
+from hrm_evaluator.loading._dataset import open_test_split
+from hrm_evaluator.loading._model import load_one
 from hrm_model import ContinuousPredictor, Quantization, quantize, save_weights
 
 ROUNDS = 3
@@ -27,10 +29,10 @@ def main() -> None:
     parser.add_argument("--data-path", type=Path)
     args = parser.parse_args()
     checkpoint = find_checkpoint(args.checkpoint, args.runs)
-    dataset = open_test_split(checkpoint, open_model(checkpoint), args.data_path)
+    dataset = open_test_split(checkpoint, load_one(checkpoint), args.data_path)
     predictors, sizes = {}, {}
     for bits in (32, 8, 4):
-        model = open_model(checkpoint)
+        model = load_one(checkpoint)
         if bits != 32:
             quantize(model, Quantization.model_validate({"bits": bits}))
         with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +55,7 @@ def main() -> None:
 def measured(predictor: ContinuousPredictor, dataset: Dataset) -> tuple[float, float, float]:
     """Puzzles per second, mean steps and exact accuracy."""
     steps, exact, count, start = 0, 0, 0, time.perf_counter()
-    for record in answer_dataset(predictor, dataset):
+    for record in answer_batches(predictor, dataset_batches(dataset, predictor.batch_size)):
         assert record.labels is not None
         steps += record.answer.steps
         exact += bool(np.all((record.tokens == record.labels) | (record.labels == IGNORE)))

@@ -15,6 +15,10 @@ from hrm_data.sudoku import SudokuOptions, build_sudoku
 from hrm_evaluator.cli import main
 from hrm_model import HRM, HRMConfig
 from hrm_train import RunDirectory, TrainConfig, train
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

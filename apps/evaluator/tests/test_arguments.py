@@ -1,3 +1,5 @@
+"""The command line: mistakes and help."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -11,20 +13,21 @@ Call = Callable[..., tuple[int, str, str]]
 @pytest.mark.parametrize(
     ("args", "named"),
     [
-        (["--limit", "abc"], ["--limit", "'abc'", "integer"]),
-        (["--limit", "0"], ["--limit", "'0'", "greater than or equal to 1"]),
-        (["--batch-size=-1"], ["--batch-size", "'-1'", "greater than or equal to 1"]),
-        (["--show", "1.5"], ["--show", "'1.5'", "integer"]),
+        (["--limit", "abc"], ["--limit abc", "integer"]),
+        (["--limit", "0"], ["--limit 0", "greater than or equal to 1"]),
+        (["--batch-size=-1"], ["--batch-size -1", "greater than or equal to 1"]),
+        (["--show", "1.5"], ["--show 1.5", "integer"]),
         (["--limit"], ["--limit", "expected one argument"]),
-        (["--json=yes"], ["--json", "'yes'"]),
+        (["--json=maybe"], ["--json maybe", "yes or no"]),
         (["--shwo", "3"], ["--shwo", "did you mean --show?"]),
-        (["--colour"], ["--colour", "--batch-size, --checkpoint, --checkpoints, --data-path"]),
-        (["slove", "1234"], ["'slove'", "'solve'"]),
+        (["--colour"], ["--colour", "--checkpoint, --runs, --data-path"]),
+        (["slove", "1234"], ["'slove'", "did you mean solve?"]),
         (["solve", "--file"], ["--file", "expected one argument"]),
         (["solve", "-1.."], ["-1..", "not known"]),
+        (["solve", "-", "--bords"], ["--bords", "did you mean --boards?"]),
         (["solve", "1234", "--limit", "3"], ["--limit", "evaluator solve --help"]),
-        (["--json", "solve", "1234"], ["--json", "before solve"]),
-        (["--data-path", "x", "solve", "1234"], ["--data-path", "before solve"]),
+        (["--json", "solve", "1234"], ["--json must come after solve"]),
+        (["--data-path", "x", "solve", "1234"], ["--data-path must come after solve"]),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_is_allowed(args: list[str], named: list[str], evaluator: Call) -> None:
@@ -38,10 +41,8 @@ def test_a_wrong_argument_is_named_with_what_is_allowed(args: list[str], named: 
 
 @pytest.mark.parametrize("args", [["--help"], ["solve", "--help"]])
 def test_help_fits_a_screen_and_names_every_option(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(args)
+    assert main(args) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert ended.value.code == 0
     assert len(lines) <= 50
     assert all(len(line) <= 80 for line in lines)
     options = {"--checkpoint", "--runs", "--data-path", "--json"}

@@ -17,7 +17,7 @@ COMMAND = str(Path(sys.executable).parent / "evaluator")
 
 def command(*args: object, cwd: Path, **options: str) -> subprocess.CompletedProcess[str]:
     words = [COMMAND, *map(str, args)]
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=120, env=os.environ | options)
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | options)
 
 
 def test_without_arguments_it_reports_on_the_newest_run(run: RunDirectory) -> None:
@@ -62,7 +62,7 @@ def test_a_closed_pipe_is_no_crash(run: RunDirectory) -> None:
         assert running.stderr is not None
         running.stdout.close()
         assert "Traceback" not in running.stderr.read()
-        running.wait(60)
+        running.wait(300)
     assert running.returncode == 1
 
 
@@ -77,7 +77,7 @@ def test_a_full_disk_is_a_failure_in_one_line(run: RunDirectory) -> None:
             env=os.environ | {"PYTHONUNBUFFERED": ""},
         )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == ["evaluator: failed: [Errno 28] No space left on device"]
+    assert done.stderr.splitlines()[1:] == ["evaluator: [Errno 28] No space left on device"]
 
 
 def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
@@ -90,11 +90,11 @@ def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
         running.stdin.flush()
         assert "stdin, line 1" in running.stdout.readline()  # now it waits for the next puzzle
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=300)
     assert running.returncode == 130
-    assert err == "evaluator: stopped\n"
+    assert err == "evaluator: interrupted\n"
 
 
 def test_help_does_not_wait_for_mlx() -> None:
     code = "import sys, hrm_evaluator.cli; sys.exit(any(m in sys.modules for m in ('mlx', 'rich', 'numpy')))"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0

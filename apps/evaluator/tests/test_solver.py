@@ -121,7 +121,7 @@ def test_an_id_of_the_hub_is_looked_for_there(
         asked.append(hub_id)
         return reference
 
-    monkeypatch.setattr("hrm_evaluator._open.download_checkpoint", download)
+    monkeypatch.setattr("hrm_evaluator.loading._checkpoint.download_checkpoint", download)
     monkeypatch.chdir(tmp_path)
     assert load("someone/model", data_path=dataset).solve(PUZZLE).text
     assert asked == ["someone/model"]
@@ -186,7 +186,7 @@ def test_copies_and_checkpoints_vote_on_every_puzzle_of_a_stream(run: RunDirecto
 
 
 def test_more_checkpoints_than_there_are_cannot_vote(run: RunDirectory) -> None:
-    with pytest.raises(UserError, match=r"--checkpoints 9: .* has 2 that are whole"):
+    with pytest.raises(UserError, match=r"--checkpoints 9: .* has 2 intact checkpoints"):
         load(run.path, checkpoints=9)
 
 

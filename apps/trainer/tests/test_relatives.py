@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hrm_train import RunDirectory, load_checkpoint_model
-from hrm_trainer._parse import parse
+from hrm_trainer._command_line import parse
 
 TINY = [
     *("--data.box", "2,2", "--data.train", "60", "--data.test", "24"),

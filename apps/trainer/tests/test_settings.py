@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from hrm_data import get_family
-from hrm_trainer._errors import UserError
-from hrm_trainer._parse import parse
+from hrm_data.command_line import CommandError
+from hrm_trainer._command_line import parse
 from hrm_trainer._settings import settings_type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ def test_any_number_beyond_a_bound_is_refused_with_the_name_of_its_field(place, 
         Lt: lambda b: (b.lt, 1, True),
     }[type(bound)](bound)
     value = limit + sign * (distance if open_ else distance + 1)
-    with pytest.raises(UserError, match=f"^{flag} {value}: "):
+    with pytest.raises(CommandError, match=f"^{flag} {value}: "):
         parse([f"{flag}={value}"])
 
 
@@ -82,7 +82,7 @@ def test_what_differs_from_a_preset_is_what_was_asked_for(flags, changed):
 def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path):
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"format": 2, "train": {"steps": 5}}))
-    with pytest.raises(UserError, match=r"config\.json: format 2 is not the one .* upgrade hrm-trainer"):
+    with pytest.raises(CommandError, match=r"config\.json: format 2 is not the one .* upgrade hrm-trainer"):
         parse(["--config", str(file)])
 
 

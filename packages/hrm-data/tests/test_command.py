@@ -132,7 +132,7 @@ def test_help_fits_a_screen_of_100_columns(words: list[str], capsys: pytest.Capt
     with pytest.raises(SystemExit, match="0"):
         sys.exit(main(words))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("usage: hrm-data")
+    assert lines[0].startswith("Usage: hrm-data")
     assert len(lines) <= 40
     assert all(len(line) <= 100 for line in lines)
     if words == ["build", "--help"]:
@@ -235,7 +235,7 @@ def test_a_full_disk_is_a_failure_in_one_line(sudoku: Path) -> None:
 def test_importing_the_package_loads_nothing_that_only_commands_need() -> None:
     code = (
         "import sys, hrm_data, hrm_data.cli;"
-        "sys.exit(', '.join({'rich', 'pydantic_settings', 'mlx', 'argparse'} & set(sys.modules)) or 0)"
+        "sys.exit(', '.join({'rich', 'cyclopts', 'mlx', 'argparse'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,6 @@
-"""Scores, shows and uses a trained Hierarchical Reasoning Model: a command line, and `load` for Python."""
+"""A trained Hierarchical Reasoning Model from the command line and, through `load`, from Python."""
 
 import lazy_loader
 
-# What is public stands in __init__.pyi; each name is imported when it is first used, so that a command's help is quick.
+# The public names are in __init__.pyi; each is imported at its first use, so that the help of a command starts fast.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,5 @@
 from ._errors import UserError
-from ._solver import Solution, Solver, load
+from ._load import load
+from ._solver import Solution, Solver
 
 __all__ = ["Solution", "Solver", "UserError", "load"]

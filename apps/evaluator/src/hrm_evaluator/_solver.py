@@ -1,6 +1,5 @@
 """A trained model as a Python object that solves puzzles."""
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -8,35 +7,33 @@ from pathlib import Path
 
 import numpy as np
 from hrm_data import HRMDataError, NumpyBatch, Task, open_dataset
-from hrm_model import HRM, ContinuousPredictor, HaltingRule, HRMModelError
-from hrm_train import HRMTrainError
+from hrm_model import HRM, ContinuousPredictor, HaltingRule
 
-from hrm_evaluator._answers import Record
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._open import Checkpoint, require_task
-from hrm_evaluator._several import open_models
-from hrm_evaluator._vote import VoteBy, answer_by_vote, choose_symmetries
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.answers._vote import VoteBy, answer_by_vote, choose_symmetries
+from hrm_evaluator.puzzles._read import read_board
 
 Puzzle = str | np.ndarray
 Named = tuple[Puzzle, str | None]
 
 
 class Solution:
-    """What a model answers to one puzzle.
+    """A model's answer to one puzzle.
 
     Attributes:
-        task: What kind of puzzle it is.
-        puzzle: The puzzle's board, an array in the task's own values and shape: ``[9, 9]`` digits, 0 for a blank.
+        task: The kind of puzzle.
+        puzzle: The puzzle's board, an array in the task's own values and shape: `[9, 9]` digits, 0 for a blank.
         answer: The answer's board.
         text: The answer in one line of text.
         valid: Whether the answer solves the puzzle, as far as the two boards tell.
-        faults: What the answer does wrong, such as ``breaks the rules``; empty if it is valid.
+        faults: What is wrong with the answer, such as `breaks the rules`; empty if it is valid.
         steps: ACT steps that the model took.
-        confidence: Probability, from 0 to 1, that the model gives its answer of being right.
-        votes: How many answers there were to choose from; 1 without a vote.
-        agreeing: How many of them are this one.
-        trace: The answer's board after every step; empty unless a trace was asked for.
-        record: The same as tokens.
+        confidence: The model's probability, from 0 to 1, that its answer is right.
+        votes: Number of answers that voted; 1 without a vote.
+        agreeing: Number of votes for this answer.
+        trace: The answer's board after every step; empty unless a trace was requested.
+        record: Puzzle and answer as tokens.
     """
 
     def __init__(self, task: Task, puzzle: np.ndarray, record: Record) -> None:
@@ -46,14 +43,14 @@ class Solution:
         self.answer = task.decode(record.tokens)
         self.text = task.text(self.answer)
         self.steps = record.answer.steps
-        self.confidence = (1 + math.tanh(record.answer.q_halt / 2)) / 2
+        self.confidence = record.answer.confidence
         self.votes = max(1, len(record.votes))
         self.agreeing = sum(vote.tokens == record.answer.tokens for vote in record.votes) if record.votes else 1
         self.valid = task.check(puzzle, self.answer)
 
     @cached_property
     def faults(self) -> tuple[str, ...]:
-        """What the answer does wrong."""
+        """What is wrong with the answer."""
         return () if self.valid else tuple(self.task.explain(self.puzzle, self.answer))
 
     @cached_property
@@ -71,29 +68,43 @@ class Solution:
 
 
 class Solver:
-    """A model that solves puzzles; made by :func:`load`.
+    """A model that solves puzzles; `load` makes one.
+
+    Args:
+        models: The model; if there are more than one, they vote.
+        task: The kind of puzzle.
+        path: The weight file of the first model, for messages.
+        halting: When the model stops on a puzzle.
+        max_steps: The most ACT steps of a puzzle; `halt_max_steps` of the model when left out.
+        batch_size: Puzzles that the model works on at once.
+        data_path: Dataset directory whose `identifiers.json` names the puzzles that the model knows.
+        votes: Answers to each puzzle from each model; see `load`.
+        vote_by: How votes choose an answer.
 
     Attributes:
-        task: The kind of puzzle that it was trained on.
-        models: The model itself; several, the newest first, where checkpoints of a run vote.
-        path: The file of weights that the first one was read from.
+        task: The kind of puzzle.
+        models: The models, the newest checkpoint first.
+        path: The weight file of the first model.
+
+    Raises:
+        UserError: If the task has fewer symmetries than `votes` needs.
     """
 
     def __init__(
         self,
         models: Sequence[HRM],
         task: Task,
-        path: Path,
+        path: str | Path,
         halting: HaltingRule = HaltingRule(),  # noqa: B008 (a tuple, so never changed)
         max_steps: int | None = None,
         batch_size: int = 128,
-        data_path: Path | None = None,
+        data_path: str | Path | None = None,
         votes: int = 1,
         vote_by: VoteBy = "majority",
     ) -> None:
         self.task = task
         self.models = tuple(models)
-        self.path = path
+        self.path = Path(path)
         self._data_path = data_path
         self._vote_by: VoteBy = vote_by
         self._symmetries = choose_symmetries(task, votes)
@@ -104,48 +115,44 @@ class Solver:
 
     @property
     def max_steps(self) -> int:
-        """ACT steps that the model takes at most."""
+        """The most ACT steps of a puzzle."""
         return self._predictors[False][0].max_steps
 
     def read(self, text: str) -> np.ndarray:
-        """Return the board of a puzzle as text, such as ``53..7....6..195...`` for a Sudoku.
+        """Parse the board of a puzzle from text, such as `53..7....6..195...` for a Sudoku.
 
         Raises:
-            UserError: If it is no puzzle of this task, or one that cannot be solved for a reason that can be named.
+            UserError: If the text is not a puzzle of this task, or the puzzle contradicts itself.
         """
-        try:
-            board = self.task.parse(text)
-            self.task.check_puzzle(board)
-        except HRMDataError as error:
-            raise UserError(str(error)) from error
+        board: np.ndarray = read_board(self.task, text)
         return board
 
     def solve(self, puzzle: Puzzle, identifier: str | None = None, *, trace: bool = False) -> Solution:
         """Solve one puzzle.
 
         Args:
-            puzzle: As text, or as a board of the task: an integer array such as ``[9, 9]`` with 0 for a blank.
-            identifier: Name of a puzzle that the model learnt to know apart, as in the dataset's
-                ``identifiers.json``: an ARC task, for example.
+            puzzle: Text, or a board of the task: an integer array such as `[9, 9]` with 0 for a blank.
+            identifier: Name of a puzzle that has its own embedding, such as an ARC task; see `identifiers.json` of the
+                dataset.
             trace: Whether the solution holds the board after every step.
 
         Raises:
-            UserError: If it is no puzzle of this task, or there is no such identifier.
+            UserError: If it is not a puzzle of this task, or the model has no such identifier.
         """
         return next(self.solve_many([(puzzle, identifier)], trace=trace))
 
     def solve_many(self, puzzles: Iterable[Puzzle | Named], *, trace: bool = False) -> Iterator[Solution]:
         """Solve puzzles in order, in bounded memory.
 
-        Puzzles are drawn when the model has room for them, and solutions come as soon as those before them have.
+        A puzzle is drawn when the model has a free slot. A solution is yielded as soon as those before it are.
 
         Args:
-            puzzles: Texts or boards as for :meth:`solve`, or pairs of one and an identifier.
+            puzzles: Texts or boards as for `solve`, or pairs of one and an identifier.
             trace: Whether solutions hold the board after every step.
 
         Raises:
-            UserError: When it comes to a puzzle that is none; its number is named. Solutions of those before it
-                that were not given out yet are lost: where that matters, let :meth:`read` look at puzzles first.
+            UserError: If a puzzle is wrong; the message has its number. Solutions of earlier puzzles that were not
+                yielded yet are lost: call `read` on each puzzle first where that matters.
         """
         boards: deque[np.ndarray] = deque()
 
@@ -165,14 +172,14 @@ class Solver:
             yield Solution(self.task, boards.popleft(), record)
 
     def knows(self, identifier: str) -> bool:
-        """Whether the model learnt to know a puzzle of this name apart from others."""
+        """Whether the model has an embedding for a puzzle of this name."""
         return identifier in self._identifiers
 
     def _row(self, identifier: str | None) -> int:
         if identifier is None:
             return 0  # the blank identifier
         if not self.knows(identifier):
-            raise UserError(f"{self.path} knows no puzzle {identifier!r} apart from others; leave the identifier out")
+            raise UserError(f"{self.path} knows no puzzle {identifier!r}; leave the identifier out")
         return self._identifiers[identifier]
 
     @cached_property
@@ -183,66 +190,7 @@ class Solver:
         try:
             names = open_dataset(self._data_path, "test").identifiers
         except HRMDataError:
-            return {}  # the dataset may be gone; puzzles that need no name are solved without it
+            return {}  # the dataset may be gone; puzzles without identifiers are solved without it
         if len(names) != config.num_puzzle_identifiers:
             return {}
         return {name: row for row, name in enumerate(names)}
-
-
-def load(
-    checkpoint: str | Path | None = None,
-    *,
-    runs: str | Path = "runs",
-    data_path: str | Path | None = None,
-    task: str | None = None,
-    halting: HaltingRule = HaltingRule(),  # noqa: B008 (a tuple, so never changed)
-    max_steps: int | None = None,
-    batch_size: int = 128,
-    votes: int = 1,
-    checkpoints: int = 1,
-    vote_by: VoteBy = "majority",
-) -> Solver:
-    """Read a trained model.
-
-    Args:
-        checkpoint: A run directory (its newest checkpoint), a directory with one checkpoint, a ``.safetensors`` file,
-            a checkpoint of the reference implementation, or the id of one on the Hugging Face hub, such as
-            ``sapientinc/HRM-checkpoint-sudoku-extreme``; the newest run when left out.
-        runs: Where the newest run is looked for.
-        data_path: A dataset directory that says what the puzzles are, where the run does not.
-        task: Name of the kind of puzzle, such as ``sudoku``, in its usual size, where neither says it.
-        halting: When the model stops thinking about a puzzle: when it holds halting to be worth more than going on.
-            ``HaltingRule("max")`` always takes all steps, as the reference does.
-        max_steps: ACT steps at most; as many as in training when left out.
-        batch_size: Puzzles that are thought about at once.
-        votes: Answers to each puzzle: one to itself, the others to symmetric copies of it, turned back.
-        checkpoints: How many of the run's newest checkpoints answer each of these.
-        vote_by: Which answer wins, the one given most often or the one that the models are surest of.
-
-    Raises:
-        UserError: If there is no such checkpoint, it is damaged, or it is for other puzzles; both sides are named. Or
-            if the puzzle has fewer symmetries or the run fewer checkpoints.
-    """
-    data_path = None if data_path is None else Path(data_path)
-    try:
-        opened = open_models(None if checkpoint is None else Path(checkpoint), Path(runs), checkpoints, data_path, task)
-        found, model = opened[0]
-        return Solver(
-            [one.model for one in opened],
-            require_task(found, model, data_path, task),
-            found.weights,
-            halting,
-            max_steps,
-            batch_size,
-            data_path_of(found, data_path),
-            votes,
-            vote_by,
-        )
-    except (HRMDataError, HRMModelError, HRMTrainError) as error:
-        raise UserError(str(error)) from error
-
-
-def data_path_of(checkpoint: Checkpoint, given: Path | None) -> Path | None:
-    """Return the dataset that was given or else the run's, where there is one."""
-    trained_on = checkpoint.setting("data_path", str)
-    return given or (Path(trained_on) if trained_on else None)

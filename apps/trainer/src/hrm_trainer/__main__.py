@@ -1,4 +1,4 @@
-"""``python -m hrm_trainer`` is the command ``trainer``."""
+"""`python -m hrm_trainer` is the command `trainer`."""
 
 from hrm_trainer.cli import entry_point
 

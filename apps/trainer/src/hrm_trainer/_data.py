@@ -1,3 +1,5 @@
+"""Finds or builds the dataset of a run, and opens it."""
+
 import fcntl
 import hashlib
 import json
@@ -17,15 +19,15 @@ from hrm_data import (
     open_dataset,
     task_of,
 )
+from hrm_data.command_line import CommandError
 from platformdirs import user_cache_path
 from pydantic import BaseModel
 
-from hrm_trainer._errors import UserError
 from hrm_trainer._settings import TrainerSettings
 
 
 class Data(NamedTuple):
-    """The puzzles of a run; ``task`` is None where nothing says what they are."""
+    """The puzzles of a run; `task` is None where nothing says what they are."""
 
     train: Dataset
     test: Dataset
@@ -38,12 +40,12 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
     Of several processes that want the same one makes it, and the others wait.
 
     Args:
-        settings: With ``data_path`` for a directory in the reference's format, else ``data`` is built.
+        settings: With `data_path` for a directory in the reference's format, else `data` is built.
         announce: Told before something slow starts.
         progress: Told how far it is.
 
     Raises:
-        UserError: If there are no such puzzles.
+        CommandError: If there are no such puzzles.
     """
     if settings.data_path is not None:
         return settings.data_path
@@ -64,7 +66,7 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
             except HRMDataIOError:
                 raise
             except HRMDataError as error:
-                raise UserError(f"--data: {error}") from error
+                raise CommandError(f"--data: {error}") from error
     return path
 
 
@@ -73,24 +75,24 @@ def open_data(path: Path, dataset: str | None) -> Data:
 
     Args:
         path: A directory in the reference's format.
-        dataset: What it holds, if the user said so; else its ``task.json`` says it, where it has one.
+        dataset: What it holds, if the user said so; else its `task.json` says it, where it has one.
 
     Raises:
-        UserError: If the directory is no dataset, or not one of these puzzles.
+        CommandError: If the directory is no dataset, or not one of these puzzles.
     """
     try:
         train, test = open_dataset(path, "train"), open_dataset(path, "test")
         task = task_of(train, dataset)
     except HRMDataError as error:
-        raise UserError(f"--data_path {path}: {error}") from error
+        raise CommandError(f"--data_path {path}: {error}") from error
     for name in ("seq_len", "vocab_size", "num_puzzle_identifiers"):
         if getattr(train.metadata, name) != getattr(test.metadata, name):
-            raise UserError(
+            raise CommandError(
                 f"{path}: {name} is {getattr(train.metadata, name)} in train/dataset.json, "
                 f"but {getattr(test.metadata, name)} in test/dataset.json; build the dataset again"
             )
     if not test.examples:
-        raise UserError(f"{path}: its test split has no puzzles; build it with some")
+        raise CommandError(f"{path}: its test split has no puzzles; build it with some")
     return Data(train, test, task)
 
 

@@ -1,3 +1,5 @@
+"""Shows a training on a terminal, live, or as plain lines elsewhere."""
+
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from hrm_trainer._settings import TrainerSettings
 
 
 class Example(NamedTuple):
-    """A puzzle with the model's answer, all tokens ``[L]``; the solution is -100 where nothing is asked."""
+    """A puzzle with the model's answer, all tokens `[L]`; the solution is -100 where nothing is asked."""
 
     task: Task
     puzzle: np.ndarray

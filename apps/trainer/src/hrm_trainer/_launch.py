@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from hrm_trainer._errors import UserError
+from hrm_data.command_line import CommandError
 
 LAUNCHER = "HRM_LAUNCHER_PID"  # tells a rank whose death is to end it
 _STARTED_BY_OTHERS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
@@ -23,7 +23,7 @@ _INTERRUPTED = 130
 
 
 def launch(argv: Sequence[str], ranks: int) -> int:
-    """Run the command ``trainer`` as several processes that find each other over MLX's ring on 127.0.0.1.
+    """Run the command `trainer` as several processes that find each other over MLX's ring on 127.0.0.1.
 
     SIGINT and SIGTERM are passed on to all of them. When one fails, the others are ended.
 
@@ -31,10 +31,10 @@ def launch(argv: Sequence[str], ranks: int) -> int:
         The exit code of the rank that failed first, 1 where a signal ended it, else 0.
 
     Raises:
-        UserError: If another launcher has started this process as one rank already.
+        CommandError: If another launcher has started this process as one rank already.
     """
     if any(name in os.environ for name in _STARTED_BY_OTHERS):
-        raise UserError(f"--ranks {ranks}: does not go with a launcher, which has started the ranks already")
+        raise CommandError(f"--ranks {ranks}: does not go with a launcher, which has started the ranks already")
     with tempfile.TemporaryDirectory() as directory:
         hosts = Path(directory) / "hosts.json"
         hosts.write_text(json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports(ranks)]))

@@ -1,3 +1,5 @@
+"""The presets: sets of defaults for the model and its training, with the puzzles of a family."""
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +12,7 @@ class Preset(NamedTuple):
     Attributes:
         summary: What it trains, for whom.
         duration: What a run of it takes, and where that was measured.
-        settings: Values that replace the defaults of ``TrainerSettings``.
+        settings: Values that replace the defaults of `TrainerSettings`.
     """
 
     summary: str

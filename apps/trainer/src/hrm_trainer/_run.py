@@ -1,4 +1,4 @@
-"""What ``trainer`` does, from settings to a finished run, as one straight line."""
+"""What `trainer` does, from settings to a finished run, as one straight line."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 from hrm_data import PrefetchLoader, TestLoader, TrainLoader, fingerprint
+from hrm_data.command_line import CommandError, leaves, underscored, validate
 from hrm_model import HRM, HRMConfig, Predictor, Score, score
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
@@ -29,16 +30,13 @@ from hrm_train import (
     train,
     wandb_callbacks,
 )
-from pydantic import ValidationError
 from rich.console import Console
 
 from hrm_trainer._data import find_or_build, open_data
 from hrm_trainer._display import Display, Example
-from hrm_trainer._errors import UserError
-from hrm_trainer._file import FORMAT, leaves, read_run_settings
-from hrm_trainer._parse import NEWEST, describe, find_family
 from hrm_trainer._plot import draw_curves
-from hrm_trainer._settings import TrainerSettings, gpu_available, settings_type
+from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, gpu_available, settings_type
+from hrm_trainer._settings_file import FORMAT, read_run_settings
 from hrm_trainer._stopping import StopNotice
 
 EVAL_BATCH = 128
@@ -48,7 +46,7 @@ _OF_A_RANK = {"config", "resume", "ranks", "runs", "wandb", "data_path"}  # whic
 def run(settings: TrainerSettings) -> None:
     """Train as asked, showing progress; the run directory holds the result."""
     if problem := temporary_directory_problem():
-        raise UserError(problem)
+        raise CommandError(problem)
     ranks = Ranks.join()
     display = Display(Console(quiet=not ranks.leads))
 
@@ -70,7 +68,7 @@ def run(settings: TrainerSettings) -> None:
     try:
         settings.train.slots_per_rank(ranks.size)
     except HRMTrainError as error:
-        raise UserError(f"--train: {error}") from error
+        raise CommandError(f"--train: {error}") from error
     common = {"settings": settings.model_dump(mode="json", exclude=_OF_A_RANK), "versions": _versions()}
     ranks.check_same(dict(leaves(common)))
 
@@ -166,7 +164,7 @@ def _find_run(settings: TrainerSettings) -> RunDirectory:
             return RunDirectory.newest(settings.runs)
         return RunDirectory(Path(settings.resume or ""))
     except HRMTrainError as error:
-        raise UserError(f"--resume: {error}") from error
+        raise CommandError(f"--resume: {error}") from error
 
 
 def _config_of(run: RunDirectory | None) -> str:
@@ -181,9 +179,11 @@ def _settings_of(asked: TrainerSettings, config: str) -> TrainerSettings:
     if "wandb" in asked.model_fields_set:
         content["wandb"] = asked.wandb
     try:
-        return settings_type(find_family(content.get("dataset"), content.get("data_path")))(**content)
-    except ValidationError as error:
-        raise UserError(f"{path}: {describe(error)}") from error
+        return validate(
+            settings_type(find_family(content.get("dataset"), content.get("data_path"))), content, underscored
+        )
+    except CommandError as error:
+        raise CommandError(f"{path}: {error}") from error
 
 
 def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
@@ -230,7 +230,7 @@ def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> 
         data_fingerprint,
         fingerprint(path, stored_only=True),
     ):
-        raise UserError(
+        raise CommandError(
             f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
             "config.json); restore the dataset, or start a new run"
         )
@@ -240,14 +240,14 @@ def _check_runs(runs: Path) -> None:
     """Refuse, before anything slow starts, a place where no run directory can be made."""
     existing = next(path for path in (runs.absolute(), *runs.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise UserError(f"--runs {runs}: {existing} is a file, but should be a directory")
+        raise CommandError(f"--runs {runs}: {existing} is a file, but should be a directory")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"--runs {runs}: {existing} cannot be written to")
+        raise CommandError(f"--runs {runs}: {existing} cannot be written to")
 
 
 def _choose_device(settings: TrainerSettings) -> None:
     if settings.device == "auto":
         return
     if settings.device == "gpu" and not gpu_available():
-        raise UserError("--device gpu: MLX finds no GPU here; use --device cpu or install mlx with a GPU backend")
+        raise CommandError("--device gpu: MLX finds no GPU here; use --device cpu or install mlx with a GPU backend")
     mx.set_default_device(mx.cpu if settings.device == "cpu" else mx.gpu)

@@ -1,23 +1,32 @@
+"""The settings of a training: data, model, training, and where they come from when they are not given."""
+
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hrm_data import NoOptions, TaskFamily, task_names
+from hrm_data import HRMDataError, TaskFamily, get_family, task_names
+from hrm_data.command_line import CommandError, merge
+from hrm_data.task import read_task
 from hrm_model import ArchConfig
 from hrm_train import TrainConfig, WandbMode
-from pydantic import BaseModel, Field, ValidationInfo, create_model, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
 
-from hrm_trainer._file import read_settings_file
 from hrm_trainer._presets import DEFAULT_PRESETS, get_preset, preset_names
 
 DEFAULT_DATASET = "sudoku"
+NEWEST = "newest"  # the run that --resume without a value means
 
 
-class TrainerSettings(BaseSettings):
+class UndescribedPuzzles(BaseModel):
+    """Puzzles without a task have no settings; those that a run once had, when its task was known, are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class TrainerSettings(BaseModel):
     """Train a Hierarchical Reasoning Model and leave the result in a new directory under runs/."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", nested_model_default_partial_update=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str | None = Field(None, description=f"What to learn; {DEFAULT_DATASET} without data_path.")
     preset: str = Field("auto", description="Set of defaults; auto follows the device.")
@@ -28,37 +37,27 @@ class TrainerSettings(BaseSettings):
     resume: str | None = Field(None, description="Go on with a run: its directory, or nothing for the newest.")
     ranks: int = Field(1, ge=1, le=1024, description="Processes on this machine that train together.")
     wandb: WandbMode = Field("disabled", description="Whether reports go to Weights & Biases, at once or later.")
-    data: BaseModel = NoOptions()
+    data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()
 
     family: ClassVar[TaskFamily | None] = None
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take settings from the command line, then the file, then the preset; never from the environment."""
-        return init_settings, _FileSource(settings_cls), _PresetSource(settings_cls)
-
     @model_validator(mode="before")
     @classmethod
-    def _name_what_follows(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Choose dataset and preset if none is given, and take what else is not given from the preset."""
         if values.get("dataset") is None and values.get("data_path") is None:
             values = {**values, "dataset": DEFAULT_DATASET}
-        return {**values, "preset": _preset_name(values)}
+        values = {**values, "preset": _preset_name(values)}
+        return merge(values, _preset_settings(values, cls.family))
 
     def options(self, model: type[BaseModel]) -> dict[str, Any]:
         """Return those data settings that are fields of a model: the family's options, or its augmentation."""
         return {name: getattr(self.data, name) for name in model.model_fields}
 
     def changed(self) -> list[str]:
-        """Return the settings that differ from the preset's, such as ``train.steps``."""
+        """Return the settings that differ from the preset's, such as `train.steps`."""
         preset = type(self)(dataset=self.dataset, preset=self.preset, device=self.device)
         untied = self._data_of_preset(type(self.data).model_fields)
         given = {*_differing(self.data, preset.data)} & {*_differing(self.data, untied)}
@@ -67,20 +66,44 @@ class TrainerSettings(BaseSettings):
         return [f"{part}.{name}" for part, (now, before) in pairs.items() for name in _differing(now, before)]
 
     def _data_of_preset(self, given: Iterable[str]) -> BaseModel:
-        """The preset's puzzles, if the fields ``given`` were chosen by the user: some end what is tied."""
+        """The preset's puzzles, if the fields `given` were chosen by the user: some end what is tied."""
         return type(self.data)(**get_preset(self.preset, self.family, dict.fromkeys(given)).settings.get("data", {}))
+
+
+def find_family(dataset: Any, data_path: Any) -> TaskFamily | None:
+    """Return the family of a dataset's name, else that of a dataset directory, else the default one.
+
+    Returns:
+        None for a directory without `task.json`, as the reference's builders write it.
+
+    Raises:
+        CommandError: No installed package has the family.
+    """
+    if dataset is None and data_path is not None:
+        content = read_task(Path(data_path))
+        if content is None:
+            return None
+        dataset, where = content.get("task"), f"{data_path}/task.json, field task"
+    else:
+        dataset, where = DEFAULT_DATASET if dataset is None else dataset, "--dataset"
+    try:
+        return get_family(str(dataset))
+    except HRMDataError as error:
+        raise CommandError(f"{where} {dataset}: {error}") from error
 
 
 def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
     """Return the settings of a run on the puzzles of a family, or on puzzles that no task describes.
 
-    Its ``data`` are the family's options and augmentation, its ``preset`` one of those that the family knows.
+    Its `data` are the family's options and augmentation, its `preset` one of those that the family knows.
     """
     fields: dict[str, Any] = {
         "dataset": (_one_of(task_names()) | None, TrainerSettings.model_fields["dataset"]),
         "preset": (_one_of(("auto", *preset_names(family))), TrainerSettings.model_fields["preset"]),
     }
-    if family is not None:
+    if family is None:
+        fields["data"] = (UndescribedPuzzles, UndescribedPuzzles())
+    else:
         data = create_model(
             "DataSettings",
             __base__=(family.augmentation, family.options),
@@ -108,31 +131,15 @@ def _no_switch(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-class _Source(PydanticBaseSettingsSource):
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: these sources give all their values at once."""
-        raise NotImplementedError
-
-
-class _FileSource(_Source):
-    def __call__(self) -> dict[str, Any]:
-        """Return the content of the file that --config names."""
-        path = self.current_state.get("config")
-        return read_settings_file(Path(path)) if path else {}
-
-
-class _PresetSource(_Source):
-    def __call__(self) -> dict[str, Any]:
-        """Return the values of the preset that was asked for or that suits the device."""
-        family = self.settings_cls.family  # type: ignore[attr-defined]
-        name = _preset_name(self.current_state)
-        if name not in preset_names(family):
-            return {}  # validation says what is allowed
-        given = self.current_state.get("data", {})
-        settings = dict(get_preset(name, family, given if isinstance(given, Mapping) else {}).settings)
-        if not _on_gpu(self.current_state):  # where products in half precision are many times slower
-            settings["arch"] = {"forward_dtype": "float32", **settings.get("arch", {})}
-        return settings
+def _preset_settings(values: Mapping[str, Any], family: TaskFamily | None) -> dict[str, Any]:
+    """The settings of the preset that `values` name, for the data settings that they hold."""
+    name, given = values["preset"], values.get("data")
+    if name not in preset_names(family):
+        return {}  # validation says what is allowed
+    settings = dict(get_preset(name, family, given if isinstance(given, Mapping) else {}).settings)
+    if not _on_gpu(values):  # where products in half precision are many times slower
+        settings["arch"] = {"forward_dtype": "float32", **settings.get("arch", {})}
+    return settings
 
 
 def _preset_name(values: Mapping[str, Any]) -> Any:

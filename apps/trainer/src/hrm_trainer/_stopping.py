@@ -1,3 +1,5 @@
+"""Announces a stop request as soon as it comes."""
+
 import signal
 from collections.abc import Callable
 from types import FrameType

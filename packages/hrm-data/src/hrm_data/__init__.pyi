@@ -1,4 +1,4 @@
-from . import arc, dataset, maze, sources, sudoku, symmetry, task
+from . import arc, command_line, dataset, maze, sources, sudoku, symmetry, task
 from ._errors import HRMDataError, HRMDataIOError
 from ._progress import Progress, progress_bar
 from ._puzzle_set import PuzzleSet
@@ -66,6 +66,7 @@ __all__ = [
     "build_arc",
     "build_maze",
     "build_sudoku",
+    "command_line",
     "dataset",
     "draw_grid",
     "family_version",

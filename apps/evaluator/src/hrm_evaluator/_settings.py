@@ -1,0 +1,80 @@
+"""The options of the commands, as data."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def _option(default: Any, group: str, description: str, metavar: str = "", **bounds: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"group": group, "metavar": metavar}, **bounds)
+
+
+class Source(BaseModel):
+    """The model and its data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: Path | None = _option(None, "model", "Run, checkpoint, .safetensors (default: newest run).", "PATH")
+    runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
+    data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
+    task: str | None = _option(None, "model", "Task, if neither run nor dataset names it.", "NAME")
+
+
+class Halting(BaseModel):
+    """When the model is done with a puzzle."""
+
+    halting: Literal["q", "max", "confidence", "stable"] = _option(
+        "q", "halting", "When to stop on a puzzle; max: never early."
+    )
+    threshold: float | None = _option(
+        None, "halting", "Least probability for confidence (default: 0.5).", "P", ge=0, le=1
+    )
+    patience: int | None = _option(None, "halting", "Unchanged steps for stable (default: 2).", "N", ge=1)
+    max_steps: int | None = _option(None, "halting", "Most steps (default: as in training).", "N", ge=1)
+    batch_size: int = _option(256, "halting", "Puzzles at once.", "N", ge=1)
+
+
+class Voting(BaseModel):
+    """Which answers vote, and which of them wins."""
+
+    votes: int = _option(1, "voting", "Let answers to symmetric copies vote.", "K", ge=1)
+    checkpoints: int = _option(1, "voting", "Let the run's newest N vote.", "N", ge=1)
+    vote_by: Literal["majority", "confidence"] | None = _option(
+        None, "voting", "Which answer wins (default: majority; ARC: confidence)."
+    )
+
+
+class Solve(Voting, Halting, Source):
+    """The options of `evaluator solve`."""
+
+    file: Path | None = _option(None, "puzzles", "Lines of puzzles, CSV, or JSON of ARC tasks.", "FILE")
+    boards: bool = _option(False, "report", "Draw the boards of a file's puzzles too.")
+    png: Path | None = _option(None, "report", "Write the first answer's board as PNG.", "FILE")
+    gif: Path | None = _option(None, "report", "Write the first answer's steps as GIF.", "FILE")
+    overwrite: bool = _option(False, "report", "Replace existing files.")
+    as_json: bool = _option(False, "report", "Print one JSON object a puzzle.")
+
+
+class Quantize(Source):
+    """The options of `evaluator quantize`."""
+
+    bits: Literal["8", "4"] = _option("8", "quantisation", "Bits of a weight.")
+    group_size: Literal["32", "64", "128"] = _option("32", "quantisation", "Weights that share a scale.")
+    output: Path = _option(..., "quantisation", "The new .safetensors file (required).", "FILE")
+    as_json: bool = _option(False, "report", "Print one JSON object.")
+
+
+class Evaluate(Voting, Halting, Source):
+    """The options of `evaluator`."""
+
+    limit: int | None = _option(None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1)
+    save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
+    submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")
+    show: int = _option(3, "report", "Boards to show.", "N", ge=0)
+    as_json: bool = _option(False, "report", "Print one JSON object.")
+    report: Path | None = _option(None, "report", "Write a page of scores, curves and steps.", "DIR")
+    report_puzzles: int = _option(50, "report", "Puzzles on the page.", "N", ge=0)
+    png: Path | None = _option(None, "report", "Write the curves as PNG.", "FILE")
+    gif: Path | None = _option(None, "report", "Write the first puzzle's steps as GIF.", "FILE")
+    overwrite: bool = _option(False, "report", "Replace existing files.")

@@ -1,0 +1,1 @@
+"""What the commands do: score a model, solve puzzles, quantise a model."""

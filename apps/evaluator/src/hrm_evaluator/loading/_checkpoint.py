@@ -1,0 +1,72 @@
+"""Finding the checkpoint, run or weight file that a user names."""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hrm_model import download_checkpoint, find_reference, is_hub_id
+from hrm_train import HRMTrainError, RunDirectory
+
+from hrm_evaluator._errors import UserError
+
+WEIGHTS, STATE = "model.safetensors", "state.json"
+REFERENCE_CONFIG = "all_config.yaml"
+
+
+class Checkpoint(NamedTuple):
+    """A weight file and the run that wrote it, if it belongs to one."""
+
+    weights: Path
+    run: RunDirectory | None
+
+    def setting(self, name: str, kind: type) -> Any:
+        """Return an entry of the run's `config.json`; None without a run or without the entry.
+
+        Raises:
+            UserError: If the entry is of another type.
+        """
+        value = None if self.run is None else self.run.config.get(name)
+        if self.run is not None and value is not None and not isinstance(value, kind):
+            raise UserError(f"{self.run.path / 'config.json'}: {name} is {value!r}, but must be a {kind.__name__}")
+        return value
+
+
+def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
+    """Find the checkpoint that `path` names, or the newest one of the newest run.
+
+    Args:
+        path: A run directory (its newest checkpoint), a checkpoint directory, a weight file, a checkpoint of the
+            reference, or the id of one on the Hugging Face hub; None for the newest run.
+        runs: Directory that holds the run directories.
+
+    Raises:
+        UserError: If there is none.
+        HRMModelError: If the download fails.
+    """
+    if path is not None and is_hub_id(path.as_posix()) and not path.parent.exists():
+        path = download_checkpoint(path.as_posix())
+    if path is None or is_run(path):
+        try:
+            run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
+            return Checkpoint(run.newest_checkpoint(report=warn) / WEIGHTS, run)
+        except HRMTrainError as error:
+            raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
+    if not path.exists():
+        raise UserError(f"--checkpoint {path}: does not exist")
+    if path.is_dir() and (path / REFERENCE_CONFIG).is_file() and not (path / WEIGHTS).is_file():
+        return Checkpoint(find_reference(path), None)
+    weights = path / WEIGHTS if path.is_dir() else path
+    if not weights.is_file():
+        raise UserError(f"--checkpoint {path}: has neither {WEIGHTS}, like a checkpoint, nor config.json, like a run")
+    root = (weights.resolve().parent / ".." / "..").resolve()  # <run>/checkpoints/<step>/model.safetensors
+    return Checkpoint(weights, RunDirectory(root) if is_run(root) else None)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a directory is a run directory."""
+    return (path / "config.json").is_file()
+
+
+def warn(problem: str) -> None:
+    """Print a problem that does not stop the command."""
+    print(f"evaluator: {problem}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Reading a user's own puzzles from files of several formats and from streams."""

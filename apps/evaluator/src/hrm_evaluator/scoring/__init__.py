@@ -1,0 +1,1 @@
+"""How good answers are: accuracy by step, by votes and by difficulty, and the rules of ARC."""

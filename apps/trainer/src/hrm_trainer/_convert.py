@@ -1,0 +1,206 @@
+"""Runs of ours from the reference's checkpoints, and the reference's files from our runs."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+import yaml
+from hrm_data import Dataset, HRMDataError, Task, fingerprint, get_task, open_dataset
+from hrm_data.command_line import CommandError
+from hrm_model import (
+    HRMConfig,
+    download_checkpoint,
+    find_reference,
+    is_hub_id,
+    load_reference,
+    read_reference_config,
+    reference_config,
+    save_reference_weights,
+)
+from hrm_train import (
+    HRMTrainError,
+    Position,
+    RunDirectory,
+    TrainConfig,
+    load_checkpoint_model,
+    make_train_step,
+    new_directory,
+    save_checkpoint,
+    step_of,
+)
+from mlx.utils import tree_flatten
+from pydantic import ValidationError
+
+from hrm_trainer._settings_file import FORMAT
+
+CONFIG = "all_config.yaml"
+# Named alike there and here.
+_TRAIN = (
+    *("global_batch_size", "lr", "lr_min_ratio", "lr_warmup_steps", "weight_decay", "beta1", "beta2"),
+    *("puzzle_emb_lr", "puzzle_emb_weight_decay", "seed"),
+)
+
+
+class _Puzzles(NamedTuple):
+    """What a checkpoint was trained on, as far as it is known."""
+
+    train: Dataset | None
+    task: Task | None
+    seq_len: int | None
+
+
+def import_reference(
+    path: str,
+    output: Path,
+    data_path: Path | None = None,
+    dataset: str | None = None,
+    seq_len: int | None = None,
+    forward_dtype: str | None = None,
+) -> None:
+    """Make a run of ours, the directory `output`, from a checkpoint of the reference, as `import-checkpoint` does.
+
+    Args:
+        path: `step_N`, its directory or a repository of the hub.
+        output: The directory of the run, which must not exist.
+        data_path: The dataset that the model was trained on; training can go on then.
+        dataset: The name of a task, in the place of a dataset.
+        seq_len: Tokens of a puzzle, where nothing else says so.
+        forward_dtype: `float32` or `bfloat16`; what the checkpoint was trained in if left out.
+
+    Raises:
+        CommandError: If puzzles and checkpoint do not fit each other.
+        HRMModelError: If the checkpoint cannot be used.
+    """
+    puzzles = _puzzles(data_path, dataset, seq_len)
+
+    file = find_reference(download_checkpoint(path) if is_hub_id(path) else Path(path))
+    model = load_reference(file, puzzles.seq_len, forward_dtype=forward_dtype)
+    _check_fit(model.config, puzzles, file)
+    done = int(match[1]) if (match := re.fullmatch(r"step_([0-9]{1,9})(\.safetensors)?", file.name)) else 0
+    train = _train_config(file.with_name(CONFIG), puzzles.train, done)
+
+    step = make_train_step(model, train)
+    for optimizer in (step.optimizer, step.puzzle_optimizer):
+        optimizer.state["step"] = mx.array(done, mx.uint64)  # so that the schedule goes on
+    config = {
+        "format": FORMAT,
+        "preset": "paper",
+        "dataset": dataset,
+        "data_path": str(data_path.absolute()) if data_path else None,
+        "data_fingerprint": fingerprint(data_path) if data_path else None,
+        "generated": False,
+        "task": puzzles.task.to_json() if puzzles.task else None,
+        "arch": model.config.model_dump(),
+        "train": train.model_dump(mode="json"),
+    }
+    with new_directory(output) as temporary:
+        run = RunDirectory.fill(temporary, config)
+        save_checkpoint(run.checkpoint_directory, step, Position(done, done))
+    size = sum(array.size for _, array in tree_flatten(model.parameters()))
+    print(f"{output}: {size:,} parameters after {done} steps, from {file}")
+    print(f"Score it: evaluator --checkpoint {output}")
+    if data_path is None:
+        print("To train on, import it with --data-path: training needs its puzzles.")
+
+
+def export_reference(run: Path, output: Path, format: str) -> None:
+    """Write a checkpoint of ours under the reference's names into the directory `output`; see the command's help.
+
+    Raises:
+        CommandError: If there is no such run or checkpoint.
+        HRMModelError: If PyTorch's format is asked for and PyTorch is not there.
+    """
+    try:
+        is_run = (run / "config.json").is_file()
+        checkpoint = RunDirectory(run).newest_checkpoint() if is_run else run
+        model = load_checkpoint_model(checkpoint)
+    except HRMTrainError as error:
+        raise CommandError(str(error)) from error
+    run = run if is_run else checkpoint.parent.parent
+    settings = RunDirectory(run).config if (run / "config.json").is_file() else {}
+
+    name = f"step_{step_of(checkpoint)}" if checkpoint.name.startswith("step-") else "checkpoint"
+    with new_directory(output) as temporary:
+        suffix = ".safetensors" if format == "safetensors" else ""
+        save_reference_weights(model, temporary / f"{name}{suffix}")
+        (temporary / CONFIG).write_text(yaml.safe_dump(_all_config(model.config, settings)))
+    print(f"{output}: {name}{suffix} and {CONFIG}, after {checkpoint}")
+
+
+def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:
+    """Open what the command line says of the puzzles; what it says twice must agree."""
+    if seq_len is not None and seq_len < 1:
+        raise CommandError(f"--seq-len {seq_len}: should be at least 1")
+    try:
+        train = open_dataset(data_path, "train") if data_path else None
+        described = dataset or (train.task if train else None)
+        task = get_task(described) if described else None
+    except HRMDataError as error:
+        raise CommandError(str(error)) from error
+    found = {
+        "--seq-len": seq_len,
+        f"--data-path {data_path}": train.metadata.seq_len if train else None,
+        f"--dataset {dataset}": task.seq_len if task and dataset else None,
+    }
+    lengths = {name: length for name, length in found.items() if length is not None}
+    if len(set(lengths.values())) > 1:
+        raise CommandError("; ".join(f"{name} has {length} tokens in a puzzle" for name, length in lengths.items()))
+    return _Puzzles(train, task, next(iter(lengths.values()), None))
+
+
+def _check_fit(config: HRMConfig, puzzles: _Puzzles, path: Path) -> None:
+    theirs: list[tuple[str, str, int]] = []
+    if puzzles.train:
+        metadata, where = puzzles.train.metadata, f"{puzzles.train.root}"
+        theirs += [(name, where, getattr(metadata, name)) for name in ("seq_len", "vocab_size")]
+        theirs.append(("num_puzzle_identifiers", where, metadata.num_puzzle_identifiers))
+    if puzzles.task:
+        theirs += [(name, puzzles.task.name, getattr(puzzles.task, name)) for name in ("seq_len", "vocab_size")]
+    for name, where, value in theirs:
+        if name == "num_puzzle_identifiers" and not config.puzzle_emb_ndim:
+            continue
+        if getattr(config, name) != value:
+            raise CommandError(
+                f"{path}: has {name} {getattr(config, name)}, but {where} has {value}; name its own puzzles"
+            )
+
+
+def _train_config(path: Path, data: Dataset | None, done: int) -> TrainConfig:
+    """Read how the reference trained; its epochs become steps, for which its dataset is needed."""
+    content = read_reference_config(path)
+    settings = {name: content[name] for name in _TRAIN if name in content}
+    loss = content["arch"].get("loss")
+    if isinstance(loss, dict) and "loss_type" in loss:
+        settings["loss_type"] = loss["loss_type"]
+    try:
+        train = TrainConfig(**settings, steps=max(done, 1))
+        if data is not None and "epochs" in content:
+            total = int(float(content["epochs"]) * _examples(data) / train.global_batch_size)
+            train = TrainConfig(**settings, steps=max(done, total, 1))
+    except (ValidationError, ValueError, OverflowError) as error:
+        if not isinstance(error, ValidationError):
+            raise CommandError(f"{path}: epochs {content['epochs']}: should be a number of epochs") from error
+        first = error.errors()[0]
+        raise CommandError(f"{path}: {first['loc'][0]} {first['input']}: {first['msg']}") from error
+    return train
+
+
+def _examples(data: Dataset) -> float:
+    return data.metadata.total_groups * data.metadata.mean_puzzle_examples
+
+
+def _all_config(config: HRMConfig, run: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that the reference's own evaluation reads beside a checkpoint."""
+    train = {**TrainConfig().model_dump(mode="json"), **run.get("train", {})}
+    return {
+        "arch": {
+            **reference_config(config),
+            "loss": {"name": "losses@ACTLossHead", "loss_type": train["loss_type"]},
+        },
+        **{name: train[name] for name in _TRAIN},
+        "data_path": run.get("data_path") or "",
+        "epochs": 1,  # steps are what is counted here
+        "eval_interval": 1,
+    }

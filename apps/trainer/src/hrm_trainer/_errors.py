@@ -1,2 +1,0 @@
-class UserError(Exception):
-    """A user's mistake: the message says what is wrong, where, and what to do."""

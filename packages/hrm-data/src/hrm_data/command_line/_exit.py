@@ -1,0 +1,73 @@
+"""Turns the end of a command into an exit code, and its errors into one sentence on stderr."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+FAILURE, USER_MISTAKE, INTERRUPTED = 1, 2, 130
+
+
+class CommandError(Exception):
+    """Ends a command: the message goes to stderr without a traceback.
+
+    Attributes:
+        code: The exit code: 2 for a user's mistake, 1 for a failure, 130 for an interruption.
+    """
+
+    def __init__(self, message: str, code: int = USER_MISTAKE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(speaker: str, work: Callable[[], int]) -> int:
+    """Do the work of a command and return its exit code.
+
+    SIGTERM stops the work as Ctrl-C does. `CommandError`, an interruption, a closed pipe, an `OSError` and exhausted
+    memory become exit codes; any other exception is a fault of the program and keeps its traceback.
+
+    Args:
+        speaker: Stands before the message on stderr, such as `trainer`.
+        work: Returns the exit code of a command that ends normally.
+    """
+    try:
+        with _sigterm_interrupts():
+            code = work()
+            sys.stdout.flush()
+            return code
+    except CommandError as error:
+        return _say(speaker, str(error), error.code)
+    except KeyboardInterrupt:
+        return _say(speaker, "interrupted", INTERRUPTED)
+    except (OSError, MemoryError) as error:
+        if not isinstance(error, BrokenPipeError):
+            _say(speaker, str(error) or "out of memory", FAILURE)
+        _drop_stdout()
+        return FAILURE
+
+
+def _say(speaker: str, message: str, code: int) -> int:
+    print(f"{speaker}: {message}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _drop_stdout() -> None:
+    """Redirect stdout to the null device: Python's flush at exit would fail once more."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
