@@ -13,7 +13,6 @@ else:
 
     apply_patches()
 
-    from hrm_ops._arctan2 import arctan2
     from hrm_ops._attention._attention import AttentionBackend, attention, attention_backend
     from hrm_ops._attention._layer import Attention
     from hrm_ops._block import TransformerBlock
@@ -50,7 +49,6 @@ __all__ = [
     "SwiGLU",
     "TransformerBlock",
     "apply_rope",
-    "arctan2",
     "attention",
     "attention_backend",
     "blas_info",

@@ -2,6 +2,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import mlx.core as mx
+from einops import rearrange
 
 from hrm_ops._errors import HRMOpsError, check_array, check_floating
 
@@ -103,8 +104,8 @@ def apply_rope(
     y = x.astype(mx.float32)
     if interleaved:
         first, second = y[..., ::2], y[..., 1::2]
-        pairs = [first * cos - second * sin, second * cos + first * sin]
-        return mx.stack(pairs, axis=-1).reshape(x.shape).astype(x.dtype)
+        pairs = mx.stack([first * cos - second * sin, second * cos + first * sin], axis=-1)
+        return rearrange(pairs, "... d pair -> ... (d pair)").astype(x.dtype)
     return _rotate_halves(y, *_for_halves(cos, sin)).astype(x.dtype)
 
 

@@ -41,11 +41,10 @@ class Inputs(NamedTuple):
             return None if self.mask is None else self.mask.astype(mx.float32)
         return mx.where(self.mask, mx.array(0.0), mx.array(-mx.inf))
 
-    def causal_bias(self, first: int = 0, last: int | None = None) -> mx.array:
-        """What is added to the scores of the queries ``first .. last - 1`` and of the keys that any of them sees."""
-        last = self.q.shape[2] if last is None else last
-        ahead = self.k.shape[2] - self.q.shape[2]
-        sees = mx.arange(first + ahead, last + ahead)[:, None] >= mx.arange(last + ahead)
+    def causal_bias(self) -> mx.array:
+        """Return what causal attention adds to the scores, `[Lq, Lk]` float32: 0 or minus infinity."""
+        queries, keys = self.q.shape[2], self.k.shape[2]
+        sees = mx.arange(keys - queries, keys)[:, None] >= mx.arange(keys)
         return mx.where(sees, mx.array(0.0), mx.array(-mx.inf))
 
 

@@ -1,5 +1,6 @@
 import mlx.core as mx
 import mlx.nn as nn
+from einops import rearrange
 
 from hrm_ops._attention._attention import attention
 from hrm_ops._attention._inputs import Mask
@@ -84,9 +85,9 @@ class Attention(nn.Module):
             mask = mask[..., :first, :]
         elif isinstance(mask, str):  # causal: the last of these queries sees no key after its own position
             k, v = k[:, :first], v[:, :first]
-        q, k, v = (mx.unflatten(a, -1, (-1, width)).swapaxes(1, 2) for a in (q, k, v))  # b l (h d) -> b h l d
+        q, k, v = (rearrange(a, "b l (h d) -> b h l d", d=width) for a in (q, k, v))
         if rope is None and self.rope_base is not None:
             rope = rope_tables(x.shape[1], width, self.rope_base)
         if rope is not None:
             q, k = (apply_rope(a, *(table[..., : a.shape[2], :] for table in rope)) for a in (q, k))
-        return self.o_proj(mx.flatten(attention(q, k, v, mask=mask).swapaxes(1, 2), -2))  # b h l d -> b l (h d)
+        return self.o_proj(rearrange(attention(q, k, v, mask=mask), "b h l d -> b l (h d)"))

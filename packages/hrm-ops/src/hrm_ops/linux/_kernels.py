@@ -6,7 +6,6 @@ its own vector-Jacobian product, and expensive chains run on flat arrays so that
 them. Everything computes in float32.
 """
 
-import math
 import sys
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -44,19 +43,6 @@ _EXP2 = (
     0.009671512991189957,
     0.001326472731307149,
 )
-# arctan(r) / r is the polynomial in r**2 with these coefficients, from the constant up, to 1.8e-8 for 0 <= r <= 1
-_ARCTAN = (
-    1.0,
-    -0.3333309292793274,
-    0.19993053376674652,
-    -0.14207133650779724,
-    0.10654677450656891,
-    -0.0753367617726326,
-    0.043039366602897644,
-    -0.016283007338643074,
-    0.002903552493080497,
-)
-_TINY = 1.2e-38  # the smallest float32 that is not subnormal, nearly
 FEW_TO_NORM = 32_768  # elements, below which one call of mx.fast takes less time than several
 FEW = 8192  # elements, below which more calls cost more than the exponentials that they save
 LONG = 32  # elements of a row, from which on BLAS adds them up faster
@@ -172,27 +158,6 @@ def linear(x: mx.array, weight: mx.array) -> mx.array:
 def _linear_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.array) -> tuple[mx.array, mx.array]:
     x, weight = primals
     return cotangent @ weight, cotangent.T @ x
-
-
-def arctan2(y: mx.array, x: mx.array) -> mx.array:
-    """Return the angle of points with ``x >= 0``, with a relative error below 3e-7."""
-    flat_y, flat_x = y.reshape(-1), x.reshape(-1)
-    height = mx.abs(flat_y)
-    ratio = _cut(mx.minimum(height, flat_x) / mx.maximum(mx.maximum(height, flat_x), _TINY))
-    angle = _cut(_arctan(ratio))  # from the nearer axis
-    # 1 below the diagonal, -1 above it: choosing by mx.where would make a branch for every element.
-    side = mx.sign(flat_x - mx.abs(flat_y))
-    return (mx.sign(flat_y) * ((math.pi / 4) * (1 - side) + side * angle)).reshape(y.shape)
-
-
-def _arctan(r: mx.array) -> mx.array:
-    """Return the arc tangent for ``r`` from 0 to 1, of few levels, so that it is one fused kernel."""
-    c, r2 = _ARCTAN, r * r
-    r4 = r2 * r2
-    low = (c[0] + c[1] * r2) + (c[2] + c[3] * r2) * r4
-    high = (c[4] + c[5] * r2) + (c[6] + c[7] * r2) * r4
-    r8 = r4 * r4
-    return ((low + high * r8) + (c[8] * r8) * r8) * r
 
 
 def _cut(flat: mx.array) -> mx.array:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
-from hrm_ops import arctan2
 from mlx.optimizers import Optimizer
+
+from hrm_train.step._arctan2 import arctan2
 
 Schedule = Callable[[mx.array], mx.array]
 
