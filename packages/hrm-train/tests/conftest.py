@@ -1,3 +1,5 @@
+"""Tiny models, batches and training settings for the tests."""
+
 from collections.abc import Callable
 from typing import Any
 

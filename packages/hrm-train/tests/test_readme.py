@@ -1,3 +1,5 @@
+"""The README's example, and the documentation of public names."""
+
 import re
 from pathlib import Path
 

@@ -27,6 +27,8 @@ from hrm_train import (
     load_checkpoint,
     load_checkpoint_model,
     make_train_step,
+    save_checkpoint,
+    saved_settings,
     step_of,
     train,
 )
@@ -47,6 +49,22 @@ def new_run(tmp_path: Path) -> Callable[[], RunDirectory]:
 @pytest.fixture
 def checkpoint(make_model: Make, make_config: Make, tmp_path: Path) -> Path:
     return Snapshot(make_train_step(make_model(), make_config()), Position(3, 4)).write(tmp_path / "made")
+
+
+def test_paths_may_be_text(make_model: Make, make_puzzles: Make, make_config: Make, tmp_path: Path) -> None:
+    step = make_train_step(make_model(), make_config())
+    saved = str(save_checkpoint(str(tmp_path / "saved"), step, Position(3, 4)))
+    assert checkpoints(str(tmp_path / "saved")) == [Path(saved)]
+    assert step_of(saved) == 3
+    assert load_checkpoint(saved, step) == (3, 4)
+    assert load_checkpoint_model(saved).config == step.model.config
+    assert saved_settings(saved) == {}
+
+    run, model = RunDirectory.create(str(tmp_path / "runs"), "test", {}), make_model()
+    train(model, make_config(steps=1), make_puzzles(model), lambda _: {}, run)
+    assert RunDirectory(str(run.path)).path == RunDirectory.newest(str(tmp_path / "runs")).path == run.path
+    train(model, make_config(steps=2), make_puzzles(model), lambda _: {}, run, resume=str(run.newest_checkpoint()))
+    assert step_of(run.newest_checkpoint()) == 2
 
 
 def numbers(tree: Any) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""What each rank of the tests in test_ranks.py runs: ``python ranks_worker.py TASK,... OUTPUT-DIRECTORY``."""
+"""What each rank of the tests in test_ranks.py runs: `python ranks_worker.py TASK,... OUTPUT-DIRECTORY`."""
 
 import hashlib
 import os

@@ -22,7 +22,6 @@ from hrm_train import (
     make_train_step,
     train,
 )
-from hrm_train._files import new_directory, write_text
 from hrm_train.checkpoint._manifest import write_manifest
 from mlx.utils import tree_flatten
 
@@ -224,31 +223,3 @@ def test_a_run_without_checkpoint_or_no_run_at_all_says_so(new_run: Callable[[],
 
 def test_runs_of_one_second_have_names_of_their_own(new_run: Callable[[], RunDirectory]) -> None:
     assert len({new_run().path for _ in range(5)}) == 5
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    file = tmp_path / "config.json"
-    write_text(file, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(file, "new \ud800")
-    assert file.read_text() == "old"
-    write_text(file, "new")
-    assert file.read_text() == "new"
-
-
-def test_a_directory_is_whole_or_not_there(tmp_path: Path) -> None:
-    def fill_half() -> None:
-        with new_directory(tmp_path / "step") as temporary:
-            (temporary / "half").write_text("half")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        fill_half()
-    assert not list(tmp_path.iterdir())
-    with new_directory(tmp_path / "step") as temporary:
-        (temporary / "file").write_text("whole")
-        assert not (tmp_path / "step").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["step"]
-    with pytest.raises(FileExistsError), new_directory(tmp_path / "step"):
-        pass
-    assert (tmp_path / "step" / "file").read_text() == "whole"

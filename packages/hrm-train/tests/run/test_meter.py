@@ -1,3 +1,5 @@
+"""Throughput of a run: counted operations, measured rates, and pauses."""
+
 import time
 
 import mlx.core as mx

@@ -1,3 +1,5 @@
+"""The loss of an ACT step, its gradients, and the metrics counted with it."""
+
 from collections.abc import Callable
 from typing import Any
 

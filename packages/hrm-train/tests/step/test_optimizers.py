@@ -1,3 +1,5 @@
+"""The update rules of both optimisers, and the learning rate schedule."""
+
 import math
 
 import mlx.core as mx

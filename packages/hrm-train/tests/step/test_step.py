@@ -1,3 +1,5 @@
+"""A training step: what it computes, with any number of lanes, and what it leaves alone."""
+
 from collections.abc import Callable
 from typing import Any
 

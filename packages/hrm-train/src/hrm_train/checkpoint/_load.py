@@ -20,7 +20,7 @@ def load_checkpoint(path: str | Path, step: TrainStep) -> Position:
     """Put a training step into the state of a checkpoint.
 
     Args:
-        path: Directory that :meth:`Snapshot.write` has returned.
+        path: Directory that `Snapshot.write` has returned.
         step: A training step of the same configuration; stays unchanged if the checkpoint cannot be used.
 
     Returns:
@@ -70,7 +70,7 @@ def load_checkpoint_model(path: str | Path) -> HRM:
 
 
 def saved_settings(path: str | Path) -> dict[str, Any]:
-    """Return the training settings in a checkpoint, as values of :class:`TrainConfig`; empty if it holds none.
+    """Return the training settings in a checkpoint, as values of `TrainConfig`; empty if it holds none.
 
     Raises:
         DamagedCheckpointError: If they cannot be read.

@@ -24,7 +24,7 @@ class Snapshot:
     Args:
         step: The training step whose state is held.
         position: How far the run has come.
-        settings: The training settings, for :func:`saved_settings`.
+        settings: The training settings, for `saved_settings`.
 
     Attributes:
         position: How far the run had come.
@@ -98,7 +98,7 @@ class Snapshot:
 
 
 def save_checkpoint(directory: str | Path, step: TrainStep, position: Position) -> Path:
-    """Write a :class:`Snapshot`, wait for it, and return the checkpoint's directory."""
+    """Write a `Snapshot`, wait for it, and return the checkpoint's directory."""
     snapshot = Snapshot(step, position)
     with ThreadPoolExecutor(max_workers=1) as pool:
         path = pool.submit(snapshot.write, directory)

@@ -42,7 +42,7 @@ class StopAgreement:
 
     @contextmanager
     def acts_at_once(self) -> Iterator[None]:
-        """Raise :class:`StopNow` in the block on a stop request; several ranks finish the block together instead."""
+        """Raise `StopNow` in the block on a stop request; several ranks finish the block together instead."""
         if self._ranks.size > 1:
             yield
         else:

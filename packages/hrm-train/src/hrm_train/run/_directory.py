@@ -25,7 +25,7 @@ class RunDirectory:
     """The directory of a run, with its configuration, metrics and checkpoints.
 
     Args:
-        path: A directory that :meth:`create` has made.
+        path: A directory that `create` has made.
 
     Raises:
         HRMTrainError: If `path` holds no run.

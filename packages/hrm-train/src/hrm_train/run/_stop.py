@@ -25,7 +25,7 @@ class StopRequest:
 
     @contextmanager
     def acts_at_once(self) -> Iterator[None]:
-        """Raise :class:`StopNow` in the block when a stop is requested."""
+        """Raise `StopNow` in the block when a stop is requested."""
         self._at_once = True
         try:
             yield

@@ -17,7 +17,7 @@ from hrm_train.step._trees import Flat, Tree, all_finite, choose, flat
 class DenseUpdate:
     """Updates everything but the puzzle table; each lane takes a share of the weights.
 
-    An update has two parts: :meth:`collect` and :meth:`apply`. Their arithmetic is compiled and does not depend on
+    An update has two parts: `collect` and `apply`. Their arithmetic is compiled and does not depend on
     the number of lanes.
 
     Args:
@@ -59,7 +59,7 @@ class DenseUpdate:
         self.average = flat(tree_map(mx.array, self._model.trainable_parameters()))
 
     def collect(self, gradients: list[Tree], count: int) -> list[mx.array]:
-        """Keep the sum of gradients divided by `count` for :meth:`apply`.
+        """Keep the sum of gradients divided by `count` for `apply`.
 
         Args:
             gradients: Trees of gradients; the list is emptied, so that it keeps nothing in memory during the update.

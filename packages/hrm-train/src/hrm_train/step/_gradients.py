@@ -27,13 +27,13 @@ def loss_and_gradients(
         model: The model.
         carry: Slots of the previous step.
         batch: Examples for the slots that have halted.
-        loss_type: See :func:`cross_entropy`.
+        loss_type: See `cross_entropy`.
         max_steps: Steps after which a slot halts; defaults to `halt_max_steps`, and is at most that.
         rows: Puzzle rows `[B, E]` of the filled slots; looked up by default.
         least: Steps that exploration demands of each slot `[B]`; drawn by default.
 
     Returns:
-        The new carry; the outputs; the metrics of :func:`act_loss` together with the summed `loss` and
+        The new carry; the outputs; the metrics of `act_loss` together with the summed `loss` and
         `halting_steps` `[halt_max_steps]` (how many of the counted slots took 1, 2, ... steps); the tree of dense
         gradients; and the gradient at each slot's puzzle row `[B, E]` (None without a prefix).
     """
@@ -58,7 +58,7 @@ def loss_and_gradients(
 
 
 def zero_metrics(config: HRMConfig) -> Metrics:
-    """Return zero for each metric of :func:`loss_and_gradients`."""
+    """Return zero for each metric of `loss_and_gradients`."""
     names = ["count", "accuracy", "exact_accuracy", "q_halt_accuracy", "steps", "lm_loss", "q_halt_loss", "loss"]
     if config.bootstraps:
         names.append("q_continue_loss")

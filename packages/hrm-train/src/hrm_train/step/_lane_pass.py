@@ -37,7 +37,7 @@ class LanePass:
 
     Args:
         model: The model.
-        loss_type: See :func:`cross_entropy`.
+        loss_type: See `cross_entropy`.
         size: Slots that are computed at once; divides the number of slots.
 
     Attributes:

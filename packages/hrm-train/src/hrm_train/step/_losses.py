@@ -48,7 +48,7 @@ def act_loss(
         labels: `[B, L]` int32, -100 at positions without a target.
         steps: Steps that each slot has taken `[B]`.
         halted: Slots that halt in this step `[B]` bool.
-        loss_type: See :func:`cross_entropy`.
+        loss_type: See `cross_entropy`.
 
     Returns:
         The summed loss, and float32 scalars: `count` (halted slots with a label); over these slots the sums of

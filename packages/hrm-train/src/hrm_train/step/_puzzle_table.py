@@ -78,7 +78,7 @@ class PuzzleTable:
 
         Args:
             identifiers: Rows of the table `[B]`.
-            old: What :meth:`look_up` gave `[B, E]`.
+            old: What `look_up` gave `[B, E]`.
             new: The new rows `[B, E]`, already started.
         """
         mx.eval(old if self._lanes == 1 else new)

@@ -28,7 +28,7 @@ class TrainStep:
     rounding.
 
     A step is skipped when its loss, gradients or new states are not finite. It then changes no parameter and no
-    optimiser state, every slot takes a new example, and :attr:`skipped` counts it.
+    optimiser state, every slot takes a new example, and `skipped` counts it.
 
     Args:
         model: The model; its parameters are updated in place.
@@ -40,8 +40,8 @@ class TrainStep:
 
     Attributes:
         carry: State of this rank's slots.
-        metrics: Sums of the metrics over the slots of all ranks since :meth:`reset_metrics`, float32.
-        skipped: Since :meth:`reset_metrics`, how many steps were skipped (`count`), and how many were taken from
+        metrics: Sums of the metrics over the slots of all ranks since `reset_metrics`, float32.
+        skipped: Since `reset_metrics`, how many steps were skipped (`count`), and how many were taken from
             the first skipped one on (`since`), int32 scalars.
         table: The puzzle table, written in place.
 
@@ -150,14 +150,14 @@ class TrainStep:
         return state
 
     def whole_state(self) -> Tree:
-        """Return :attr:`state` with the slots of all ranks; every rank must call it."""
+        """Return `state` with the slots of all ranks; every rank must call it."""
         mx.eval(self.state)  # makes the graphs of all ranks alike
         carry = self.ranks.gather(self.carry)
         mx.eval(carry)
         return {**self.state, "carry": carry}
 
     def load_state(self, state: Tree) -> None:
-        """Continue from a tree like that of :meth:`whole_state`; every rank must call it, and gets rank 0's tree."""
+        """Continue from a tree like that of `whole_state`; every rank must call it, and gets rank 0's tree."""
         state = self.ranks.from_lead(state)
         self.model.update(state["model"])
         if self._dense.average:
