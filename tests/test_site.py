@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
@@ -136,4 +137,6 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     for package in (hrm_data, hrm_evaluator, hrm_model, hrm_ops, hrm_train):
         name = package.__name__
         text = (site / "reference" / f"{name}.html").read_text()
-        assert [public for public in package.__all__ if f'id="{name}.{public}"' not in text] == []
+        rooms = [it for it in (getattr(package, public) for public in package.__all__) if isinstance(it, ModuleType)]
+        names = [f"{module.__name__}.{public}" for module in (package, *rooms) for public in module.__all__]
+        assert [public for public in names if f'id="{public}"' not in text] == []
