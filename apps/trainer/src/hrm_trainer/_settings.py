@@ -28,9 +28,7 @@ class TrainerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: str | None = Field(
-        None, description=f"Task to learn; {DEFAULT_DATASET} if neither dataset nor data_path is given."
-    )
+    dataset: str | None = Field(None, description=f"Task to learn (without data_path: {DEFAULT_DATASET}).")
     preset: str = Field("auto", description="Set of defaults; auto chooses by the device.")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Device to compute on.")
     data_path: Path | None = Field(None, description="Dataset directory; without it, a dataset is built.")
@@ -38,9 +36,7 @@ class TrainerSettings(BaseModel):
     config: Path | None = Field(None, description="JSON or YAML file with settings, such as a run's config.json.")
     resume: str | None = Field(None, description="Continue a run: its directory, or no value for the newest.")
     ranks: int = Field(1, ge=1, le=1024, description="Processes that train together on this machine.")
-    wandb: WandbMode = Field(
-        "disabled", description="Reports to Weights & Biases: sent at once (online), or kept (offline)."
-    )
+    wandb: WandbMode = Field("disabled", description="Reports to Weights & Biases: sent at once, or kept (offline).")
     data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()
