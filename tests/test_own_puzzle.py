@@ -75,9 +75,9 @@ def test_its_flags_are_listed_and_its_mistakes_named(run) -> None:
     assert "--data.size N" in run("trainer --dataset hitori --help").stdout
     assert "hitori" in run("hrm-data build --help").stdout
     for command, named in (
-        ("hrm-data build hitori --output x --size 10", "--size 10: input should be less than or equal to 9"),
-        ("trainer --dataset hitori --data.size 10", "--data.size 10: input should be less than or equal to 9"),
-        ("trainer --dataset hitori --preset cpu-9x9", "--preset cpu-9x9: input should be 'auto', 'paper'"),
+        ("hrm-data build hitori --output x --size 10", "--size 10: should be less than or equal to 9"),
+        ("trainer --dataset hitori --data.size 10", "--data.size 10: should be less than or equal to 9"),
+        ("trainer --dataset hitori --preset cpu-9x9", "--preset cpu-9x9: should be 'auto', 'paper'"),
         ("trainer --dataset hitori --data.box 2,2", "--data.box"),
     ):
         refused = run(command)

@@ -153,3 +153,10 @@ def test_both_commands_explain_themselves(trainer):
         code, out, _ = trainer(command, "--help")
         assert code == 0
         assert "--output DIR" in out
+
+
+def test_in_python_a_path_may_be_text(checkpoint, puzzles):
+    from hrm_trainer import import_reference
+
+    import_reference(str(checkpoint), "imported", data_path=str(puzzles))
+    assert RunDirectory(Path("imported")).config["data_path"] == str(puzzles.absolute())

@@ -163,7 +163,7 @@ def test_a_batch_that_the_ranks_cannot_divide_is_refused(argv, said, start, smal
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--ranks", "0"], "--ranks 0: input should be greater than or equal to 1"),
+        (["--ranks", "0"], "--ranks 0: should be greater than or equal to 1"),
         (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3 must divide global_batch_size 8"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Runs of ours from the reference's checkpoints, and the reference's files from our runs."""
+"""Converts checkpoints of the reference into runs, and runs into the reference's files."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ _TRAIN = (
 
 
 class _Puzzles(NamedTuple):
-    """What a checkpoint was trained on, as far as it is known."""
+    """The known facts about a checkpoint's puzzles."""
 
     train: Dataset | None
     task: Task | None
@@ -52,27 +52,28 @@ class _Puzzles(NamedTuple):
 
 
 def import_reference(
-    path: str,
-    output: Path,
-    data_path: Path | None = None,
+    path: str | Path,
+    output: str | Path,
+    data_path: str | Path | None = None,
     dataset: str | None = None,
     seq_len: int | None = None,
     forward_dtype: str | None = None,
 ) -> None:
-    """Make a run of ours, the directory `output`, from a checkpoint of the reference, as `import-checkpoint` does.
+    """Make a run in the directory `output` from a checkpoint of the reference, as `trainer import-checkpoint` does.
 
     Args:
-        path: `step_N`, its directory or a repository of the hub.
+        path: A file `step_N`, its directory, or a repository on the hub.
         output: The directory of the run, which must not exist.
-        data_path: The dataset that the model was trained on; training can go on then.
-        dataset: The name of a task, in the place of a dataset.
-        seq_len: Tokens of a puzzle, where nothing else says so.
-        forward_dtype: `float32` or `bfloat16`; what the checkpoint was trained in if left out.
+        data_path: The dataset that the model was trained on; training can continue only with it.
+        dataset: The name of the task, instead of a dataset.
+        seq_len: Tokens in a puzzle, without dataset and task.
+        forward_dtype: `float32` or `bfloat16`; defaults to the dtype of the checkpoint's training.
 
     Raises:
-        CommandError: If puzzles and checkpoint do not fit each other.
-        HRMModelError: If the checkpoint cannot be used.
+        CommandError: The puzzles do not fit the checkpoint.
+        HRMModelError: The checkpoint cannot be used.
     """
+    path, output, data_path = str(path), Path(output), Path(data_path) if data_path else None
     puzzles = _puzzles(data_path, dataset, seq_len)
 
     file = find_reference(download_checkpoint(path) if is_hub_id(path) else Path(path))
@@ -106,11 +107,11 @@ def import_reference(
 
 
 def export_reference(run: Path, output: Path, format: str) -> None:
-    """Write a checkpoint of ours under the reference's names into the directory `output`; see the command's help.
+    """Write a checkpoint under the reference's names into the directory `output`, as `trainer export-checkpoint` does.
 
     Raises:
-        CommandError: If there is no such run or checkpoint.
-        HRMModelError: If PyTorch's format is asked for and PyTorch is not there.
+        CommandError: There is no such run or checkpoint.
+        HRMModelError: PyTorch's format is requested and PyTorch is not installed.
     """
     try:
         is_run = (run / "config.json").is_file()
@@ -130,7 +131,7 @@ def export_reference(run: Path, output: Path, format: str) -> None:
 
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:
-    """Open what the command line says of the puzzles; what it says twice must agree."""
+    """Open dataset and task of the puzzles; facts that are given twice must agree."""
     if seq_len is not None and seq_len < 1:
         raise CommandError(f"--seq-len {seq_len}: should be at least 1")
     try:
@@ -168,7 +169,7 @@ def _check_fit(config: HRMConfig, puzzles: _Puzzles, path: Path) -> None:
 
 
 def _train_config(path: Path, data: Dataset | None, done: int) -> TrainConfig:
-    """Read how the reference trained; its epochs become steps, for which its dataset is needed."""
+    """Read the reference's training settings; its epochs become steps if the dataset is known."""
     content = read_reference_config(path)
     settings = {name: content[name] for name in _TRAIN if name in content}
     loss = content["arch"].get("loss")

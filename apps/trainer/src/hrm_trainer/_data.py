@@ -27,7 +27,7 @@ from hrm_trainer._settings import TrainerSettings
 
 
 class Data(NamedTuple):
-    """The puzzles of a run; `task` is None where nothing says what they are."""
+    """The dataset of a run; `task` is None if nothing describes the puzzles."""
 
     train: Dataset
     test: Dataset
@@ -35,17 +35,17 @@ class Data(NamedTuple):
 
 
 def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], progress: Progress) -> Path:
-    """Return the dataset directory of a run; one that is not there yet is made in the user's cache.
+    """Return the dataset directory of a run; a missing one is built in the user's cache.
 
-    Of several processes that want the same one makes it, and the others wait.
+    If several processes need the same dataset, one builds it and the others wait.
 
     Args:
-        settings: With `data_path` for a directory in the reference's format, else `data` is built.
-        announce: Told before something slow starts.
-        progress: Told how far it is.
+        settings: With `data_path`, that directory is used; else the dataset that `data` describes is built.
+        announce: Called with one sentence before slow work.
+        progress: Called with the progress of the build.
 
     Raises:
-        CommandError: If there are no such puzzles.
+        CommandError: No such dataset can be built.
     """
     if settings.data_path is not None:
         return settings.data_path
@@ -71,14 +71,14 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
 
 
 def open_data(path: Path, dataset: str | None) -> Data:
-    """Open both splits of a dataset directory and find its task.
+    """Open both splits of a dataset directory and its task.
 
     Args:
         path: A directory in the reference's format.
-        dataset: What it holds, if the user said so; else its `task.json` says it, where it has one.
+        dataset: The name of its task; without it, `task.json` decides if there is one.
 
     Raises:
-        CommandError: If the directory is no dataset, or not one of these puzzles.
+        CommandError: The directory is no dataset, or one of another task.
     """
     try:
         train, test = open_dataset(path, "train"), open_dataset(path, "test")
@@ -97,7 +97,7 @@ def open_data(path: Path, dataset: str | None) -> Data:
 
 
 def dataset_key(family: TaskFamily, options: BaseModel) -> str:
-    """A name for what the builder would make: its version, its options, and the state of the files that it reads."""
+    """A key of the dataset that a builder would make: its version, its options, and the state of its input files."""
     files = [file for file in family.files(options) if file.exists()]
     states = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     parts = [family_version(family.name), family.name, options.model_dump(mode="json"), states]
@@ -106,7 +106,7 @@ def dataset_key(family: TaskFamily, options: BaseModel) -> str:
 
 @contextmanager
 def _locked(path: Path, waiting: Callable[[], Any]) -> Iterator[None]:
-    """Hold a lock that ends with this process at the latest; another holder is waited for."""
+    """Hold a file lock, waiting for another holder; the system releases it when the process ends."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

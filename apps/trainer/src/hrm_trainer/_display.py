@@ -27,7 +27,7 @@ from hrm_trainer._settings import TrainerSettings
 
 
 class Example(NamedTuple):
-    """A puzzle with the model's answer, all tokens `[L]`; the solution is -100 where nothing is asked."""
+    """A puzzle with answer and solution, all tokens `[L]`; the solution is -100 at ignored cells."""
 
     task: Task
     puzzle: np.ndarray
@@ -39,7 +39,7 @@ _BARS = "·▁▂▃▄▅▆▇█"  # from none to the most
 
 
 class Display(Callback):
-    """Shows a run on a terminal, live, or as plain lines where there is none."""
+    """Shows a run live on a terminal, and as plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
@@ -56,12 +56,12 @@ class Display(Callback):
 
     @contextmanager
     def building(self) -> Iterator[BuildProgress]:
-        """Show inside the block how far the making of a dataset is."""
+        """Show the progress of a dataset build inside the block."""
         with progress_bar(self.console) as progress:
             yield progress
 
     def introduce(self, settings: TrainerSettings, model: HRM, data: Data, run: Path) -> None:
-        """Say what is about to happen and how to choose otherwise."""
+        """Show device, preset, model and data, and the flags that change them."""
         preset = get_preset(settings.preset, settings.family, {})
         presets = " | ".join(preset_names(settings.family))
         size = sum(array.size for _, array in tree_flatten(model.parameters()))
@@ -99,7 +99,7 @@ class Display(Callback):
             yield
 
     def started(self, step: int) -> None:
-        """Note where a resumed run goes on."""
+        """Note the step at which training starts."""
         self._first = step
         self._progress.update(self._bar, completed=step)
         if self._live is None:
@@ -123,7 +123,7 @@ class Display(Callback):
         self._live.update(Group(self._progress, _grid(_cells(report))))
 
     def evaluated(self, report: Report) -> None:
-        """Show the scores on held-out puzzles, and one of them."""
+        """Show the scores on held-out puzzles, and one example."""
         self.say(
             f"held out, step {int(report['step'])}, {int(report['count'])} puzzles: "
             f"exact accuracy {report['exact_accuracy']:.1%}, accuracy {report['accuracy']:.1%}, "
@@ -133,11 +133,11 @@ class Display(Callback):
             self.console.print(_board(self.example), soft_wrap=True)
 
     def stopping(self) -> None:
-        """Say, on a terminal, that a stop was asked for; safe in a signal handler, because another thread draws it."""
+        """Show a stop request on a terminal; safe in a signal handler, because another thread draws."""
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path, curves: Path) -> None:
-        """Say what there is now, and what can be done with it."""
+        """Show the files of the finished run, and commands that use them."""
         weights, evaluator = checkpoints(run / "checkpoints")[-1], f"uv run evaluator --checkpoint {quote(str(run))}"
         lines = {
             "Finished.": f"{run} holds config.json, metrics.jsonl, checkpoints/ and {curves.name}.",
@@ -169,7 +169,7 @@ def _cells(report: Report) -> dict[str, str]:
 
 
 def _grid(cells: dict[str, str]) -> RenderableType:
-    """Names and values in three columns, which fit 80 characters."""
+    """Names and values in three columns; they fit 80 characters."""
     table = Table.grid(padding=(0, 1))
     for _ in range(3):
         table.add_column(style="dim", no_wrap=True)
@@ -190,7 +190,7 @@ def _histogram(counts: Sequence[int]) -> str:
 
 
 def _board(example: Example) -> RenderableType:
-    """The puzzle and the answer side by side; wrong cells are red and struck by an exclamation mark."""
+    """The puzzle and the answer side by side; wrong cells are red and marked with `!`."""
     task, answer = example.task, example.answer
     wrong = (example.solution != IGNORE) & (answer != example.solution)
     styles = np.where(wrong, "bold red", np.where(answer == example.puzzle, "bold", "green"))
@@ -227,7 +227,7 @@ def _device() -> str:
 
 
 def _patience() -> str:
-    """How long the first step may take to compile."""
+    """The time that compiling the first step may take."""
     on_cuda = mx.cuda.is_available() and mx.default_device().type == mx.DeviceType.gpu
     return "some minutes, the first time on this machine" if on_cuda else "up to a minute"
 

@@ -1,4 +1,4 @@
-"""Start several ranks of a training on this machine, and end all of them together."""
+"""Starts the ranks of a training on this machine, and ends them together."""
 
 import json
 import os
@@ -23,15 +23,15 @@ _INTERRUPTED = 130
 
 
 def launch(argv: Sequence[str], ranks: int) -> int:
-    """Run the command `trainer` as several processes that find each other over MLX's ring on 127.0.0.1.
+    """Run the command `trainer` as several processes, connected by MLX's ring on 127.0.0.1.
 
-    SIGINT and SIGTERM are passed on to all of them. When one fails, the others are ended.
+    All of them receive SIGINT and SIGTERM. If one fails, the others are ended.
 
     Returns:
-        The exit code of the rank that failed first, 1 where a signal ended it, else 0.
+        The exit code of the rank that failed first, 1 if a signal ended it, else 0.
 
     Raises:
-        CommandError: If another launcher has started this process as one rank already.
+        CommandError: Another launcher has started this process as one of its ranks.
     """
     if any(name in os.environ for name in _STARTED_BY_OTHERS):
         raise CommandError(f"--ranks {ranks}: does not go with a launcher, which has started the ranks already")
@@ -54,7 +54,7 @@ def launch(argv: Sequence[str], ranks: int) -> int:
 
 
 def follow_launcher() -> None:
-    """Stop this rank, as SIGTERM does, when the process that launched it is gone."""
+    """Send SIGTERM to this rank when its launcher has ended."""
     launcher = int(os.environ[LAUNCHER])
 
     def watch() -> None:
@@ -66,7 +66,7 @@ def follow_launcher() -> None:
 
 
 def _wait(children: Sequence["subprocess.Popen[bytes]"]) -> int:
-    """Wait for all ranks; one that failed is followed by the others, first asked, then made to."""
+    """Wait for all ranks. After a failure the others get a grace period, then SIGTERM, then SIGKILL."""
     failed: tuple[int, int] | None = None
     deadlines: list[tuple[float, int]] = []
     while any(child.poll() is None for child in children):
@@ -111,7 +111,7 @@ def _send(children: Sequence["subprocess.Popen[bytes]"], number: int) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
+    """Unused ports of 127.0.0.1."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for item in sockets:

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture."""
+"""Draws the curves of a run as a picture."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,7 +11,7 @@ CURVES = "curves.png"
 
 
 class _Panel(NamedTuple):
-    """One diagram: its title, and the fields that it shows of reports in training and of evaluations."""
+    """One diagram: its title, and the fields of training reports and of evaluations that it shows."""
 
     title: str
     train: Mapping[str, str]
@@ -32,10 +32,10 @@ _PANELS = (
 
 
 def draw_curves(run: RunDirectory) -> Path:
-    """Draw loss, accuracy, halting and throughput over the steps of a run, and return the picture's path.
+    """Draw loss, accuracy, halting and throughput over the steps of a run; return the picture's path.
 
     Raises:
-        HRMTrainError: If the run has no metrics yet, or nothing can be written there.
+        HRMTrainError: The run has no metrics yet, or the picture cannot be written.
     """
     from matplotlib.figure import Figure  # slow to import, and needed at the end only
 
@@ -71,6 +71,6 @@ def draw_curves(run: RunDirectory) -> Path:
 
 
 def _series(lines: Sequence[Mapping[str, Any]], kind: str, field: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one field, where it is known."""
+    """Steps and values of one field; reports without it are left out."""
     pairs = [(m["step"], m[field]) for m in lines if m["kind"] == kind and m.get(field) is not None]
     return [step for step, _ in pairs], [value for _, value in pairs]

@@ -10,8 +10,8 @@ class Preset(NamedTuple):
     """A set of defaults.
 
     Attributes:
-        summary: What it trains, for whom.
-        duration: What a run of it takes, and where that was measured.
+        summary: One sentence: the model and its size.
+        duration: The duration of a run, and the machine it was measured on.
         settings: Values that replace the defaults of `TrainerSettings`.
     """
 
@@ -86,7 +86,7 @@ DEFAULT_PRESETS: Mapping[str, str] = {"cpu": "cpu", "gpu": "paper"}
 
 
 def preset_names(family: TaskFamily | None) -> tuple[str, ...]:
-    """Return the presets there are for the puzzles of a family; None stands for puzzles that no task describes."""
+    """Return the names of the presets for a family's puzzles; None means puzzles without a task."""
     return (*_MODELS, *(name for name in (family.presets if family else ()) if name not in _MODELS))
 
 
@@ -95,8 +95,8 @@ def get_preset(name: str, family: TaskFamily | None, given: Mapping[str, Any]) -
 
     Args:
         name: One of :func:`preset_names`.
-        family: Says what the preset means for its puzzles, where it does.
-        given: Data settings that the user chose; a difficulty does not go with other puzzles than the preset's own.
+        family: May give the preset puzzles, and settings that fit them.
+        given: Data settings that the user chose; some of them replace the difficulty that the preset chooses.
     """
     presets = family.presets if family else {}
     own = presets.get(name) or (presets.get("paper") if name in _RELATIVES else None)

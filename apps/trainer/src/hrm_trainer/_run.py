@@ -1,4 +1,4 @@
-"""What `trainer` does, from settings to a finished run, as one straight line."""
+"""Trains a model: the whole path from settings to a finished run, step by step."""
 
 import json
 import os
@@ -44,7 +44,7 @@ _OF_A_RANK = {"config", "resume", "ranks", "runs", "wandb", "data_path"}  # whic
 
 
 def run(settings: TrainerSettings) -> None:
-    """Train as asked, showing progress; the run directory holds the result."""
+    """Train with these settings and show the progress; the run directory holds the result."""
     if problem := temporary_directory_problem():
         raise CommandError(problem)
     ranks = Ranks.join()
@@ -174,7 +174,7 @@ def _config_of(run: RunDirectory | None) -> str:
 
 
 def _settings_of(asked: TrainerSettings, config: str) -> TrainerSettings:
-    """Return the settings of a run, and those that may be asked for anew."""
+    """Return the settings of a run, with those that the command line may replace."""
     path, content = json.loads(config)
     if "wandb" in asked.model_fields_set:
         content["wandb"] = asked.wandb
@@ -187,7 +187,7 @@ def _settings_of(asked: TrainerSettings, config: str) -> TrainerSettings:
 
 
 def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
-    """Return where a run goes on; None before its first checkpoint, when it starts again, exactly as it did."""
+    """Return the checkpoint to resume from; None before the first one: the run then starts again, identically."""
     if not checkpoints(run.checkpoint_directory):
         display.say(f"{run.path}: has no checkpoint yet, so it starts at step 0 again")
         return None
@@ -199,7 +199,7 @@ def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
 
 
 def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainConfig) -> str:
-    """Say that a run is finished, the evaluation at the end as well, or nothing when it is not."""
+    """Return a sentence if a run and its last evaluation are finished, else an empty string."""
     if run is None or checkpoint is None or not run.was_evaluated(done := step_of(checkpoint)):
         return ""
     if done >= train.steps:
@@ -210,7 +210,7 @@ def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainCon
 
 
 def _say_changes(run: RunDirectory, checkpoint: Path, train: TrainConfig, display: Display) -> None:
-    """Name what was changed in a run's configuration since its checkpoint; from here on that holds."""
+    """Name the settings that were changed in a run's configuration since its checkpoint."""
     saved, asked = saved_settings(checkpoint), train.model_dump(mode="json")
     for name in saved.keys() & asked.keys():
         if saved[name] != asked[name]:
@@ -237,7 +237,7 @@ def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> 
 
 
 def _check_runs(runs: Path) -> None:
-    """Refuse, before anything slow starts, a place where no run directory can be made."""
+    """Refuse a directory in which no run directory can be made, before any slow work."""
     existing = next(path for path in (runs.absolute(), *runs.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise CommandError(f"--runs {runs}: {existing} is a file, but should be a directory")

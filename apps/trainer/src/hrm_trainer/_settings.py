@@ -28,15 +28,15 @@ class TrainerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: str | None = Field(None, description=f"What to learn; {DEFAULT_DATASET} without data_path.")
-    preset: str = Field("auto", description="Set of defaults; auto follows the device.")
-    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Where to compute.")
-    data_path: Path | None = Field(None, description="Dataset directory to use instead of one made for this run.")
-    runs: Path = Field(Path("runs"), description="Where run directories are made.")
-    config: Path | None = Field(None, description="JSON or YAML file with settings, a run's config.json for one.")
-    resume: str | None = Field(None, description="Go on with a run: its directory, or nothing for the newest.")
-    ranks: int = Field(1, ge=1, le=1024, description="Processes on this machine that train together.")
-    wandb: WandbMode = Field("disabled", description="Whether reports go to Weights & Biases, at once or later.")
+    dataset: str | None = Field(None, description=f"Task to learn (without data_path: {DEFAULT_DATASET}).")
+    preset: str = Field("auto", description="Set of defaults; auto chooses by the device.")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Device to compute on.")
+    data_path: Path | None = Field(None, description="Dataset directory; without it, a dataset is built.")
+    runs: Path = Field(Path("runs"), description="Directory that holds the run directories.")
+    config: Path | None = Field(None, description="JSON or YAML file with settings, such as a run's config.json.")
+    resume: str | None = Field(None, description="Continue a run: its directory, or no value for the newest.")
+    ranks: int = Field(1, ge=1, le=1024, description="Processes that train together on this machine.")
+    wandb: WandbMode = Field("disabled", description="Reports to Weights & Biases: sent at once, or kept (offline).")
     data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()
     train: TrainConfig = TrainConfig()
@@ -46,7 +46,7 @@ class TrainerSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Choose dataset and preset if none is given, and take what else is not given from the preset."""
+        """Choose dataset and preset if none is given, and take the other missing settings from the preset."""
         if values.get("dataset") is None and values.get("data_path") is None:
             values = {**values, "dataset": DEFAULT_DATASET}
         values = {**values, "preset": _preset_name(values)}
@@ -66,7 +66,7 @@ class TrainerSettings(BaseModel):
         return [f"{part}.{name}" for part, (now, before) in pairs.items() for name in _differing(now, before)]
 
     def _data_of_preset(self, given: Iterable[str]) -> BaseModel:
-        """The preset's puzzles, if the fields `given` were chosen by the user: some end what is tied."""
+        """The preset's data settings, if the user chose the fields `given`; some of them replace tied settings."""
         return type(self.data)(**get_preset(self.preset, self.family, dict.fromkeys(given)).settings.get("data", {}))
 
 
@@ -125,7 +125,7 @@ def _one_of(values: tuple[str, ...]) -> Any:
 
 
 def _no_switch(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
-    """Refuse a yes or no of a file where a number is asked for; pydantic would take it for 1 or 0."""
+    """Refuse true or false in a file where a number is expected; pydantic would read 1 or 0."""
     if isinstance(value, bool) and "bool" not in str(cls.model_fields[str(info.field_name)].annotation):
         raise ValueError("is true or false, but should be a value")
     return value
@@ -156,7 +156,7 @@ def _on_gpu(values: Mapping[str, Any]) -> bool:
 
 
 def gpu_available() -> bool:
-    """Whether MLX computes on a GPU here where nobody says otherwise."""
+    """Whether MLX's default device is a GPU."""
     import mlx.core as mx  # here, so that --help does not wait for a driver
 
     return mx.default_device().type == mx.DeviceType.gpu

@@ -8,19 +8,19 @@ from hrm_train import Callback
 
 
 class StopNotice(Callback):
-    """Callback of a run that says at once that a stop was asked for; the step or evaluation in hand goes on first.
+    """Announces a stop request at once; the current step or evaluation is finished first.
 
-    It puts itself before the handlers that the loop has just set. The loop takes both away when it ends.
+    Its signal handlers call those of the loop. The loop removes both when it ends.
 
     Args:
-        announce: Told that the run is stopping; called from a signal handler.
+        announce: Called from a signal handler when the run is stopping.
     """
 
     def __init__(self, announce: Callable[[], None]) -> None:
         self._announce = announce
 
     def started(self, step: int) -> None:
-        """Stand before the loop's handlers."""
+        """Install the signal handlers."""
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
             if callable(handler):
