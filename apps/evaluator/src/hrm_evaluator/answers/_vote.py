@@ -1,4 +1,4 @@
-"""Votes: the answers to symmetric copies of a puzzle and of several checkpoints, and which answer wins."""
+"""Votes: the answers to symmetric copies of a puzzle and of a run's newest checkpoints, and which answer wins."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, tee

@@ -83,7 +83,7 @@ def evaluate(settings: Evaluate) -> int:
 
 
 def _copies_vote(settings: Evaluate, dataset: Dataset, task: Task | None) -> bool:
-    """Whether the examples are copies of puzzles that have several tries, as in ARC.
+    """Whether the examples are copies of puzzles that allow more than one try, as in ARC.
 
     Raises:
         UserError: If a submission is requested for another task.

@@ -1,1 +1,1 @@
-"""Reading a user's own puzzles from files of several formats and from streams."""
+"""Reading a user's own puzzles from text, CSV and JSON files and from streams."""

@@ -1,4 +1,4 @@
-"""Puzzle files in several formats, read line by line so that the input may be endless."""
+"""Puzzle files as text, CSV or JSON, read line by line so that the input may be endless."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""The score of ARC as the reference computes it: all copies of a task vote, and each test has several tries."""
+"""The score of ARC as the reference computes it: all copies of a task vote, and each test allows 1 to 1,000 tries."""
 
 import json
 from collections import Counter
