@@ -1,18 +1,26 @@
-from ._application import application as application
-from ._application import dispatch as dispatch
-from ._exit import FAILURE as FAILURE
-from ._exit import INTERRUPTED as INTERRUPTED
-from ._exit import USER_MISTAKE as USER_MISTAKE
-from ._exit import CommandError as CommandError
-from ._exit import run as run
-from ._options import Spelling as Spelling
-from ._options import dashed as dashed
-from ._options import options_of as options_of
-from ._options import underscored as underscored
-from ._settings_file import leaves as leaves
-from ._settings_file import merge as merge
-from ._settings_file import read_settings as read_settings
-from ._validation import describe as describe
-from ._validation import flags_of as flags_of
-from ._validation import suggestion as suggestion
-from ._validation import validate as validate
+from ._application import application, dispatch
+from ._exit import FAILURE, INTERRUPTED, USER_MISTAKE, CommandError, run
+from ._options import Spelling, dashed, options_of, underscored
+from ._settings_file import leaves, merge, read_settings
+from ._validation import describe, flags_of, suggestion, validate
+
+__all__ = [
+    "FAILURE",
+    "INTERRUPTED",
+    "USER_MISTAKE",
+    "CommandError",
+    "Spelling",
+    "application",
+    "dashed",
+    "describe",
+    "dispatch",
+    "flags_of",
+    "leaves",
+    "merge",
+    "options_of",
+    "read_settings",
+    "run",
+    "suggestion",
+    "underscored",
+    "validate",
+]

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-FAILURE, USER_MISTAKE, INTERRUPTED = 1, 2, 130
+FAILURE = 1
+"""The exit code of a failure, such as a full disk."""
+
+USER_MISTAKE = 2
+"""The exit code of a mistake on the command line."""
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C or SIGTERM."""
 
 
 class CommandError(Exception):
