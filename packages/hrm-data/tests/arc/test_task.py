@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hrm_data import HRMDataError, Task, get_family, get_task, open_dataset
 from hrm_data.arc import ArcOptions, ArcTask, build_arc, encode_grid
-from hrm_data.arc._build import REPOSITORIES
+from hrm_data.arc._build import PUBLISHED
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -111,7 +111,8 @@ class Mirror:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked.append(self.path)
-                repository = self.path.removeprefix("/").removesuffix("/tar.gz/HEAD")
+                repository, commit = self.path.removeprefix("/").split("/tar.gz/")
+                assert len(commit) == 40  # never a branch, which moves
                 if repository not in outer.counts:
                     self.send_error(404)
                     return
@@ -152,7 +153,7 @@ class Mirror:
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    mirror = Mirror({name: count for part in REPOSITORIES.values() for name, count in part.items()})
+    mirror = Mirror({item.repository: item.tasks for items in PUBLISHED.values() for item in items})
     yield mirror
     mirror.close()
 

@@ -1,3 +1,5 @@
+"""One transformer block: attention and a gated unit with norms."""
+
 from typing import Literal
 
 import mlx.core as mx
@@ -13,21 +15,21 @@ from hrm_ops._swiglu import SwiGLU
 class TransformerBlock(nn.Module):
     """Attention and a gated feed-forward layer, each with a residual and a norm after or before it.
 
-    Post-norm: ``x = rms(x + attention(x)); x = rms(x + swiglu(x))``, as in HRM (arXiv 2506.21734, section 2,
-    "network architecture"). Pre-norm: ``x = x + attention(rms(x)); x = x + swiglu(rms(x))``. No biases.
+    Post-norm: `x = rms(x + attention(x)); x = rms(x + swiglu(x))`, as in HRM (arXiv 2506.21734, section 2,
+    "network architecture"). Pre-norm: `x = x + attention(rms(x)); x = x + swiglu(rms(x))`. No biases.
 
     Args:
         dims: Width of the model.
-        num_heads: Number of attention heads; divides ``dims``.
-        expansion: Width of the feed-forward layer as a multiple of ``dims``, see ``swiglu_width``.
+        num_heads: Number of attention heads; divides `dims`.
+        expansion: Width of the feed-forward layer as a multiple of `dims`, see `swiglu_width`.
         eps: Added to the mean of squares in the norm.
-        norm: ``"post"`` or ``"pre"``.
+        norm: `"post"` or `"pre"`.
         norm_weight: Whether the norms have a learned gain.
-        num_kv_heads: See :class:`Attention`.
-        rope_base: See :class:`Attention`.
+        num_kv_heads: See `Attention`.
+        rope_base: See `Attention`.
 
     Raises:
-        HRMOpsError: If ``norm`` is another word, head counts do not fit, or the input is not ``[B, L, dims]``.
+        HRMOpsError: If `norm` is another word, head counts do not fit, or the input is not `[B, L, dims]`.
 
     Example:
         >>> import mlx.core as mx
@@ -61,16 +63,16 @@ class TransformerBlock(nn.Module):
         return f"norm={self.norm}"
 
     def __call__(self, x: mx.array, rope: Rope | None = None, first: int | None = None, mask: Mask = None) -> mx.array:
-        """Transform all positions, or compute the ``first`` ones alone.
+        """Transform all positions, or compute the `first` ones alone.
 
         Args:
-            x: ``[B, L, dims]``.
-            rope: Tables of ``rope_tables`` for ``L`` positions, in the place of ``rope_base``.
+            x: `[B, L, dims]`.
+            rope: Tables of `rope_tables` for `L` positions, in the place of `rope_base`.
             first: How many positions are wanted; all when left out.
-            mask: See :class:`Attention`.
+            mask: See `Attention`.
 
         Returns:
-            ``[B, first, dims]``.
+            `[B, first, dims]`.
         """
         check_floating("TransformerBlock", "x", x)
         if x.ndim != 3 or x.shape[-1] != self.self_attn.dims:

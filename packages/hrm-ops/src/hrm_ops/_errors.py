@@ -1,3 +1,5 @@
+"""The error that hrm-ops raises, and the checks of arguments that raise it."""
+
 import mlx.core as mx
 
 
@@ -16,13 +18,13 @@ class HRMOpsError(ValueError):
 
 
 def check_array(function: str, name: str, x: object) -> None:
-    """Raise unless ``x`` is an array of MLX."""
+    """Raise unless `x` is an array of MLX."""
     if not isinstance(x, mx.array):
         raise HRMOpsError(f"[{function}] {name} must be an mlx.core.array, but is a {type(x).__name__}.")
 
 
 def check_floating(function: str, name: str, x: mx.array, axes: int = 0) -> None:
-    """Raise unless ``x`` is a floating point array of at least so many axes."""
+    """Raise unless `x` is a floating point array of at least so many axes."""
     check_array(function, name, x)
     if not mx.issubdtype(x.dtype, mx.floating):
         raise HRMOpsError(f"[{function}] {name} must be floating point, but is {x.dtype}.")

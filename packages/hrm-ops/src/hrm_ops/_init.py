@@ -1,3 +1,5 @@
+"""Initialisers of weights: truncated normal and LeCun normal."""
+
 import math
 
 import mlx.core as mx
@@ -23,7 +25,7 @@ def truncated_normal(
     """Sample a normal cut at two standard deviations whose *truncated* distribution has the asked std.
 
     This is the JAX/Flax kind: the underlying normal is widened by 1 / 0.8796, so that cutting it
-    brings the standard deviation back to ``std``. Samples lie within ``2 * std / 0.8796``.
+    brings the standard deviation back to `std`. Samples lie within `2 * std / 0.8796`.
 
     Args:
         shape: Shape of the result.
@@ -32,10 +34,10 @@ def truncated_normal(
         key: Random key; MLX's global random state when left out.
 
     Returns:
-        Array of ``shape`` and ``dtype``.
+        Array of `shape` and `dtype`.
 
     Raises:
-        HRMOpsError: If ``shape`` is no tuple of sizes, ``std`` is negative or ``dtype`` not floating point.
+        HRMOpsError: If `shape` is no tuple of sizes, `std` is negative or `dtype` not floating point.
 
     Example:
         >>> import mlx.core as mx
@@ -57,20 +59,20 @@ def truncated_normal(
 
 
 def lecun_normal(shape: tuple[int, int], dtype: mx.Dtype = mx.float32, key: mx.array | None = None) -> mx.array:
-    """Sample a weight ``[out, in]`` by truncated LeCun initialisation: std ``1 / sqrt(in)``.
+    """Sample a weight `[out, in]` by truncated LeCun initialisation: std `1 / sqrt(in)`.
 
-    Source: LeCun et al., "Efficient BackProp" (1998), with the truncation of :func:`truncated_normal`.
+    Source: LeCun et al., "Efficient BackProp" (1998), with the truncation of `truncated_normal`.
 
     Args:
-        shape: ``(out_features, in_features)``.
+        shape: `(out_features, in_features)`.
         dtype: Floating point type of the result.
         key: Random key; MLX's global random state when left out.
 
     Returns:
-        Array ``[out_features, in_features]``.
+        Array `[out_features, in_features]`.
 
     Raises:
-        HRMOpsError: If ``shape`` is not two positive sizes.
+        HRMOpsError: If `shape` is not two positive sizes.
 
     Example:
         >>> import mlx.core as mx

@@ -1,3 +1,5 @@
+"""Linear and embedding layers with float32 parameters that compute in the dtype of their input."""
+
 from typing import Any
 
 import mlx.core as mx
@@ -19,7 +21,7 @@ class Linear(nn.Linear):
         bias: Whether there is a bias.
 
     Shape:
-        ``[..., input_dims] -> [..., output_dims]``
+        `[..., input_dims] -> [..., output_dims]`
 
     Raises:
         HRMOpsError: If a size is less than 1, or the input is not floating point or of another width.
@@ -50,7 +52,7 @@ class Linear(nn.Linear):
         return y + self.bias.astype(x.dtype) if "bias" in self else y
 
     def to_quantized(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Return a quantised layer that computes in the dtype of its input too; ``mlx.nn.quantize`` calls it."""
+        """Return a quantised layer that computes in the dtype of its input too; `mlx.nn.quantize` calls it."""
         if kwargs.pop("quantize_input", False):
             return super().to_quantized(*args, **kwargs, quantize_input=True)
         return _QuantizedLinear.from_linear(self, *args, **kwargs)
@@ -76,7 +78,7 @@ class Embedding(nn.Embedding):
         dtype: Dtype of the rows that are returned.
 
     Shape:
-        ``[...]`` integers ``-> [..., dims]``
+        `[...]` integers `-> [..., dims]`
 
     Raises:
         HRMOpsError: If a size is less than 1, or what is looked up is not of an integer dtype.
@@ -106,14 +108,14 @@ class Embedding(nn.Embedding):
         return self.weight[x].astype(self._dtype)
 
     def as_linear(self, x: mx.array) -> mx.array:
-        """Multiply ``[..., dims]`` by the table, ``-> [..., num_embeddings]``, in the dtype of ``x``."""
+        """Multiply `[..., dims]` by the table, `-> [..., num_embeddings]`, in the dtype of `x`."""
         check_floating("Embedding", "x", x, axes=1)
         if x.shape[-1] != self.weight.shape[-1]:
             raise HRMOpsError(f"[Embedding] the last axis of x must be {self.weight.shape[-1]}, but x is {x.shape}.")
         return x @ self.weight.T.astype(x.dtype)
 
     def to_quantized(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Return a quantised table that gives rows in the same dtype; ``mlx.nn.quantize`` calls it."""
+        """Return a quantised table that gives rows in the same dtype; `mlx.nn.quantize` calls it."""
         layer = _QuantizedEmbedding.from_embedding(self, *args, **kwargs)
         layer._dtype = self._dtype
         return layer
@@ -129,14 +131,14 @@ class _QuantizedEmbedding(nn.QuantizedEmbedding):
 
 
 def matmul_transposed(x: mx.array, weight: mx.array) -> mx.array:
-    """Multiply ``[..., n]`` by the transpose of a float32 ``weight [m, n]``, ``-> [..., m]`` in the dtype of ``x``."""
+    """Multiply `[..., n]` by the transpose of a float32 `weight [m, n]`, `-> [..., m]` in the dtype of `x`."""
     if _kernels.is_active(x, weight) and x.ndim > 1:
         return _kernels.linear(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1)
     return x @ weight.T.astype(x.dtype)
 
 
 def check_indices(function: str, x: mx.array) -> None:
-    """Raise unless ``x`` holds integers."""
+    """Raise unless `x` holds integers."""
     check_array(function, "x", x)
     if not mx.issubdtype(x.dtype, mx.integer):
         raise HRMOpsError(f"[{function}] x must be of an integer dtype, but is {x.dtype}.")

@@ -1,3 +1,5 @@
+"""Root mean square normalisation."""
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -11,15 +13,15 @@ def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (arXiv 1910.07467), eq. 4.
 
     Args:
-        x: Array ``[..., D]``. Half precisions are accumulated in float32.
-        weight: Optional gain ``[D]``.
+        x: Array `[..., D]`. Half precisions are accumulated in float32.
+        weight: Optional gain `[D]`.
         eps: Added to the mean of squares, at least 0.
 
     Returns:
-        Array of the shape and dtype of ``x``.
+        Array of the shape and dtype of `x`.
 
     Raises:
-        HRMOpsError: If ``x`` is not floating point, ``weight`` is not ``[D]`` or ``eps`` is negative.
+        HRMOpsError: If `x` is not floating point, `weight` is not `[D]` or `eps` is negative.
 
     Example:
         >>> import mlx.core as mx
@@ -38,10 +40,10 @@ def rms_norm(x: mx.array, weight: mx.array | None = None, eps: float = 1e-5) -> 
 
 
 class RMSNorm(nn.Module):
-    r"""Root mean square norm :math:`x / \sqrt{\mathrm{mean}(x^2) + \epsilon} \cdot \gamma`, see :func:`rms_norm`.
+    r"""Root mean square norm :math:`x / \sqrt{\mathrm{mean}(x^2) + \epsilon} \cdot \gamma`, see `rms_norm`.
 
     On MLX's Linux CPU backend many elements are normed by a kernel of its own, which is faster than
-    :func:`rms_norm`, above all forward under ``mx.compile``.
+    `rms_norm`, above all forward under `mx.compile`.
 
     Args:
         dims: Size of the last axis.
@@ -49,7 +51,7 @@ class RMSNorm(nn.Module):
         weight: Whether there is a learned gain, float32, which starts at one.
 
     Shape:
-        ``[..., dims] -> [..., dims]`` in the dtype of the input.
+        `[..., dims] -> [..., dims]` in the dtype of the input.
 
     Example:
         >>> import mlx.core as mx

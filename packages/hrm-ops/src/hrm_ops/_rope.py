@@ -1,3 +1,5 @@
+"""Rotary position embeddings."""
+
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,7 +13,7 @@ _custom_function: Any = mx.custom_function
 
 
 def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) -> tuple[mx.array, mx.array]:
-    """Return the cosines and sines of rotary position embedding for positions ``offset .. offset + length - 1``.
+    """Return the cosines and sines of rotary position embedding for positions `offset .. offset + length - 1`.
 
     Source: Su et al., "RoFormer" (arXiv 2104.09864), section 3.4.2.
 
@@ -22,10 +24,10 @@ def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) 
         offset: The first position.
 
     Returns:
-        ``(cos, sin)``, each float32 ``[length, dims / 2]``, cut from a table that is cached by length.
+        `(cos, sin)`, each float32 `[length, dims / 2]`, cut from a table that is cached by length.
 
     Raises:
-        HRMOpsError: If ``dims`` is odd or an argument is too small.
+        HRMOpsError: If `dims` is odd or an argument is too small.
 
     Example:
         >>> from hrm_ops import rope_tables
@@ -71,17 +73,17 @@ def apply_rope(
     """Rotate every head vector by its position's angles.
 
     Args:
-        x: Queries or keys ``[B, H, L, dims]``, or ``[B, L, H, dims]`` with layout ``"blhd"``.
-        cos: ``[L, dims / 2]`` from :func:`rope_tables`, or ``[B, L, dims / 2]`` where positions differ in a batch.
-        sin: As ``cos``.
-        interleaved: Whether pairs are neighbours ``(2 i, 2 i + 1)`` instead of ``(i, i + dims / 2)``.
-        layout: Order of the axes of ``x``.
+        x: Queries or keys `[B, H, L, dims]`, or `[B, L, H, dims]` with layout `"blhd"`.
+        cos: `[L, dims / 2]` from `rope_tables`, or `[B, L, dims / 2]` where positions differ in a batch.
+        sin: As `cos`.
+        interleaved: Whether pairs are neighbours `(2 i, 2 i + 1)` instead of `(i, i + dims / 2)`.
+        layout: Order of the axes of `x`.
 
     Returns:
-        Array of the shape and dtype of ``x``; computed in float32.
+        Array of the shape and dtype of `x`; computed in float32.
 
     Raises:
-        HRMOpsError: If the tables do not fit ``x``.
+        HRMOpsError: If the tables do not fit `x`.
 
     Example:
         >>> import mlx.core as mx
@@ -110,7 +112,7 @@ def apply_rope(
 
 
 def _for_halves(cos: mx.array, sin: mx.array) -> tuple[mx.array, mx.array]:
-    """Bring tables ``[..., dims / 2]`` to the form of :func:`_rotate_halves`: ``[..., 1 or 2, dims / 2]``."""
+    """Bring tables `[..., dims / 2]` to the form of `_rotate_halves`: `[..., 1 or 2, dims / 2]`."""
     return cos[..., None, :], mx.stack([-sin, sin], axis=-2)
 
 
@@ -123,7 +125,7 @@ def _tables_for_halves(length: int, dims: int, base: float) -> tuple[mx.array, m
 
 @_custom_function
 def _rotate_halves(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:
-    """Rotate the pairs ``(i, i + dims / 2)`` in one fused expression, without putting halves together."""
+    """Rotate the pairs `(i, i + dims / 2)` in one fused expression, without putting halves together."""
     halves = mx.unflatten(x, -1, (2, -1))
     return mx.flatten(halves * cos + halves[..., ::-1, :] * sin, -2)
 
@@ -144,22 +146,22 @@ def rope(
     interleaved: bool = False,
     layout: Literal["bhld", "blhd"] = "bhld",
 ) -> mx.array:
-    """Rotate every head vector by the angles of its position, counted from ``offset``.
+    """Rotate every head vector by the angles of its position, counted from `offset`.
 
-    On a GPU this is ``mx.fast.rope``; on a CPU cached tables, because MLX computes its cosines there every time.
+    On a GPU this is `mx.fast.rope`; on a CPU cached tables, because MLX computes its cosines there every time.
 
     Args:
-        x: Queries or keys ``[B, H, L, dims]``, or ``[B, L, H, dims]`` with layout ``"blhd"``.
+        x: Queries or keys `[B, H, L, dims]`, or `[B, L, H, dims]` with layout `"blhd"`.
         base: Base of the geometric sequence of wavelengths.
-        offset: The first position: one for all, or an int array ``[B]`` with one for each batch element.
-        interleaved: Whether pairs are neighbours ``(2 i, 2 i + 1)`` instead of ``(i, i + dims / 2)``.
-        layout: Order of the axes of ``x``.
+        offset: The first position: one for all, or an int array `[B]` with one for each batch element.
+        interleaved: Whether pairs are neighbours `(2 i, 2 i + 1)` instead of `(i, i + dims / 2)`.
+        layout: Order of the axes of `x`.
 
     Returns:
-        Array of the shape and dtype of ``x``.
+        Array of the shape and dtype of `x`.
 
     Raises:
-        HRMOpsError: If ``dims`` is odd, or ``offset`` is negative or does not fit the batch.
+        HRMOpsError: If `dims` is odd, or `offset` is negative or does not fit the batch.
 
     Example:
         >>> import mlx.core as mx

@@ -1,3 +1,5 @@
+"""Stablemax, a softmax without exponentials, and its logarithm."""
+
 from typing import Any
 
 import mlx.core as mx
@@ -10,7 +12,7 @@ _custom_function: Any = mx.custom_function
 
 
 def stablemax_score(x: mx.array) -> mx.array:
-    """Return the unnormalised stablemax score: ``x + 1`` for ``x >= 0``, else ``1 / (1 - x + 1e-30)``.
+    """Return the unnormalised stablemax score: `x + 1` for `x >= 0`, else `1 / (1 - x + 1e-30)`.
 
     Source: Prieto et al., "Grokking at the Edge of Numerical Stability" (arXiv 2501.04697), eq. 7.
 
@@ -21,7 +23,7 @@ def stablemax_score(x: mx.array) -> mx.array:
         Positive scores of the same shape and dtype.
 
     Raises:
-        HRMOpsError: If ``x`` is not floating point.
+        HRMOpsError: If `x` is not floating point.
 
     Example:
         >>> import mlx.core as mx
@@ -59,17 +61,17 @@ def _score_vjp(_: mx.array, cotangent: mx.array, score: mx.array) -> mx.array:
 
 
 def log_stablemax(x: mx.array, axis: int = -1) -> mx.array:
-    """Return log probabilities ``log(s(x) / sum s(x))`` along ``axis``.
+    """Return log probabilities `log(s(x) / sum s(x))` along `axis`.
 
     Args:
         x: Logits of any shape. Half precisions are computed in float32.
         axis: The axis that is normalised.
 
     Returns:
-        Log probabilities of the shape of ``x``, float32 (float64 for float64 input).
+        Log probabilities of the shape of `x`, float32 (float64 for float64 input).
 
     Raises:
-        HRMOpsError: If ``x`` is not floating point or has no such axis.
+        HRMOpsError: If `x` is not floating point or has no such axis.
 
     Example:
         >>> import mlx.core as mx
@@ -83,17 +85,17 @@ def log_stablemax(x: mx.array, axis: int = -1) -> mx.array:
 
 
 def stablemax(x: mx.array, axis: int = -1) -> mx.array:
-    """Return probabilities ``s(x) / sum s(x)`` along ``axis``; they are positive and sum to one.
+    """Return probabilities `s(x) / sum s(x)` along `axis`; they are positive and sum to one.
 
     Args:
         x: Logits of any shape. Half precisions are computed in float32.
         axis: The axis that is normalised.
 
     Returns:
-        Probabilities of the shape of ``x``, float32 (float64 for float64 input).
+        Probabilities of the shape of `x`, float32 (float64 for float64 input).
 
     Raises:
-        HRMOpsError: If ``x`` is not floating point or has no such axis.
+        HRMOpsError: If `x` is not floating point or has no such axis.
 
     Example:
         >>> import mlx.core as mx

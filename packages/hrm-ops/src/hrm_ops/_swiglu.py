@@ -1,3 +1,5 @@
+"""SwiGLU, the gated unit of the feed-forward layer."""
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -39,11 +41,11 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
 
 
 def swiglu_width(dims: int, expansion: float, multiple: int = 256) -> int:
-    """Return the inner width of a SwiGLU: ``round(expansion * dims * 2 / 3)`` rounded up to ``multiple``.
+    """Return the inner width of a SwiGLU: `round(expansion * dims * 2 / 3)` rounded up to `multiple`.
 
     Args:
         dims: Width of the model.
-        expansion: Width of the ungated layer that it replaces, as a multiple of ``dims``.
+        expansion: Width of the ungated layer that it replaces, as a multiple of `dims`.
         multiple: What the width is rounded up to.
 
     Raises:
@@ -68,10 +70,10 @@ class SwiGLU(nn.Module):
 
     Args:
         dims: Width of input and output.
-        expansion: See :func:`swiglu_width`.
+        expansion: See `swiglu_width`.
 
     Shape:
-        ``[..., dims] -> [..., dims]``
+        `[..., dims] -> [..., dims]`
 
     Raises:
         HRMOpsError: If the input is not floating point or of another width.

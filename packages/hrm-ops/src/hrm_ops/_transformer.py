@@ -1,3 +1,5 @@
+"""A minimal transformer made of the modules of this package, as an example of their use."""
+
 import math
 from typing import Literal
 
@@ -17,15 +19,15 @@ class MinimalTransformer(nn.Module):
     Args:
         vocab_size: Number of tokens.
         dims: Width of the model.
-        num_heads: Attention heads in a block; divides ``dims``.
+        num_heads: Attention heads in a block; divides `dims`.
         num_layers: Number of blocks.
-        expansion: Width of the feed-forward layers as a multiple of ``dims``, see ``swiglu_width``.
+        expansion: Width of the feed-forward layers as a multiple of `dims`, see `swiglu_width`.
         norm: Where the norms of a block stand.
         rope_base: Base of the rotary positions.
         dtype: Dtype in which the layers compute; parameters are float32.
 
     Raises:
-        HRMOpsError: If a count does not fit, or tokens are not integers ``[B, L]``.
+        HRMOpsError: If a count does not fit, or tokens are not integers `[B, L]`.
 
     Example:
         One step of training on the next token, then a file:
@@ -65,11 +67,11 @@ class MinimalTransformer(nn.Module):
         self.lm_head = Linear(dims, vocab_size, bias=False)
 
     def __call__(self, tokens: mx.array, mask: Mask = "causal") -> mx.array:
-        """Return the logits of the token after each: ``[B, L]`` integers ``-> [B, L, vocab_size]``.
+        """Return the logits of the token after each: `[B, L]` integers `-> [B, L, vocab_size]`.
 
         Args:
-            tokens: ``[B, L]``.
-            mask: Which positions a position sees, see ``attention``.
+            tokens: `[B, L]`.
+            mask: Which positions a position sees, see `attention`.
         """
         check_indices("MinimalTransformer", tokens)
         if tokens.ndim != 2:

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -26,11 +26,23 @@ from hrm_data.sources._download import checksum, download
 
 _SET = "all"
 
-REPOSITORIES = {
-    "arc1": {"fchollet/ARC-AGI": 800, "victorvikram/ConceptARC": 160},
-    "arc2": {"arcprize/ARC-AGI-2": 1120},
+
+class Published(NamedTuple):
+    """A commit of a repository on GitHub that holds tasks, and how many."""
+
+    repository: str
+    commit: str
+    tasks: int
+
+
+PUBLISHED = {
+    "arc1": [
+        Published("fchollet/ARC-AGI", "399030444e0ab0cc8b4e199870fb20b863846f34", 800),
+        Published("victorvikram/ConceptARC", "b22ef526b4656679816b7811e78f55cc24d736d7", 160),
+    ],
+    "arc2": [Published("arcprize/ARC-AGI-2", "f3283f727488ad98fe575ea6a5ac981e4a188e49", 1120)],
 }
-"""Where the tasks are published, and how many there are."""
+"""Where the tasks of a dataset are published."""
 
 
 def build_arc(
@@ -121,8 +133,8 @@ def _downloaded(name: str, mirror: str, progress: Progress) -> tuple[list[ArcIte
     items: list[ArcItem] = []
     sources: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for repository, expected in REPOSITORIES[name].items():
-            url = f"{mirror.rstrip('/')}/{repository}/tar.gz/HEAD"
+        for repository, commit, expected in PUBLISHED[name]:
+            url = f"{mirror.rstrip('/')}/{repository}/tar.gz/{commit}"
             path = download(
                 url,
                 Path(folder) / f"{repository.replace('/', '-')}.tar.gz",

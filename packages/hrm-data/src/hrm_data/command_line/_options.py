@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Union, get_arg
 from cyclopts import Group, Parameter
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
 
 Spelling: TypeAlias = Callable[[str], str]
 """How the name of a setting is written in a flag."""
@@ -79,7 +80,10 @@ class _Options:
                 fields[name] = Annotated[made, Parameter(name=f"--{self._spelling(full)}")]
             else:
                 fields[name] = self._option(full, field, inner, title)
-        return TypedDict("Options", fields, total=False)  # type: ignore[operator]
+        made: Any = TypedDict("Options", fields, total=False)  # type: ignore[operator]
+        # cyclopts lets pydantic check the dictionary by itself, on Python 3.12 and newer only: `validate` does that.
+        made.__get_pydantic_core_schema__ = _anything
+        return made
 
     def _option(self, full: str, field: FieldInfo, inner: Any, title: str) -> Any:
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -102,6 +106,10 @@ class _Options:
         if title not in self._groups:
             self._groups[title] = Group.create_ordered(title)
         return self._groups[title]
+
+
+def _anything(_source: Any, _handler: Any) -> Any:
+    return core_schema.any_schema()
 
 
 def bare_type(field: FieldInfo) -> Any:

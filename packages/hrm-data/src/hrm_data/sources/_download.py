@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from hrm_data._errors import HRMDataError, HRMDataIOError
 
-Progress = Callable[[int, int | None], None]
+DownloadProgress = Callable[[int, int | None], None]
 """Called with what is done and, where it is known, with what there is to do."""
 
 _CHUNK = 1 << 20
@@ -37,7 +37,7 @@ def download(
     attempts: int = 5,
     timeout: float = 30.0,
     backoff: float = 1.0,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> Path:
     """Fetch `url` to `path`, and return `path`.
 
@@ -108,7 +108,9 @@ def _checked(path: Path, sha256: str | None) -> Path:
     return path
 
 
-def _fetch(url: str, file: IO[bytes], attempts: int, timeout: float, backoff: float, progress: Progress | None) -> None:
+def _fetch(
+    url: str, file: IO[bytes], attempts: int, timeout: float, backoff: float, progress: DownloadProgress | None
+) -> None:
     version: str | None = None  # the server's mark of this version of the file, if it gave one
     for attempt in range(1, attempts + 1):
         try:
@@ -150,7 +152,7 @@ def _opened(request: urllib.request.Request, timeout: float) -> Any:
         raise _TransientError(_reason(error)) from None
 
 
-def _copy(response: Any, file: IO[bytes], progress: Progress | None) -> None:
+def _copy(response: Any, file: IO[bytes], progress: DownloadProgress | None) -> None:
     done = file.tell()
     length = response.headers.get("Content-Length")
     total = done + int(length) if length is not None and length.isdigit() else None

@@ -1,3 +1,5 @@
+"""Attention, and the choice of the computation that is fastest here."""
+
 import math
 import sys
 from dataclasses import dataclass
@@ -47,21 +49,21 @@ def attention(
     and in the rest, forward and backward.
 
     Args:
-        q: Queries ``[B, H, Lq, d]``, or ``[B, Lq, H, d]`` with layout ``"blhd"``. float32, bfloat16 or float16.
-        k: Keys ``[B, Hkv, Lk, d]`` of the same dtype. ``H`` is a multiple of ``Hkv``: query head ``h`` reads
-            key head ``h // (H / Hkv)``.
-        v: Values ``[B, Hkv, Lk, dv]`` of the same dtype.
-        scale: What the scores are multiplied by, ``d ** -0.5`` when left out.
-        mask: None; ``"causal"``: query ``i`` sees keys up to ``i + Lk - Lq``, so that the last query sees all;
+        q: Queries `[B, H, Lq, d]`, or `[B, Lq, H, d]` with layout `"blhd"`. float32, bfloat16 or float16.
+        k: Keys `[B, Hkv, Lk, d]` of the same dtype. `H` is a multiple of `Hkv`: query head `h` reads
+            key head `h // (H / Hkv)`.
+        v: Values `[B, Hkv, Lk, dv]` of the same dtype.
+        scale: What the scores are multiplied by, `d ** -0.5` when left out.
+        mask: None; `"causal"`: query `i` sees keys up to `i + Lk - Lq`, so that the last query sees all;
             a bool array, True where a query may look; or a floating point array that is added to the scores, in
-            the dtype of ``q``. An array broadcasts to ``[B, H, Lq, Lk]`` in both layouts.
-        layout: Order of the axes of ``q``, ``k``, ``v`` and the result.
-        backend: ``"fused"`` is ``mx.fast``, ``"chunked"`` plain operations on one block of scores at a time,
-            ``"cpu"`` the same with exponentials for MLX's Linux CPU backend, ``"reference"`` plain operations
-            in float32. ``"auto"`` chooses; :func:`attention_backend` says what and why.
+            the dtype of `q`. An array broadcasts to `[B, H, Lq, Lk]` in both layouts.
+        layout: Order of the axes of `q`, `k`, `v` and the result.
+        backend: `"fused"` is `mx.fast`, `"chunked"` plain operations on one block of scores at a time,
+            `"cpu"` the same with exponentials for MLX's Linux CPU backend, `"reference"` plain operations
+            in float32. `"auto"` chooses; `attention_backend` says what and why.
 
     Returns:
-        ``[B, H, Lq, dv]``, or ``[B, Lq, H, dv]`` with layout ``"blhd"``, in the dtype of ``q``.
+        `[B, H, Lq, dv]`, or `[B, Lq, H, dv]` with layout `"blhd"`, in the dtype of `q`.
 
     Raises:
         HRMOpsError: If shapes, dtypes, head counts or options do not fit; the message names the argument.
@@ -83,7 +85,7 @@ def attention(
 
 @dataclass(frozen=True)
 class AttentionBackend:
-    """The backend that :func:`attention` takes, and the reason in words.
+    """The backend that `attention` takes, and the reason in words.
 
     Example:
         >>> from hrm_ops import AttentionBackend
@@ -104,20 +106,20 @@ def attention_backend(
     layout: Layout = "bhld",
     backend: Backend = "auto",
 ) -> AttentionBackend:
-    """Say which backend :func:`attention` takes for these arguments on the default device, and why.
+    """Say which backend `attention` takes for these arguments on the default device, and why.
 
-    Nothing is computed, so arrays that were never evaluated will do: ``mx.zeros(shape, dtype)``.
+    Nothing is computed, so arrays that were never evaluated will do: `mx.zeros(shape, dtype)`.
 
     Args:
-        q: Queries as for :func:`attention`, ``[B, H, Lq, d]``.
-        k: Keys ``[B, Hkv, Lk, d]``.
-        v: Values ``[B, Hkv, Lk, dv]``.
-        mask: As for :func:`attention`.
-        layout: As for :func:`attention`.
-        backend: As for :func:`attention`.
+        q: Queries as for `attention`, `[B, H, Lq, d]`.
+        k: Keys `[B, Hkv, Lk, d]`.
+        v: Values `[B, Hkv, Lk, dv]`.
+        mask: As for `attention`.
+        layout: As for `attention`.
+        backend: As for `attention`.
 
     Raises:
-        HRMOpsError: As :func:`attention`.
+        HRMOpsError: As `attention`.
 
     Example:
         >>> import mlx.core as mx
@@ -133,7 +135,7 @@ def attention_backend(
 def _plan(
     q: mx.array, k: mx.array, v: mx.array, mask: object, layout: str, backend: str
 ) -> tuple[AttentionBackend | None, bool]:
-    """Check everything but ``scale``, choose where forms decide, and say whether it takes no more than ``mx.fast``."""
+    """Check everything but `scale`, choose where forms decide, and say whether it takes no more than `mx.fast`."""
     if layout not in ("bhld", "blhd"):
         raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
     if backend not in _BACKENDS:
@@ -226,7 +228,7 @@ def _reference(inputs: Inputs) -> mx.array:
 
 
 def _fused(inputs: Inputs) -> mx.array:
-    """``mx.fast``, with zeros for queries that see nothing, and a chunked gradient where scores are many."""
+    """`mx.fast`, with zeros for queries that see nothing, and a chunked gradient where scores are many."""
     mask: mx.array | str | None = "causal" if inputs.causal else None
     sees: mx.array | None = None
     if inputs.mask is not None:
@@ -245,7 +247,7 @@ def _fused(inputs: Inputs) -> mx.array:
 
 
 def _has_fused_gradient(inputs: Inputs) -> bool:
-    """Whether the gradient of ``mx.fast`` holds no scores: on CUDA, where it is cuDNN's."""
+    """Whether the gradient of `mx.fast` holds no scores: on CUDA, where it is cuDNN's."""
     return mx.cuda.is_available() and inputs.mask is None and _has_fused_kernel(inputs)
 
 

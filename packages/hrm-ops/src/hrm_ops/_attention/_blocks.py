@@ -28,9 +28,9 @@ _SMALLEST = 1e-37
 
 @dataclass(frozen=True)
 class Kernel:
-    """How exponentials are computed, in a base of choice: ``unit`` is the logarithm of e in that base.
+    """How exponentials are computed, in a base of choice: `unit` is the logarithm of e in that base.
 
-    ``exp(x, to_zero)`` is needed for ``x <= 0`` alone; with ``to_zero`` minus infinity must give 0 exactly.
+    `exp(x, to_zero)` is needed for `x <= 0` alone; with `to_zero` minus infinity must give 0 exactly.
     """
 
     exp: Callable[[mx.array, bool], mx.array]
@@ -55,12 +55,12 @@ def is_few(q: Shape, k: Shape, v: Shape, block: int = PLAIN.block) -> bool:
 
 
 def count_scores(q: Shape, k: Shape) -> int:
-    """Number of scores, ``B * H * Lq * Lk``."""
+    """Number of scores, `B * H * Lq * Lk`."""
     return math.prod(q[:3]) * k[2]
 
 
 def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
-    """Return ``[B, H, Lq, dv]`` in the dtype of ``q``, computed in float32."""
+    """Return `[B, H, Lq, dv]` in the dtype of `q`, computed in float32."""
     k, v = (mx.contiguous(a.astype(mx.float32)) for a in (inputs.k, inputs.v))
     scaled = inputs.q.astype(mx.float32) * (inputs.scale * kernel.unit)
     q = rearrange(scaled, "b (h g) l d -> b h g l d", g=inputs.groups)
@@ -73,7 +73,7 @@ def attention(inputs: Inputs, kernel: Kernel) -> mx.array:
 
 
 def with_chunked_gradient(forward: Callable[..., mx.array], inputs: Inputs) -> mx.array:
-    """Return ``forward(q, k, v)``, with a floating point mask as a fourth argument, with a chunked gradient."""
+    """Return `forward(q, k, v)`, with a floating point mask as a fourth argument, with a chunked gradient."""
 
     @_custom_function
     def function(*args: mx.array) -> mx.array:
@@ -92,7 +92,7 @@ def with_chunked_gradient(forward: Callable[..., mx.array], inputs: Inputs) -> m
 
 @dataclass(frozen=True)
 class _Scores:
-    """Scores of queries ``[b, h, G, r, d]`` that are already scaled, with keys ``[b, h, Lk, d]``."""
+    """Scores of queries `[b, h, G, r, d]` that are already scaled, with keys `[b, h, Lk, d]`."""
 
     kernel: Kernel
     causal: bool
@@ -103,7 +103,7 @@ class _Scores:
         return self.causal or self.mask is not None
 
     def __call__(self, q: mx.array, k: mx.array, mask: mx.array | None) -> mx.array:
-        """Return ``[b, h, G, r, Lk]``; where these are causal the last query sees the last key."""
+        """Return `[b, h, G, r, Lk]`; where these are causal the last query sees the last key."""
         scores = _rows_times(q, k.swapaxes(-1, -2))
         if mask is not None:
             return scores + self._bias(mask)
@@ -114,7 +114,7 @@ class _Scores:
         return scores
 
     def _bias(self, mask: mx.array) -> mx.array:
-        """What is added to the scores, in operations that are vectorised on a CPU, where ``mx.where`` is not."""
+        """What is added to the scores, in operations that are vectorised on a CPU, where `mx.where` is not."""
         if mask.dtype == mx.bool_:
             return 1 - 1 / mask.astype(mx.float32)  # 0 or minus infinity
         bias = mask.astype(mx.float32)
@@ -122,7 +122,7 @@ class _Scores:
         return mx.maximum(bias, _LOWEST / self.kernel.unit) * self.kernel.unit + bias * _SMALLEST
 
     def exponentials(self, scores: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """Return ``exp(scores - highest)``, their sum (1 for a query that sees nothing), and ``highest``."""
+        """Return `exp(scores - highest)`, their sum (1 for a query that sees nothing), and `highest`."""
         highest = self.kernel.row_max(scores)
         if self.masked:
             highest = mx.maximum(highest, _LOWEST)
@@ -142,7 +142,7 @@ class _Scores:
         out: mx.array,
         cotangent: mx.array,
     ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
-        """Gradients of ``q``, ``k``, ``v`` and the scores, from what :meth:`exponentials` gave for them."""
+        """Gradients of `q`, `k`, `v` and the scores, from what `exponentials` gave for them."""
         scaled = cotangent * (1 / (first_order(total) * self.kernel.unit))
         inner = self.kernel.row_sum(_flat_product(scaled, out))
         d_scores = _flat_product(weights, _rows_times(scaled, v.swapaxes(-1, -2)) - inner)
@@ -229,7 +229,7 @@ def _recomputed(scores: _Scores, q: mx.array, k: mx.array, v: mx.array) -> mx.ar
 
 @dataclass(frozen=True)
 class _Block:
-    """Which queries ``[b, h, G, r]`` of ``[B, Hkv, G, Lq]`` are computed together, and the keys that they see."""
+    """Which queries `[b, h, G, r]` of `[B, Hkv, G, Lq]` are computed together, and the keys that they see."""
 
     batch: slice
     heads: slice
@@ -300,14 +300,14 @@ def _slices(length: int, size: int) -> list[slice]:
 
 
 def _join(parts: Sequence[mx.array], count: int, axis: int) -> Sequence[mx.array]:
-    """Put each ``count`` parts in a row together."""
+    """Put each `count` parts in a row together."""
     if count == 1:
         return parts
     return [mx.concatenate(list(parts[i : i + count]), axis=axis) for i in range(0, len(parts), count)]
 
 
 def _add_longer(x: mx.array, y: mx.array) -> mx.array:
-    """Add ``[b, h, S, d]`` to the first ``S`` of ``[b, h, S', d]``."""
+    """Add `[b, h, S, d]` to the first `S` of `[b, h, S', d]`."""
     S = x.shape[2]
     if y.shape[2] == S:
         return x + y
@@ -315,18 +315,18 @@ def _add_longer(x: mx.array, y: mx.array) -> mx.array:
 
 
 def _flat_product(x: mx.array, y: mx.array) -> mx.array:
-    """Multiply arrays of one shape; flat, because ``mx.compile`` does not vectorise what it fuses with a broadcast."""
+    """Multiply arrays of one shape; flat, because `mx.compile` does not vectorise what it fuses with a broadcast."""
     return (x.reshape(-1) * y.reshape(-1)).reshape(x.shape)
 
 
 def _rows_times(x: mx.array, matrix: mx.array) -> mx.array:
-    """Multiply ``[b, h, G, r, n]`` by ``[b, h, n, m]``, all groups in one product."""
+    """Multiply `[b, h, G, r, n]` by `[b, h, n, m]`, all groups in one product."""
     b, h, G, r, n = x.shape  # einops would make small gradients a tenth slower here
     return (x.reshape(b, h, G * r, n) @ matrix).reshape(b, h, G, r, -1)
 
 
 def _transposed_times(x: mx.array, y: mx.array) -> mx.array:
-    """Sum ``[b, h, G, r, n]`` times ``[b, h, G, r, m]`` over groups and rows: ``[b, h, n, m]``."""
+    """Sum `[b, h, G, r, n]` times `[b, h, G, r, m]` over groups and rows: `[b, h, n, m]`."""
     b, h, G, r, n = x.shape
     return x.reshape(b, h, G * r, n).swapaxes(-1, -2) @ y.reshape(b, h, G * r, -1)
 

@@ -1,4 +1,4 @@
-"""What :func:`hrm_ops.attention` is called with, checked and brought to one form."""
+"""What `hrm_ops.attention` is called with, checked and brought to one form."""
 
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,7 @@ FLOATS = (mx.float32, mx.bfloat16, mx.float16)
 
 
 class Inputs(NamedTuple):
-    """Arguments in the layout ``[B, H, L, d]``; ``mask`` has four axes and is bool or of the dtype of ``q``."""
+    """Arguments in the layout `[B, H, L, d]`; `mask` has four axes and is bool or of the dtype of `q`."""
 
     q: mx.array
     k: mx.array
@@ -31,7 +31,7 @@ class Inputs(NamedTuple):
         return self.q.shape[1] // max(self.k.shape[1], 1)
 
     def without_blind_queries(self) -> "Inputs":
-        """Leave out the first ``Lq - Lk`` queries of causal attention, which see no key."""
+        """Leave out the first `Lq - Lk` queries of causal attention, which see no key."""
         blind = max(0, self.q.shape[2] - self.k.shape[2]) if self.causal else 0
         return self._replace(q=self.q[:, :, blind:]) if blind else self
 
@@ -59,7 +59,7 @@ FormOfMask = Form | str | None
 
 
 def read_inputs(q: mx.array, k: mx.array, v: mx.array, scale: float | None, mask: Mask, layout: str) -> Inputs:
-    """Bring arguments of :func:`hrm_ops.attention`, whose forms were checked, to one form."""
+    """Bring arguments of `hrm_ops.attention`, whose forms were checked, to one form."""
     if layout == "blhd":
         q, k, v = q.swapaxes(1, 2), k.swapaxes(1, 2), v.swapaxes(1, 2)
     if scale is None:
@@ -73,7 +73,7 @@ def read_inputs(q: mx.array, k: mx.array, v: mx.array, scale: float | None, mask
 
 
 def check_forms(q: Form, k: Form, v: Form, mask: FormOfMask, layout: str) -> Shapes:
-    """Raise unless the arguments of :func:`hrm_ops.attention` fit; return the shapes of q, k, v in the layout bhld."""
+    """Raise unless the arguments of `hrm_ops.attention` fit; return the shapes of q, k, v in the layout bhld."""
     for name, form in (("q", q), ("k", k), ("v", v)):
         if len(form.shape) != 4:
             raise HRMOpsError(f"[attention] {name} must have 4 axes ({' '.join(layout)}), but is {form.shape}.")

@@ -1,3 +1,5 @@
+"""The attention layer: projections, rotary positions and attention."""
+
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
@@ -18,13 +20,13 @@ class Attention(nn.Module):
 
     Args:
         dims: Width of input and output.
-        num_heads: Number of heads; divides ``dims``.
-        num_kv_heads: Heads of keys and values; divides ``num_heads``, which it is when left out.
+        num_heads: Number of heads; divides `dims`.
+        num_kv_heads: Heads of keys and values; divides `num_heads`, which it is when left out.
         rope_base: Base of rotary positions counted from 0 (half-split pairs); None leaves positions out
             unless tables are given in the call.
 
     Raises:
-        HRMOpsError: If head counts do not fit, or the input is not floating point ``[B, L, dims]``.
+        HRMOpsError: If head counts do not fit, or the input is not floating point `[B, L, dims]`.
 
     Example:
         >>> import mlx.core as mx
@@ -61,16 +63,16 @@ class Attention(nn.Module):
         )
 
     def __call__(self, x: mx.array, rope: Rope | None = None, first: int | None = None, mask: Mask = None) -> mx.array:
-        """Attend from all positions, or from the ``first`` ones alone, to all positions that the mask allows.
+        """Attend from all positions, or from the `first` ones alone, to all positions that the mask allows.
 
         Args:
-            x: ``[B, L, dims]``.
-            rope: Tables of ``rope_tables`` for ``L`` positions, in the place of ``rope_base``.
+            x: `[B, L, dims]`.
+            rope: Tables of `rope_tables` for `L` positions, in the place of `rope_base`.
             first: How many positions are wanted, from 1 on; all when left out.
-            mask: None, ``"causal"``, or an array that broadcasts to ``[B, num_heads, L, L]``, see ``attention``.
+            mask: None, `"causal"`, or an array that broadcasts to `[B, num_heads, L, L]`, see `attention`.
 
         Returns:
-            ``[B, first, dims]``.
+            `[B, first, dims]`.
         """
         check_floating("Attention", "x", x)
         if x.ndim != 3 or x.shape[-1] != self.dims:

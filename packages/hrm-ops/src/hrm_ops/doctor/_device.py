@@ -18,18 +18,18 @@ _HEAD_DIMS = (32, 64, 80, 96, 128, 256)
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What :func:`device_info` found.
+    """What `device_info` found.
 
     Attributes:
         platform: Operating system, its release and the machine's architecture.
         chip: Name of the processor that MLX computes on.
         cores: CPU cores that this process may use.
-        backend: ``"metal"``, ``"cuda"`` or ``"cpu"``, that of MLX's default device.
+        backend: `"metal"`, `"cuda"` or `"cpu"`, that of MLX's default device.
         memory: Bytes of memory that MLX's default device has in all.
         memory_available: Bytes of it that are free now.
         mlx: Version of MLX.
         blas: Which library multiplies matrices on the CPU.
-        compiler: What turns ``mx.compile`` into kernels; empty when nothing does and it changes no speed.
+        compiler: What turns `mx.compile` into kernels; empty when nothing does and it changes no speed.
         fused_attention: For each dtype the head sizes for which this backend has a fused attention kernel.
 
     Example:
@@ -51,7 +51,7 @@ class DeviceInfo:
 
 
 def device_info() -> DeviceInfo:
-    """Say what MLX computes on here. Measures nothing; :func:`diagnose` does.
+    """Say what MLX computes on here. Measures nothing; `diagnose` does.
 
     Example:
         >>> from hrm_ops import device_info
@@ -75,7 +75,7 @@ def device_info() -> DeviceInfo:
 
 
 def backend() -> str:
-    """Name the backend of MLX's default device: ``"metal"``, ``"cuda"`` or ``"cpu"``."""
+    """Name the backend of MLX's default device: `"metal"`, `"cuda"` or `"cpu"`."""
     if mx.default_device().type == mx.DeviceType.cpu:
         return "cpu"
     return "metal" if mx.metal.is_available() else "cuda"

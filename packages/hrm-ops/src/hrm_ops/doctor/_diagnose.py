@@ -32,15 +32,15 @@ _LEAST_PART = 0.2  # of the products' rate on one core, that attention reaches; 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What :func:`diagnose` found.
+    """What `diagnose` found.
 
     Attributes:
-        verdict: ``"fast"``, ``"slow"`` (it works, and ``advice`` says what would make it faster) or ``"broken"``.
+        verdict: `"fast"`, `"slow"` (it works, and `advice` says what would make it faster) or `"broken"`.
         problems: What is broken, each with its remedy. Empty unless broken.
         advice: What to install for speed.
         device: The device, None where MLX cannot be imported.
         compile_works: Whether a compiled function gives the right result in a kernel of its own.
-        rates: Measured float32 rates in GFLOP/s: ``matmul`` and ``attention``, on a GPU also of ``bfloat16``.
+        rates: Measured float32 rates in GFLOP/s: `matmul` and `attention`, on a GPU also of `bfloat16`.
         notes: What had to be worked around, and why; nothing is slower for it.
 
     Example:
@@ -58,7 +58,7 @@ class Diagnosis:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON can hold; ``device`` is null where MLX cannot be imported."""
+        """Return everything as what JSON can hold; `device` is null where MLX cannot be imported."""
         return {"python": platform.python_version(), **asdict(self)}
 
 

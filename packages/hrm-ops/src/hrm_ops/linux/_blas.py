@@ -1,8 +1,8 @@
 """Make MLX's matrix products on a Linux CPU run in OpenBLAS.
 
 MLX's Linux CPU wheel is linked against Netlib's reference BLAS. `install` loads the OpenBLAS of
-the wheel ``scipy-openblas32`` and points MLX's own references to ``cblas_*gemm`` at it, in this process only.
-Those references are relocation slots of ``libmlx.so``, so neither the order of imports nor any other BLAS in
+the wheel `scipy-openblas32` and points MLX's own references to `cblas_*gemm` at it, in this process only.
+Those references are relocation slots of `libmlx.so`, so neither the order of imports nor any other BLAS in
 the process matters, and no other library is affected. LAPACK stays as MLX ships it.
 
 Nothing is evaluated in MLX here: that starts its worker thread, and MLX would hang in a process forked later.
@@ -73,8 +73,8 @@ class BlasInfo:
 def blas_info() -> BlasInfo:
     """Say which library answers MLX's CPU matrix products, so that a log explains a slow run.
 
-    ``threads`` is OpenBLAS's current count, 0 when it is not active. It starts as the number of CPUs the
-    process may run on, or as ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` if set before the import.
+    `threads` is OpenBLAS's current count, 0 when it is not active. It starts as the number of CPUs the
+    process may run on, or as `OPENBLAS_NUM_THREADS` or `OMP_NUM_THREADS` if set before the import.
 
     Example:
         >>> from hrm_ops import blas_info
@@ -90,13 +90,13 @@ def blas_info() -> BlasInfo:
 
 @contextmanager
 def blas_threads(n: int) -> Iterator[None]:
-    """Give OpenBLAS ``n`` threads inside the block, so that several streams or processes can share the cores.
+    """Give OpenBLAS `n` threads inside the block, so that several streams or processes can share the cores.
 
-    The count belongs to the whole process, and MLX is lazy: call ``mx.eval`` inside the block. Does nothing
+    The count belongs to the whole process, and MLX is lazy: call `mx.eval` inside the block. Does nothing
     when OpenBLAS is not active.
 
     Raises:
-        HRMOpsError: If ``n`` is less than 1.
+        HRMOpsError: If `n` is less than 1.
 
     Example:
         >>> import mlx.core as mx

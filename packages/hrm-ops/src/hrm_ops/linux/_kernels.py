@@ -1,7 +1,7 @@
 """Faster elementwise work for MLX's Linux CPU backend; delete when upstream vectorises its transcendentals.
 
-MLX calls the scalar libm for ``exp`` and its relatives, 13 to 17 ns an element, and ``mx.compile`` does not
-vectorise kernels that broadcast. Here ``exp`` is a polynomial in operations that do vectorise, each unit has
+MLX calls the scalar libm for `exp` and its relatives, 13 to 17 ns an element, and `mx.compile` does not
+vectorise kernels that broadcast. Here `exp` is a polynomial in operations that do vectorise, each unit has
 its own vector-Jacobian product, and expensive chains run on flat arrays so that no broadcast is fused into
 them. Everything computes in float32.
 """
@@ -62,7 +62,7 @@ def serves_units(x: mx.array) -> bool:
 
 @fused
 def exp2(x: mx.array, to_zero: bool) -> mx.array:
-    """Return ``2**x`` for ``x <= 0`` with a relative error below 2.5e-7; from -126 on 2**-126, or 0 if ``to_zero``."""
+    """Return `2**x` for `x <= 0` with a relative error below 2.5e-7; from -126 on 2**-126, or 0 if `to_zero`."""
     flat = mx.maximum(x.reshape(-1), -126.0)
     shifted = flat + _ROUND
     e = _mantissa(flat - (shifted - _ROUND)).view(mx.int32) + (shifted.view(mx.int32) << 23)  # adds to the exponent
@@ -71,7 +71,7 @@ def exp2(x: mx.array, to_zero: bool) -> mx.array:
 
 
 def _mantissa(r: mx.array) -> mx.array:
-    """Return ``2**r`` for ``|r| <= 1/2``, of few levels, so that it is one fused kernel."""
+    """Return `2**r` for `|r| <= 1/2`, of few levels, so that it is one fused kernel."""
     c, r2 = _EXP2, r * r
     return ((c[0] + c[1] * r) + (c[2] + c[3] * r) * r2) + (c[4] + c[5] * r) * (r2 * r2)
 
@@ -100,15 +100,15 @@ def _ones(count: int) -> mx.array:
 
 
 def _rows(x: mx.array, per_row: mx.array) -> mx.array:
-    """Reshape ``[rows]`` to broadcast against the last axis of ``x``; the reshape also ends a fused kernel."""
+    """Reshape `[rows]` to broadcast against the last axis of `x`; the reshape also ends a fused kernel."""
     return per_row.reshape(*x.shape[:-1], 1)
 
 
 def _inverse_sigmoid(flat: mx.array) -> mx.array:
-    """Return ``1 + e**-x`` for ``x`` that is not infinite, between ``1 + 2**-126`` and about ``1 + 2**126``.
+    """Return `1 + e**-x` for `x` that is not infinite, between `1 + 2**-126` and about `1 + 2**126`.
 
     It is three fused kernels: the exponent, rounded to an integer; its power of two; and, with whatever the caller
-    goes on to compute, the rest. The product of ``x`` stands in the first and, negated, in the last: it costs less
+    goes on to compute, the rest. The product of `x` stands in the first and, negated, in the last: it costs less
     than to store it, and an equal expression would be.
     """
     rounded = _cut(flat * -_LOG2_E + _ROUND)
@@ -140,14 +140,14 @@ def _product(gate: mx.array, sigmoid: mx.array, up: mx.array) -> mx.array:
 
 
 def swiglu(gate: mx.array, up: mx.array) -> mx.array:
-    """Return ``silu(gate) * up`` for arrays of one shape."""
+    """Return `silu(gate) * up` for arrays of one shape."""
     g, u = gate.reshape(-1), up.reshape(-1)
     return _product(g, _sigmoid(g), u).reshape(gate.shape)
 
 
 @_custom_function
 def linear(x: mx.array, weight: mx.array) -> mx.array:
-    """Return ``x @ weight.T`` for ``x [rows, n]`` and ``weight [m, n]``.
+    """Return `x @ weight.T` for `x [rows, n]` and `weight [m, n]`.
 
     MLX's own gradient of the weight comes out transposed, and all that is done with it is not vectorised then.
     """
@@ -161,12 +161,12 @@ def _linear_vjp(primals: tuple[mx.array, mx.array], cotangent: mx.array, _: mx.a
 
 
 def _cut(flat: mx.array) -> mx.array:
-    """End a fused kernel here. Where ``mx.compile`` has to, it makes constants into inputs, and does not vectorise."""
+    """End a fused kernel here. Where `mx.compile` has to, it makes constants into inputs, and does not vectorise."""
     return flat.reshape(1, -1).reshape(-1)
 
 
 def rms_norm(x: mx.array, eps: float) -> mx.array:
-    """Return ``x / sqrt(mean(x**2) + eps)`` over the last axis."""
+    """Return `x / sqrt(mean(x**2) + eps)` over the last axis."""
     return _rms_norm(eps)(x)[0]
 
 

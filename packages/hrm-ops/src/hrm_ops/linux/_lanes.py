@@ -21,10 +21,10 @@ _processes = 1
 def share_cores(processes: int) -> None:
     """Say how many processes, this one included, compute on this machine at once; each then takes its share of cores.
 
-    Call it before :func:`lanes`. It matters on MLX's Linux CPU backend only.
+    Call it before `lanes`. It matters on MLX's Linux CPU backend only.
 
     Raises:
-        HRMOpsError: If ``processes`` is less than 1.
+        HRMOpsError: If `processes` is less than 1.
 
     Example:
         >>> from hrm_ops import share_cores
@@ -57,7 +57,7 @@ def lanes(batch_size: int) -> list[mx.Stream]:
         the batch; one stream everywhere else.
 
     Raises:
-        HRMOpsError: If ``batch_size`` is less than 1.
+        HRMOpsError: If `batch_size` is less than 1.
 
     Example:
         >>> import mlx.core as mx
@@ -83,10 +83,10 @@ def lanes(batch_size: int) -> list[mx.Stream]:
 def lane_threads(batch_size: int) -> AbstractContextManager[None]:
     """Give the lanes inside the block no more BLAS threads than there are cores for them: more would collide.
 
-    MLX is lazy: call ``mx.eval`` inside the block.
+    MLX is lazy: call `mx.eval` inside the block.
 
     Args:
-        batch_size: Examples in the batch that is spread over :func:`lanes`.
+        batch_size: Examples in the batch that is spread over `lanes`.
 
     Example:
         >>> import mlx.core as mx
