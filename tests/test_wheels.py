@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BEFORE = tomllib.loads((ROOT / "uv.toml").read_text())["exclude-newer"]
+BEFORE = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
 LINUX_ONLY = {"scipy-openblas32", "mlx-cpu"} if sys.platform == "linux" else set()
 pytestmark = pytest.mark.slow
 
