@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BEFORE = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
-LINUX_ONLY = {"scipy-openblas32", "mlx-cpu"} if sys.platform == "linux" else set()
+LINUX_ONLY = {"scipy-openblas32", "mlx-cpu", "platformdirs"} if sys.platform == "linux" else set()
 pytestmark = pytest.mark.slow
 
 
