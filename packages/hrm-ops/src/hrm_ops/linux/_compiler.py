@@ -22,7 +22,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from hrm_ops.linux._folder import folder_problem, kernel_folder, temporary_directory
+from hrm_ops.linux._folder import REMEDY, folder_problem, kernel_folder, temporary_directory
 from hrm_ops.linux._patches import enabled, record
 
 _WRAPPER = Path(__file__).with_name("gxx")
@@ -123,11 +123,10 @@ def check_kernels(*, remembered: bool = True) -> KernelInfo:
         return KernelInfo(False, problem)
     base, note = temporary_directory(), ""
     if problem := folder_problem(base):
-        remedy = f"set TMPDIR to a directory of your own with free space in which programs may run, not {base}"
         other = _own_directory()
         if not enabled() or _cannot_hold_kernels(other):
-            return KernelInfo(False, f"{problem}; {remedy}")
-        note = f"{problem}, so kernels go to {other}; {remedy}, to choose another"
+            return KernelInfo(False, f"{problem}; {REMEDY}")
+        note = f"{problem}, so kernels go to {other}; set TMPDIR to choose another directory"
         base = other
         os.environ["TMPDIR"] = str(base)
         record("TMPDIR", f"TMPDIR={base} in the environment", problem)
@@ -215,9 +214,9 @@ def explain(failure: str, base: Path, compiler: str = "g++") -> str:
         compiler: Path of the compiler.
     """
     if problem := folder_problem(base):
-        return f"{problem}; set TMPDIR to a directory of your own with free space"
+        return f"{problem}; {REMEDY}"
     if "No space left" in failure or "quota exceeded" in failure:
-        return f"{base} is full; free some space, or set TMPDIR to another directory"
+        return f"{base} is full; {REMEDY}"
     if "Could not load C++ shared library" in failure:
         return f"a kernel in {kernel_folder(base)} is damaged; remove that folder, and MLX compiles again"
     if "the output is:" in failure:

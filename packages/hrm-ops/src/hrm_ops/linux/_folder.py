@@ -12,6 +12,7 @@ import mlx.core as mx
 # The C++ library takes the first of these that is set, whatever it holds, and else /tmp.
 _VARIABLES = ("TMPDIR", "TMP", "TEMP", "TEMPDIR")
 _NEEDED = 16 << 20  # bytes: the kernels of a training step take a third of it, and g++ writes files in between
+REMEDY = f"set TMPDIR to a directory of your own with {_NEEDED >> 20} MiB free"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -57,7 +58,7 @@ def folder_problem(base: Path) -> str:
     except OSError as error:
         if error.errno in _FULL:
             return f"{base} is full ({error.strerror})"
-        return f"{error.filename or base} cannot be used ({error.strerror})"
+        return f"{kernel_folder(base)} cannot be written to ({error.strerror})"
     except _UnusableError as error:
         return str(error)
     return ""
