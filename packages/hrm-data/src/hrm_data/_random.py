@@ -1,4 +1,4 @@
-"""Counter-based random numbers: what item `i` draws depends on (seed, i), not on how items are batched."""
+"""Counter-based random numbers: the draw of item `i` depends on (seed, i), not on how items are batched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hrm_data._errors import HRMDataError
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
-_SPLIT_SALT = np.uint64(975)  # with it the few orbits of 4x4 and 6x6 Sudokus come near the share asked for
+_SPLIT_SALT = np.uint64(975)  # chosen so that the few orbits of 4x4 and 6x6 Sudokus come near the wanted share
 
 
 def mix(x: np.ndarray) -> np.ndarray:

@@ -173,7 +173,7 @@ def test_the_published_tasks_are_downloaded_where_that_is_asked_for(
 def test_a_download_of_other_tasks_than_published_is_refused(tmp_path: Path, mirror: Mirror) -> None:
     mirror.counts["arcprize/ARC-AGI-2"] = 1119
     options = ArcOptions(download=True, mirror=mirror.url)
-    with pytest.raises(HRMDataError, match=r"tar\.gz/HEAD holds 1119 tasks, expected 1120; give the files as source"):
+    with pytest.raises(HRMDataError, match=r"/[0-9a-f]{40} holds 1119 tasks, expected 1120; give the files as source"):
         build_arc(tmp_path / "x", options, name="arc2")
     del mirror.counts["arcprize/ARC-AGI-2"]
     with pytest.raises(HRMDataError, match=r"cannot be fetched: the server answered 404.*local copy"):

@@ -167,8 +167,8 @@ def test_requests_that_files_cannot_meet_leave_nothing(mazes: Mazes, tmp_path: P
     file = save(tmp_path / "a.csv", mazes)
     other = save(tmp_path / "b.csv", generate_mazes(5, 6))
     for fields, message in (
-        ({"train": 1000}, "different mazes can be had for train, 1000 are wanted"),
-        ({"min_length": 60}, "only 0 different mazes can be had for train"),
+        ({"train": 1000}, "different mazes are available for train, 1000 are wanted"),
+        ({"min_length": 60}, "only 0 different mazes are available for train"),
         ({"size": 9}, "has mazes of size 8, but size is 9"),
         ({"test_csv": other}, "give files with mazes of one size"),
         ({"train_csv": tmp_path / "none.csv"}, "does not exist"),

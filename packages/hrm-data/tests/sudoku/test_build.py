@@ -113,7 +113,7 @@ def test_counts_and_ratings_choose_among_the_rows(tmp_path: Path) -> None:
         puzzles, _ = digits(open_dataset(root, split))
         assert len(puzzles) == count
         assert set(solve(puzzles).steps) <= {1, 2, 3}
-    with pytest.raises(HRMDataError, match="different puzzles can be had for train, 5000 are wanted"):
+    with pytest.raises(HRMDataError, match="different puzzles are available for train, 5000 are wanted"):
         build_sudoku(tmp_path / "y", SudokuOptions(train_csv=file, train=5000, test=5))
     assert not (tmp_path / "y").exists()
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hrm_data import HRMDataError, Task, get_task
+from hrm_data.dataset import find_faults, splits_of
 from hrm_data.sudoku import SudokuTask, generate_sudoku
+from hrm_data.task import read_task
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -115,7 +117,10 @@ def test_a_board_is_drawn_with_lines_between_boxes() -> None:
 def test_tasks_are_found_by_name_by_description_and_by_directory(sudoku: Path) -> None:
     assert get_task("sudoku") == SudokuTask((3, 3))
     assert get_task({"task": "sudoku", "box": [2, 3], "more": 1}) == SudokuTask((2, 3))
-    assert get_task(sudoku) == get_task(sudoku / "task.json") == SudokuTask((2, 2))
+    assert get_task(sudoku) == get_task(sudoku / "task.json") == get_task(str(sudoku)) == SudokuTask((2, 2))
+    assert splits_of(str(sudoku)) == splits_of(sudoku) == ["train", "test"]
+    assert find_faults(str(sudoku)) == find_faults(sudoku)
+    assert read_task(str(sudoku)) == read_task(sudoku)
     for box in ((2, 2), (2, 3), (3, 3)):
         task = SudokuTask(box)
         assert get_task(task.to_json()) == task

@@ -1,4 +1,4 @@
-"""Build ARC dataset directories, online or offline."""
+"""Builds ARC dataset directories, online or offline."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build_arc(
 
     Args:
         root: Must not exist yet.
-        options: Where the tasks come from, and what is made of them.
+        options: Where the tasks come from, and how they are augmented.
         progress: Told how far the build is.
         name: `arc1` (with ConceptARC) or `arc2`: what is downloaded, and the task's name.
 
@@ -70,7 +70,7 @@ def build_arc(
     items, sources = _tasks(name, options, progress)
     if not any(item.held_out for item in items):
         places = ", ".join(map(str, options.source))
-        raise HRMDataError(f"{places}: no task is in a directory named evaluation; without any there is no test split")
+        raise HRMDataError(f"{places}: no task is in a directory named evaluation, and the test split needs one")
     progress(0, 0, "choosing augmentations")
     corpus = make_corpus(items, options.augmentations, options.seed)
     with new_directory(root) as scratch:

@@ -1,4 +1,4 @@
-"""Choose the augmented copies of ARC tasks: at random, no two of a task equal."""
+"""Chooses the augmented copies of ARC tasks at random, without duplicates within a task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PERMUTATIONS = 362_880  # of nine colours
 CODES = TRANSFORMS * _PERMUTATIONS
 """An augmentation is a number below this; 0 changes nothing."""
 _TRIES = 5
-"""A task is given up after this many draws for every copy that is wanted, as in the reference."""
+"""Draws for each wanted copy before the search for more copies of a task ends, as in the reference."""
 
 
 def below(bits: np.ndarray, limit: np.ndarray | int) -> np.ndarray:

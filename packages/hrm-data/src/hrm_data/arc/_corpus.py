@@ -80,18 +80,18 @@ def make_corpus(items: Sequence[ArcItem], augmentations: int, seed: int) -> ArcC
 
 
 def task_keys(seed: int, names: Sequence[str]) -> np.ndarray:
-    """One uint64 for each task: what is drawn for it depends on the seed and its name, not on the other tasks."""
+    """Return one uint64 for each task: its random draws depend on seed and name, not on other tasks."""
     digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names]
     return item_keys(seed, np.frombuffer(b"".join(digests), np.uint64))
 
 
 def starts(sizes: np.ndarray) -> np.ndarray:
-    """Where parts of these sizes begin, and where the last one ends, int64."""
+    """Return where parts of these sizes begin, and where the last one ends, int64."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
 
 
 class _Identifiers(Sequence[str]):
-    """The names are made when they are asked for: there are about a million."""
+    """Names by identifier, made on access: a dataset has about a million."""
 
     def __init__(self, corpus: ArcCorpus) -> None:
         self._corpus = corpus

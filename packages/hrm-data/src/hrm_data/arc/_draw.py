@@ -1,4 +1,4 @@
-"""Put many augmented ARC grids on their canvases at once."""
+"""Draws many augmented ARC grids on their canvases at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOKENS = 16  # a token takes four bits of a stroke
 class Pixels:
     """Grids of colours, each kept as strokes: where on the canvas which token stands, for every dihedral transform.
 
-    Only cells and end markers are touched, which are a fifth of a canvas on average, and all of a batch in one go.
+    Only cells and end markers are written, a fifth of a canvas on average, for a whole batch in one operation.
 
     Args:
         cells: Colours of all grids, one grid after the other, row by row, uint8.
@@ -57,7 +57,7 @@ class Pixels:
     def draw_copies(
         self, grids: np.ndarray, transforms: np.ndarray, colours: np.ndarray, rows: np.ndarray, columns: np.ndarray
     ) -> np.ndarray:
-        """Tokens `[A, G, 900]` uint8 of `G` grids in `A` augmented copies: several times as fast as `draw`.
+        """Tokens `[A, G, 900]` uint8 of `G` grids in `A` augmented copies; faster than `draw`.
 
         Args:
             grids: `[G]`, which grids.

@@ -1,4 +1,4 @@
-"""ARC grids and their tokens: the canvas, permutations of colours, and the ways back."""
+"""ARC grids and their tokens: the canvas, augmentations, and how both are undone."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class ArcAugmentation:
         return dihedral(np.array(self.colours, np.uint8)[grid], self.transform)
 
     def undo(self, grid: np.ndarray) -> np.ndarray:
-        """The grid of which `grid` is the augmented copy; exact for every grid, also for one that a model made up."""
+        """Return the original of an augmented grid; exact for every grid, a model's own included."""
         return undo_dihedral(self._inverse.take(grid), self.transform)
 
     @cached_property
     def _inverse(self) -> np.ndarray:
-        """The colour that becomes each; kept, because the answers to a copy are turned back one by one."""
+        """The inverse permutation of the colours, cached because answers are undone one by one."""
         return np.argsort(self.colours).astype(np.uint8)
 
     def name(self, task: str) -> str:
@@ -87,7 +87,7 @@ def encode_grid(grid: np.ndarray | Sequence[Sequence[int]], row: int = 0, column
 
 
 def crop(tokens: np.ndarray) -> np.ndarray:
-    """The grid `[h, w]` uint8 that tokens `[900]` spell: the largest rectangle of colours from the upper left corner.
+    """Return the grid `[h, w]` uint8 in tokens `[900]`: the largest rectangle of colours at the upper left corner.
 
     Of equally large rectangles it is the one with the fewest rows. Where the corner holds no colour, the grid
     is `[0, 0]`. This is how the reference reads a prediction.

@@ -1,4 +1,4 @@
-"""Datasets that hold the original ARC tasks only: written, opened and checked."""
+"""Online ARC datasets, which store only the original tasks: writing, opening and checks."""
 
 from __future__ import annotations
 

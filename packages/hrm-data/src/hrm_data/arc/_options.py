@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 def _paths(value: Any) -> Any:
-    """One path, or several with commas between them, as a list; an empty text is none, not the working directory."""
+    """Split paths at commas; empty text is no path, rather than the working directory."""
     if isinstance(value, Path):
         return (value,)
     parts = value.split(",") if isinstance(value, str) else value

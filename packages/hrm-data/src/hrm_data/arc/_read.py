@@ -1,4 +1,4 @@
-"""Read ARC tasks: directories of JSON files, archives of them, and Kaggle's combined files."""
+"""Reads ARC tasks from directories of JSON files, archives of them, and Kaggle's combined files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ArcItem:
 
 
 def read_arc(sources: Iterable[str | Path]) -> list[ArcItem]:
-    """The tasks of all `sources`, sorted by subset and name.
+    """Return the tasks of all `sources`, sorted by subset and name.
 
     A source is a directory, an archive (see `read_archive`) or a JSON file. Of a directory or archive that has
     directories `training`, `evaluation` or `corpus/<concept>` these are read, of another all JSON files. Tasks in

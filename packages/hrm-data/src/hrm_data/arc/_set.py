@@ -1,4 +1,4 @@
-"""A set of augmented ARC tasks whose examples are made when they are asked for."""
+"""A set of augmented ARC tasks whose examples are computed on access."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ArcSet(PuzzleSet):
         return drawn[:, 0], drawn[:, 1]
 
     def group_rows(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and labels of all examples of a group, `[N, 900]` uint8: several times as fast as `rows`."""
+        """Inputs and labels of all examples of a group, `[N, 900]` uint8; faster than `rows`."""
         puzzles = np.arange(self.group_indices[group], self.group_indices[group + 1])
         task, code = self._task[puzzles], self._corpus.codes[self._copy[puzzles]]
         count = int(self.puzzle_indices[puzzles[0] + 1] - self.puzzle_indices[puzzles[0]])

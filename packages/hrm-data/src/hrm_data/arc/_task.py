@@ -82,7 +82,7 @@ class ArcTask(Task):
         return as_grid([[int(char) for char in row] for row in rows], "the puzzle")
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """Grids in one line each, or in a line for each row with a blank line behind the last."""
+        """Yield grids in one line each, or in a line for each row with a blank line after the last."""
         return grids(lines)
 
     def text(self, board: np.ndarray) -> str:
@@ -94,7 +94,7 @@ class ArcTask(Task):
         return encode_grid(board).astype(np.int32)
 
     def decode(self, tokens: np.ndarray) -> np.ndarray:
-        """The board of tokens `[900]`, as `crop` finds it, wherever on the canvas it stands."""
+        """Return the board of tokens `[900]`, as `crop` finds it, at any position on the canvas."""
         canvas = np.asarray(tokens)
         if canvas.shape != (SEQ_LEN,) or not np.issubdtype(canvas.dtype, np.integer):
             raise HRMDataError(f"tokens are {canvas.dtype} {canvas.shape}; expected integers of shape ({SEQ_LEN},)")
@@ -103,7 +103,7 @@ class ArcTask(Task):
         return crop(_to_corner(canvas.reshape(SIDE, SIDE)))
 
     def check(self, puzzle: np.ndarray, answer: np.ndarray) -> bool:
-        """Whether `answer` is a grid at all: only the task's demonstrations tell whether it is right."""
+        """Return whether `answer` is a grid; only the task's demonstrations tell whether it is right."""
         return bool(np.asarray(answer).size)
 
     def explain(self, puzzle: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
@@ -121,7 +121,7 @@ class ArcTask(Task):
         return "cells", int(np.asarray(puzzle).size)
 
     def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
-        """Turns and reflections with permutations of the colours 1 to 9, without end.
+        """Yield turns and reflections with permutations of the colours 1 to 9, endlessly.
 
         They move the grid within its canvas. An answer that is no grid turns into the empty canvas.
         """

@@ -1,4 +1,4 @@
-"""Make a directory whole or not at all."""
+"""Writes directories and files atomically: whole or not at all."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def check_new(root: Path) -> None:
 def new_directory(root: Path) -> Iterator[Path]:
     """A temporary directory beside `root` that becomes `root` at the end, synced; a reader sees all of it or nothing.
 
-    After any exception, Ctrl-C included, it is gone. What a process that was killed has left of its own is removed by
-    the next one that makes `root`.
+    It is removed after any exception, Ctrl-C included. The next build of `root` removes the leftovers of a killed
+    one.
 
     Raises:
         HRMDataError: `root` exists, or the disk is full or cannot be written.
@@ -65,11 +65,11 @@ def new_directory(root: Path) -> Iterator[Path]:
 
 
 def _scratch(root: Path) -> tuple[Path, int]:
-    """A new directory beside `root`, and the handle by which this process holds a lock on it until it ends."""
+    """Return a new directory beside `root`, and the handle of the lock that this process holds on it."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
         handle = os.open(path, os.O_RDONLY)
-        with suppress(OSError):  # where there are no locks, leftovers stay
+        with suppress(OSError):  # without file locks, leftovers stay
             fcntl.flock(handle, fcntl.LOCK_EX)
         if path.exists():
             return path, handle
@@ -77,7 +77,7 @@ def _scratch(root: Path) -> tuple[Path, int]:
 
 
 def _remove_leftovers(root: Path) -> None:
-    """Remove the directories of `_scratch` that no process holds any more."""
+    """Remove the directories of `_scratch` that no process locks."""
     name = re.compile(rf"\.{re.escape(root.name)}\.[a-z0-9_]{{8}}\.tmp")
     for path in root.parent.iterdir():
         if not name.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
@@ -93,7 +93,7 @@ def _remove_leftovers(root: Path) -> None:
 
 @contextmanager
 def disk_errors(root: Path) -> Iterator[None]:
-    """Turn what the disk says while `root` is made into an `HRMDataIOError` with a remedy."""
+    """Turn errors of the disk while `root` is made into an `HRMDataIOError` with a remedy."""
     try:
         yield
     except OSError as error:

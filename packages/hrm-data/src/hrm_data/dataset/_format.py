@@ -1,4 +1,4 @@
-"""The arrays of a dataset in the reference's format, and what is checked about them."""
+"""The arrays of a dataset in the reference's format, and their checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Dataset:
     identifiers: Sequence[str]
     """Puzzle names by identifier; empty where the directory has no `identifiers.json`."""
     task: Mapping[str, Any] | None
-    """Content of `task.json`; None where there is none, as in directories of the reference."""
+    """Content of `task.json`; None without one, as in directories of the reference."""
 
     @property
     def examples(self) -> int:
@@ -133,7 +133,9 @@ def check_tokens(array: np.ndarray, metadata: DatasetMetadata, where: str) -> No
 def check_indices(indices: np.ndarray, parts: int | None, end: int, where: str, of: str) -> None:
     """Raise `HRMDataError` unless `indices` rises strictly from 0 to `end` in `parts` parts."""
     if parts is not None and len(indices) != parts + 1:
-        raise HRMDataError(f"{where} has {len(indices)} entries; expected {parts + 1}, one more than there are puzzles")
+        raise HRMDataError(
+            f"{where} has {len(indices)} entries; expected {parts + 1}, one more than the number of puzzles"
+        )
     if len(indices) == 0 or indices[0] != 0 or indices[-1] != end:
         ends = f"{indices[0]}..{indices[-1]}" if len(indices) else "nothing"
         raise HRMDataError(f"{where} runs over {ends}; expected 0..{end}, the number of {of}")

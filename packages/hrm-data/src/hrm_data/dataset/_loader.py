@@ -17,17 +17,17 @@ NumpyBatch = dict[str, np.ndarray]
 """`inputs [B, L]`, `labels [B, L]` (-100 is ignored) and `puzzle_identifiers [B]`, all int32."""
 
 IGNORE = -100
-"""Label of a position that is not asked for."""
+"""Label of a position that the loss ignores."""
 
 
 class TrainLoader:
     """Endless batches of a training split, a function of (seed, position) alone.
 
-    One iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each group one
+    An iteration concatenates `epochs_per_iteration` shuffled passes over the groups of each set. For each group one
     puzzle is drawn and as many of its examples as still fit into the batch; the last, partial batch of an iteration is
     dropped. Where puzzles differ in size, every iteration has the number of batches that the first one packs into.
-    `position` counts the batches given out: a loader made with the saved position of another goes on where that one
-    stood. Going to a position costs one iteration's shuffle, however large the position.
+    `position` counts the batches returned: a loader made with the saved position of another continues where that one
+    stopped. Reaching a position costs one iteration's shuffle, however large the position.
 
     Args:
         dataset: From `open_dataset`.
@@ -97,11 +97,10 @@ class TrainLoader:
 
 
 class TestLoader:
-    """Every example of a split once, or some that are evenly spread over it, set by set and in order.
+    """Every example of a split once, or `limit` examples spread evenly over it, set by set and in order.
 
     The last batch of a set is filled up with `pad_id`, label -100 and the blank identifier, so that all
-    batches have one shape. With several ranks each gets its slice of every batch. Iterating again starts
-    again.
+    batches have one shape. Each rank gets its slice of every batch. Iterating again starts at the first batch.
 
     Args:
         dataset: From `open_dataset`.
@@ -158,10 +157,10 @@ class TestLoader:
 
 
 def make_batch(dataset: Dataset, examples: np.ndarray) -> NumpyBatch:
-    """Examples `[B]` of a split, numbered over all of its sets, in the order in which they are named.
+    """Return examples `[B]` of a split, numbered over all of its sets, in the given order.
 
     Raises:
-        HRMDataError: There is no such example.
+        HRMDataError: An example does not exist.
     """
     examples = np.asarray(examples, np.int64)
     if examples.size and not 0 <= examples.min() <= examples.max() < dataset.examples:

@@ -1,4 +1,4 @@
-"""What `dataset.json` says about a split."""
+"""The metadata of a split, `dataset.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which examples make up the training batch at a position."""
+"""Chooses the examples of the training batch at a position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes training batches ahead of time, in a background thread."""
+"""Prefetches training batches in a background thread."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from hrm_data.dataset._loader import NumpyBatch, TrainLoader
 
 
 class PrefetchLoader:
-    """The batches of a `TrainLoader`, of which a thread makes the next few while this one is in use.
+    """The batches of a `TrainLoader`; a thread makes the next ones while one is in use.
 
-    `position` counts the batches given out, not those made ahead, so it can be saved and set as that of a
-    `TrainLoader`: setting it drops what was made ahead. `waited` is the time in seconds that `next` has waited so far.
+    `position` counts the batches returned, not those prefetched, so it can be saved and set like that of a
+    `TrainLoader`; setting it drops the prefetched batches. `waited` is the total time that `next` has waited, in
+    seconds.
 
     Args:
-        loader: Makes the batches; leave it alone from now on.
-        depth: Most batches that are kept ready.
+        loader: Makes the batches; do not use it elsewhere.
+        depth: Maximum number of prefetched batches.
 
     Raises:
-        HRMDataError: `depth` is not positive. What the loader raises is raised by `next`.
+        HRMDataError: `depth` is not positive. `next` raises the loader's errors.
     """
 
     def __init__(self, loader: TrainLoader, depth: int = 2) -> None:
         if depth < 1:
-            raise HRMDataError(f"depth is {depth}; at least 1 batch must be made ahead")
+            raise HRMDataError(f"depth is {depth}; at least 1 batch must be prefetched")
         self.waited = 0.0
         self._loader, self._depth = loader, depth
         self._position = loader.position
@@ -66,7 +67,7 @@ class PrefetchLoader:
         self._position = value
 
     def close(self) -> None:
-        """End the thread and drop what it made ahead; another `next` starts it again at `position`."""
+        """End the thread and drop the prefetched batches; the next `next` starts it again at `position`."""
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
@@ -103,7 +104,7 @@ class _Worker:
             return batch
 
     def stop(self) -> None:
-        """End the thread, and forget what it made."""
+        """End the thread and drop its batches."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -119,7 +120,7 @@ class _Worker:
             made: NumpyBatch | BaseException
             try:
                 made = loader.batch_at(position)
-            except BaseException as error:  # whatever it is, the consumer has to know
+            except BaseException as error:  # `take` passes it on
                 made = error
             with self._changed:
                 self._ready.append(made)

@@ -17,7 +17,8 @@ from hrm_data.task._task import Task
 def open_dataset(root: str | Path, split: str) -> Dataset:
     """Map and check `<root>/<split>`; tokens are checked in full once, in pieces.
 
-    Of an online dataset the original tasks are read and checked; its examples are made when they are asked for.
+    A directory may store the source of its examples instead, as online ARC datasets do: the source is read and checked,
+    and examples are computed on access.
 
     Raises:
         HRMDataError: A file is missing or unreadable, or arrays, indices, tokens and metadata disagree. The
@@ -55,8 +56,9 @@ def open_dataset(root: str | Path, split: str) -> Dataset:
     return Dataset(root, split, metadata, sets, identifiers, read_task(root))
 
 
-def splits_of(root: Path) -> list[str]:
+def splits_of(root: str | Path) -> list[str]:
     """Names of the splits of a dataset directory, train first; raises `HRMDataError` if it has none."""
+    root = Path(root)
     if not root.is_dir():
         raise HRMDataError(f"{root} is no directory; name a dataset directory")
     found = sorted(path.parent.name for path in root.glob("*/dataset.json"))
@@ -98,7 +100,7 @@ def _check_computed(computed: ComputedSets, folder: Path, metadata: DatasetMetad
 
 
 def task_of(dataset: Dataset, name: str | None = None) -> Task | None:
-    """The task of a dataset: what its `task.json` says, or the family `name` where there is none; None if neither says.
+    """Return the task of a dataset, which `task.json` or, without one, `name` tells; None if neither does.
 
     Raises:
         HRMDataError: There is no such task, the two contradict each other, or the task has other tokens.

@@ -22,7 +22,7 @@ _SAME = ("pad_id", "ignore_label_id", "blank_identifier_id", "vocab_size", "seq_
 
 @dataclass
 class Findings:
-    """What was looked at, and what is wrong: one sentence each, with file or place."""
+    """The result of a check: what was checked, and one sentence for each fault, with file or position."""
 
     splits: list[str] = field(default_factory=list)
     examples: int = 0
@@ -30,17 +30,18 @@ class Findings:
     faults: list[str] = field(default_factory=list)
 
 
-def find_faults(root: Path, task: str | None = None, progress: Progress = no_progress) -> Findings:
+def find_faults(root: str | Path, task: str | None = None, progress: Progress = no_progress) -> Findings:
     """Open every split, compare them, and ask the task about every solution.
 
     Args:
         root: A dataset directory.
-        task: What its puzzles are, where no `task.json` says it.
+        task: The name of the task, if the directory has no `task.json`.
         progress: Told how many examples were checked.
 
     Raises:
-        HRMDataError: There is no split at all, or `task` names none.
+        HRMDataError: The directory has no split, or `task` names no task.
     """
+    root = Path(root)
     findings, opened = Findings(), []
     for split in splits_of(root):
         findings.splits.append(split)
@@ -74,7 +75,7 @@ def find_faults(root: Path, task: str | None = None, progress: Progress = no_pro
 
 
 def _missing_metadata(root: Path) -> list[str]:
-    """Splits, known by their arrays, or by their names where there are none, that nothing describes."""
+    """Return the splits without a `dataset.json`, known by their arrays or, for computed examples, by name."""
     folders = {path.parent for path in root.glob("*/*__*.npy")}
     with suppress(HRMDataError):  # opening the splits has reported it
         computed = computed_sets(root)

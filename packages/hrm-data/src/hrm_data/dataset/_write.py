@@ -1,4 +1,4 @@
-"""Write dataset directories in the reference's format, whole or not at all."""
+"""Writes dataset directories in the reference's format, whole or not at all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_dataset(
     index arrays int32 where they fit.
 
     Raises:
-        HRMDataError: `root` exists, or the arrays do not obey the format.
+        HRMDataError: `root` exists, or the arrays violate the format.
     """
     root = Path(root)
     check_new(root)

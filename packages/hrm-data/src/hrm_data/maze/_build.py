@@ -25,14 +25,15 @@ _DEFAULT_COUNT = 1000
 
 
 def build_maze(root: str | Path, options: MazeOptions | None = None, progress: Progress = no_progress) -> Path:
-    """Make the dataset directory `root`, whose splits share no walls, however turned or mirrored, and return its path.
+    """Make the dataset directory `root` and return its path; no maze of one split is a copy of one of the other.
 
-    Of two files the test file is taken as it is, and training mazes with the walls of one of its mazes are left out;
-    one file is divided by its walls. With `mirrored` a training maze is a group of eight puzzles.
+    Mazes with equal walls, turned or mirrored, are copies. With two files the test file is used as it is, and training
+    mazes that are copies of its mazes are left out; one file is divided by walls. With `mirrored` a training maze is a
+    group of eight puzzles.
 
     Raises:
-        HRMDataError: `root` exists or cannot be written, a file is wrong or cannot be had, or there are not
-            enough mazes.
+        HRMDataError: `root` exists or cannot be written, a file is wrong or unavailable, or it has too few
+            mazes.
     """
     options = options or MazeOptions()
     root = Path(root)
@@ -110,7 +111,7 @@ def _sample(mazes: Mazes, count: int | None, seed: int, path: Path, split: str) 
         count = total
     if total < max(count, split == "train"):
         raise HRMDataError(
-            f"{path}: only {total} different mazes can be had for {split}, {max(count, 1)} are wanted; "
+            f"{path}: only {total} different mazes are available for {split}, {max(count, 1)} are wanted; "
             "ask for fewer or admit shorter paths"
         )
     order = np.argsort(item_keys(seed, np.arange(total)), kind="stable")

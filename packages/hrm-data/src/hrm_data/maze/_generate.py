@@ -1,4 +1,4 @@
-"""Generate mazes whose start and goal lie far apart."""
+"""The maze generator: random walls, start and goal far apart."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def generate_mazes(
         min_length: Least number of moves from start to goal; by default 111 for 30x30, else `size`.
         unique: Put walls on the free cells of other shortest paths, so that the one that is marked is the only one.
         seed: Any non-negative integer.
-        progress: Told how many mazes there are.
+        progress: Told how many mazes are made.
 
     Raises:
-        HRMDataError: An argument is out of range, or mazes like these cannot be had.
+        HRMDataError: An argument is out of range, or no such mazes are found.
     """
     if not 4 <= size <= 64:
         raise HRMDataError(f"size is {size}; mazes have 4 to 64 cells in a side")

@@ -1,4 +1,4 @@
-"""What the cells of a maze mean, and what makes an answer a shortest path."""
+"""The rules of mazes: the codes of cells, and when an answer marks a shortest path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHARS = "# SGo"
 
 
 def route_lengths(puzzles: np.ndarray) -> np.ndarray:
-    """Moves on a shortest way from start to goal, `[N]` int32, -1 where there is none; `puzzles` is `[N, n, n]`."""
+    """Return the moves on a shortest path from start to goal, `[N]` int32, -1 without one; `puzzles` is `[N, n, n]`."""
     from_start = distances(puzzles != WALL, puzzles == START)
     goal = (puzzles == GOAL).reshape(len(puzzles), puzzles.shape[1] ** 2).argmax(axis=1)
     result: np.ndarray = from_start.reshape(len(puzzles), puzzles.shape[1] ** 2)[np.arange(len(puzzles)), goal]
@@ -26,9 +26,9 @@ def changed_cells(puzzles: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 
 def faults(puzzles: np.ndarray, answers: np.ndarray) -> list[str]:
-    """What is wrong with each answer, in words; an empty string where it marks a shortest path.
+    """Return what is wrong with each answer, as text; empty if it marks a shortest path.
 
-    Any shortest path will do. Arguments are `[N, n, n]` codes.
+    Every shortest path is accepted. Arguments are `[N, n, n]` codes.
     """
     total, n = puzzles.shape[:2]
     best = route_lengths(puzzles)

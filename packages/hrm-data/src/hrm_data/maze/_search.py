@@ -1,7 +1,7 @@
 """Breadth-first search in many mazes at once.
 
-A row of a maze is the bits of one word, so a step of every search in every maze is a dozen operations on an array
-`[n, mazes]` of words: the frontier spreads to the four sides and loses what is a wall or was reached before.
+The cells of a row are the bits of one word. One step of all searches is a dozen operations on an array `[n, mazes]` of
+words: the frontier spreads to the four sides and loses walls and cells reached before.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def farthest(free: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def distances(free: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Moves from the start to every cell, `[N, n, n]` int32, `UNREACHED` where there is no way; arguments bool."""
+    """Return the moves from the start to every cell, `[N, n, n]` int32, `UNREACHED` without a way; arguments bool."""
     n = free.shape[1]
     result = np.full(free.shape, UNREACHED, np.int32)
     at, left, moves = pack(start & free), pack(free & ~start), 0
@@ -72,7 +72,7 @@ def distances(free: np.ndarray, start: np.ndarray) -> np.ndarray:
 def trace(to_goal: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Cells of one shortest path each, from the start up to the goal, both included, `[N, n, n]` bool.
 
-    Of several ways the one is taken that goes up where it can, else left, else right, else down.
+    The path goes up where a shortest path can, else left, else right, else down.
 
     Args:
         to_goal: `distances` from the goals; the starts are reached.

@@ -84,7 +84,7 @@ class MazeTask(Task):
         return board
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """Mazes in `size` lines or in one; a line that begins with `#` is a comment if it cannot be part of a maze."""
+        """Yield mazes in `size` lines or in one; a line from `#` on is a comment if it cannot be part of a maze."""
         return mazes(lines, self.size, CHARS + ".")
 
     def text(self, board: np.ndarray) -> str:
@@ -112,11 +112,11 @@ class MazeTask(Task):
         return np.array([not fault for fault in faults(boards, answers)], bool)
 
     def problem(self, puzzle: np.ndarray, answer: np.ndarray) -> str:
-        """What is wrong with an answer, in words; empty if it marks a shortest path."""
+        """Return what is wrong with an answer; empty if it marks a shortest path."""
         return faults(self._one(puzzle, "puzzle")[None], self._one(answer, "answer")[None])[0]
 
     def check_puzzle(self, puzzle: np.ndarray) -> None:
-        """Raise `HRMDataError` unless there is one start, one goal, no path yet, and a way between them."""
+        """Raise `HRMDataError` unless the maze has one start, one goal, no path yet, and a way between them."""
         cells = self._one(puzzle, "puzzle")
         for code, what, char in ((START, "starts", "S"), (GOAL, "goals", "G")):
             if (count := int(np.count_nonzero(cells == code))) != 1:
@@ -129,7 +129,7 @@ class MazeTask(Task):
             raise HRMDataError("the maze has no way from start to goal; open a wall")
 
     def explain(self, puzzle: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
-        """Cells of the maze that were changed, path cells that the start does not reach, or a path that is too long."""
+        """Return changed cells of the maze, path cells that the start does not reach, or a path that is too long."""
         board, cells = self._one(puzzle, "puzzle"), self._one(answer, "answer")
         changed = changed_cells(board[None], cells[None])[0]
         marked = (cells == PATH) & (board == SPACE)
@@ -153,11 +153,11 @@ class MazeTask(Task):
         return draw_grid(np.where(cells == SPACE, ".", _SHOWN[cells]))
 
     def augment(self, turn: bool = False) -> Augment | None:
-        """`DihedralAugment` if mazes shall be turned and mirrored."""
+        """Return `DihedralAugment` if `turn` is set, else None."""
         return DihedralAugment(self.size) if turn else None
 
     def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
-        """The seven turns and reflections of the square, in random order."""
+        """Yield the seven turns and reflections of the square, in random order."""
         maps = cell_maps(self.size)
         for transform in (1 + rng.permutation(TRANSFORMS - 1)).tolist():
             yield relabelling(maps[transform], np.arange(self.vocab_size))

@@ -1,4 +1,4 @@
-"""Read the members of an archive that nobody vouches for, in memory and within bounds."""
+"""Reads the members of an untrusted archive, in memory and within bounds."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def read_archive(
     max_total: int = MAX_TOTAL,
     max_member: int = MAX_MEMBER,
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the regular files of a `.zip`, `.tar`, `.tar.gz`, `.tar.bz2` or `.tar.xz`.
+    """Yield names and contents of the regular files of a `.zip`, `.tar`, `.tar.gz`, `.tar.bz2` or `.tar.xz`.
 
-    Nothing is written to disk. The kind is told from the content, not from the name of the file.
+    Nothing is written to disk. The content of the file tells its kind, not the name.
 
     Args:
         path: The archive.
-        wanted: Of which names the content is read; the bounds and refusals below hold for all of them.
+        wanted: Selects by name the files that are read; bounds and refusals apply to all of them.
         max_total: Bytes that the archive may unpack to.
         max_member: Bytes that one member may unpack to.
 
     Raises:
-        HRMDataError: It is no such archive, is damaged or cut short, holds a name that leads out of it (absolute, or
-            with `..`), a link, a device or a name twice, or unpacks to more than the bounds.
+        HRMDataError: It is no such archive, is damaged or truncated, holds a name that leads out of it (absolute, or
+            with `..`), a link, a device or a name twice, or exceeds the bounds.
     """
     path = Path(path)
     try:
@@ -98,6 +98,8 @@ def _members_of_zip(
     seen: set[str] = set()
     total = 0
     with zipfile.ZipFile(path) as archive:
+        if len(archive.infolist()) % (1 << 16) != _declared_members(path):
+            raise zipfile.BadZipFile("its directory does not list as many members as it declares")
         for member in archive.infolist():
             name = _checked_name(path, member.filename, seen)
             kind = stat.S_IFMT(member.external_attr >> 16)
@@ -111,6 +113,14 @@ def _members_of_zip(
                 raise _too_large(path, max_total)
             if wanted(name):
                 yield name, archive.read(member)
+
+
+def _declared_members(path: Path) -> int:
+    """Return the number of members, modulo 2^16, in the record that ends a zip; `zipfile` ignores it."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - (1 << 16) - 22))
+        record = file.read().rpartition(b"PK\x05\x06")[2]
+    return int.from_bytes(record[6:8], "little")
 
 
 def _checked_name(path: Path, name: str, seen: set[str]) -> str:

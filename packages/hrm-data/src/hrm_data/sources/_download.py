@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP: whole, checked and in place, or not at all."""
+"""Downloads a file over HTTP, whole and checked, or leaves nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 from hrm_data._errors import HRMDataError, HRMDataIOError
 
 DownloadProgress = Callable[[int, int | None], None]
-"""Called with what is done and, where it is known, with what there is to do."""
+"""Called with the bytes received and the bytes expected, None if unknown."""
 
 _CHUNK = 1 << 20
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class _TransientError(Exception):
-    """A failure that another attempt may get over."""
+    """A failure that may not happen again at the next attempt."""
 
 
 def download(
@@ -41,23 +41,23 @@ def download(
 ) -> Path:
     """Fetch `url` to `path`, and return `path`.
 
-    A failed connection, a cut transfer and an overloaded server are tried again, after `backoff` seconds and then twice
-    as long each time. A cut transfer goes on where it stopped if the server can do that for the same version of the
-    file, and else starts again. The file is written beside `path`, synced and renamed; a failure leaves nothing. Its
-    checksum is recorded in `<path>.sha256`, in the form that `sha256sum --check` reads. A file that is there already
-    and has its checksum is not fetched again. Proxies are taken from the environment (`https_proxy`).
+    Failed connections, truncated transfers and overloaded servers are retried after `backoff` seconds, doubled each
+    time. A truncated transfer is resumed if the server still has the same version of the file, else restarted. The
+    file is written beside `path`, synced and renamed; a failure leaves nothing. Its checksum is recorded in
+    `<path>.sha256`, as `sha256sum --check` reads it. An existing file with its checksum is not fetched again. Proxies
+    come from the environment (`https_proxy`).
 
     Args:
         url: `https://` or `http://`.
-        path: Where the file shall be.
+        path: The file to write.
         sha256: Checksum that the file must have, in hexadecimal digits.
-        attempts: How often to try in all.
-        timeout: Seconds without any data after which an attempt has failed.
+        attempts: Number of attempts.
+        timeout: Seconds without data after which an attempt fails.
         backoff: Seconds before the second attempt.
         progress: Called with the bytes received and the bytes expected.
 
     Raises:
-        HRMDataError: The file cannot be had, has another checksum or does not fit on the disk, or `path` holds another
+        HRMDataError: The download failed, has another checksum or does not fit on the disk, or `path` holds another
             file; the message names URL, reason and remedy.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Files of datasets on the Hugging Face hub, through its own client."""
+"""Fetches files of datasets on the Hugging Face hub through its own client."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hrm_data._errors import HRMDataError
 
 
 def hub_file(repo: str, name: str) -> Path:
-    """Path of the file `name` of the dataset `repo`, fetched into the hub client's cache if it is not there.
+    """Return the path of the file `name` of the dataset `repo`, fetched into the hub client's cache if needed.
 
-    The client resumes, checks and puts files in place whole; `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and proxies hold.
+    The client resumes and checks downloads; it respects `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and proxies.
 
     Raises:
         HRMDataError: The client (extra `hub`) is not installed, there is no such dataset or file, or it cannot be

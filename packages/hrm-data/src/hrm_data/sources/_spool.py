@@ -1,4 +1,4 @@
-"""Rows on disk that are written once and read in pieces, so that their number is not bounded by memory."""
+"""Rows on disk, written once and read in pieces, so that memory does not bound their number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BLOCK = 1 << 14  # rows read at once
 
 
 class Spool:
-    """An array `[rows, width]` in a nameless file beside the output; it vanishes when closed, or with the process.
+    """An array `[rows, width]` in a nameless temporary file beside the output, deleted at the latest with the process.
 
     `append` adds rows at the end. A slice, or rising row numbers, reads rows into memory.
     """
@@ -69,7 +69,7 @@ class Spool:
 
 
 class Chosen:
-    """Some columns of some rows of a `Spool`, as an array of its own that is read in slices."""
+    """Some columns of some rows of a `Spool`, as an array that is read in slices."""
 
     ndim = 2
 

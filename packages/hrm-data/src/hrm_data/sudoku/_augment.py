@@ -11,7 +11,7 @@ BLANK_TOKEN = 1
 
 
 class SudokuAugment:
-    """Maps each example of a batch by its own random symmetry, and fills some blanks back in.
+    """Applies a random symmetry to each example of a batch, and restores some clues.
 
     The symmetries relabel digits, permute bands, rows within bands, stacks and columns within stacks, and
     transpose where the box is square. They map a puzzle with one solution to a puzzle with one solution. With
@@ -20,7 +20,7 @@ class SudokuAugment:
 
     Args:
         box: Rows and columns of a box.
-        hints: Probability that an example gets clues back.
+        hints: Probability that clues of an example are restored.
 
     Raises:
         HRMDataError: `hints` is not a probability, or a batch does not hold boards of this size with their
@@ -68,7 +68,7 @@ class SudokuAugment:
         return np.where(blank, inputs.dtype.type(BLANK_TOKEN), new_labels.astype(inputs.dtype, copy=False)), new_labels
 
     def cell_maps(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """The old cell that comes to each new cell, `[count, n * n]`."""
+        """Return the old cell that moves to each new cell, `[count, n * n]`."""
         rows = _line_maps(count, self.board.cols, self.board.rows, rng)
         cols = _line_maps(count, self.board.rows, self.board.cols, rng)
         cells: np.ndarray = rows[:, :, None] * self.board.n + cols[:, None, :]
@@ -78,7 +78,7 @@ class SudokuAugment:
         return cells.reshape(count, self.board.cells)
 
     def _hinted(self, blank: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Which blanks get their clue back, `[B, n * n]` bool."""
+        """Return the blanks whose clue is restored, `[B, n * n]` bool."""
         blanks = blank.sum(axis=1)
         give = np.floor(rng.random(len(blank)) * blanks).astype(np.int64)
         give[rng.random(len(blank)) >= self.hints] = 0

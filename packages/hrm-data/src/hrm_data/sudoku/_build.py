@@ -30,12 +30,12 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None, progres
     """Make the dataset directory `root` with splits train and test that share no orbit, and return its path.
 
     Generated puzzles, and the rows of one CSV file, are assigned by `split_of`. With two CSV files the test
-    file is taken as it is, and training puzzles whose orbit occurs in it are left out. Equal puzzles are kept
-    once. CSV files are streamed: memory does not grow with their boards.
+    file is used as it is, and training puzzles whose orbit occurs in it are left out. Duplicates are removed.
+    CSV files are streamed: memory does not grow with their boards.
 
     Raises:
-        HRMDataError: `root` exists or cannot be written, a file is wrong or cannot be had, or there are not
-            enough puzzles.
+        HRMDataError: `root` exists or cannot be written, a file is wrong or unavailable, or it has too few
+            puzzles.
     """
     options = options or SudokuOptions()
     root = Path(root)
@@ -115,7 +115,7 @@ def _chosen(
 
 
 def _tokens(choice: Choice, board: Board) -> PuzzleSet:
-    """The chosen rows as tokens, which stay on disk until they are written."""
+    """Return the chosen rows as tokens; they stay on disk until they are written."""
     cells = board.cells
     inputs, labels = (
         Chosen(choice.rows.boards, choice.numbers, columns, add=1)

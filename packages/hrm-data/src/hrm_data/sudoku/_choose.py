@@ -1,4 +1,4 @@
-"""Choose the puzzles of a Sudoku dataset from CSV files of any length."""
+"""Chooses the puzzles of a Sudoku dataset from CSV files of any length."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hrm_data.sudoku._options import PROVE_AT_MOST
 from hrm_data.sudoku._orbit import split_keys
 
 Wanted = dict[str, int | None]
-"""How many puzzles each split shall have, None for all there are."""
+"""Number of puzzles wanted in each split, None for all."""
 
 _BLOCK = 1 << 13
 
 
 class CsvRows(NamedTuple):
-    """The rows of a file that come into question: their boards on disk, in memory 24 bytes each."""
+    """The rows of a file with an admitted rating: boards on disk, 24 bytes each in memory."""
 
     path: Path
     boards: Spool
@@ -70,10 +70,10 @@ def spool_csv(
 def divide(
     rows: CsvRows, board: Board, wanted: Wanted, side: Callable[[np.ndarray], np.ndarray], seed: int, progress: Progress
 ) -> dict[str, Choice]:
-    """Deal out the rows of one file, in a random order until there are enough, else all of them.
+    """Divide the rows of one file among splits, in random order until each has enough, or all of them.
 
-    `side` says of orbit keys `[k]` which puzzles go to the last split of `wanted` rather than to the first one; with
-    one split those that it names are left out.
+    `side` maps orbit keys `[k]` to bool: True goes to the last split of `wanted`, False to the first. With one split,
+    True is left out.
     """
     sampled = all(count is not None for count in wanted.values())
     order = rows.first
@@ -101,7 +101,7 @@ def divide(
         if count is not None:
             if len(numbers) < count:
                 raise HRMDataError(
-                    f"{rows.path}: only {len(numbers)} different puzzles can be had for {name}, "
+                    f"{rows.path}: only {len(numbers)} different puzzles are available for {name}, "
                     f"{count} are wanted; ask for fewer or admit more ratings"
                 )
             numbers = _sample(numbers, count, seed)
@@ -115,7 +115,7 @@ def choose_given(rows: CsvRows, count: int | None, seed: int) -> Choice:
         return Choice(rows, rows.first)
     if len(rows.first) < count:
         raise HRMDataError(
-            f"{rows.path}: only {len(rows.first)} different puzzles can be had for test, "
+            f"{rows.path}: only {len(rows.first)} different puzzles are available for test, "
             f"{count} are wanted; ask for fewer or admit more ratings"
         )
     return Choice(rows, np.sort(_sample(rows.first, count, seed)))
@@ -132,17 +132,17 @@ def orbits(choice: Choice, board: Board, progress: Progress) -> np.ndarray:
 
 
 def by_orbit(share: float) -> Callable[[np.ndarray], np.ndarray]:
-    """For `divide`: orbits fall to the test split by themselves."""
+    """Return a `side` for `divide` that assigns orbits to the test split by their keys."""
     return lambda keys: in_test(keys, share)
 
 
 def not_in(reserved: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """For `divide`: leave out what has one of these orbits, which are sorted."""
+    """Return a `side` for `divide` that leaves out these orbits, which are sorted."""
     return lambda keys: np.searchsorted(reserved, keys, "right") > np.searchsorted(reserved, keys, "left")
 
 
 def prove(choice: Choice, board: Board, wanted: bool | None, progress: Progress) -> None:
-    """Solve the chosen puzzles, all where it is `wanted`, none where not; by default if they are not too many."""
+    """Prove that the chosen puzzles have one solution each; by default only if they are few enough."""
     count = len(choice.numbers)
     if wanted is False or (wanted is None and count > PROVE_AT_MOST):
         return

@@ -38,7 +38,7 @@ def _task(description: Mapping[str, Any]) -> SudokuTask:
     return SudokuTask(description.get("box", (3, 3)))
 
 
-# A difficulty is that of its own board: it does not go with other puzzles.
+# A difficulty fits its own board only.
 _OTHER_PUZZLES = frozenset({"box", "train_csv", "hub", "kind", "clues", "test_kind", "test_clues"})
 
 # How these were found: docs/recipe.md.

@@ -1,4 +1,4 @@
-"""A number that all symmetric copies of a Sudoku share."""
+"""The orbit of a Sudoku: a number that all symmetric copies share, and the split that it decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROUNDS = 3
 def orbit_invariant(
     solutions: np.ndarray, box: Box | Board = (3, 3), *, puzzles: np.ndarray | None = None
 ) -> np.ndarray:
-    """A 64-bit number for each grid that no symmetry of Sudoku changes.
+    """Return a 64-bit number for each grid that no symmetry of Sudoku changes.
 
     Symmetries are relabelling of digits, permutation of bands, of rows within bands, of stacks, of columns
     within stacks, and transposition where the box is square. Lines are first told apart by the cycle types of
@@ -53,12 +53,12 @@ def orbit_invariant(
 
 
 def by_puzzle(board: Board) -> bool:
-    """Whether the orbit of the puzzle, not of its solution, decides: there are too few solutions."""
+    """Return whether the orbit of the puzzle decides, not that of its solution: small boards have too few solutions."""
     return board.n < 6
 
 
 def split_keys(puzzles: np.ndarray, solutions: np.ndarray, box: Box | Board) -> np.ndarray:
-    """The invariant that decides the split, `[N]` uint64."""
+    """Return the invariant that decides the split, `[N]` uint64."""
     board = as_board(box)
     return orbit_invariant(solutions, board, puzzles=puzzles if by_puzzle(board) else None)
 
@@ -66,11 +66,11 @@ def split_keys(puzzles: np.ndarray, solutions: np.ndarray, box: Box | Board) -> 
 def split_of(
     puzzles: np.ndarray, solutions: np.ndarray, box: Box | Board = (3, 3), *, test_share: float = TEST_SHARE
 ) -> np.ndarray:
-    """Whether each puzzle belongs to the test split, `[N]` bool, decided by its orbit.
+    """Return whether each puzzle belongs to the test split, `[N]` bool, decided by its orbit.
 
-    All puzzles on the symmetric copies of one solution fall to the same side, so clues that are restored from
-    the solution cannot lead from one side to the other. Boards of 4x4 have only two orbits of solutions:
-    there the orbit of the puzzle decides, and a test puzzle is safe from restored clues if it is minimal.
+    All puzzles on symmetric copies of one solution are in the same split, so that restored clues never turn a
+    training puzzle into a test puzzle. Boards of 4x4 have only two orbits of solutions: there the orbit of the puzzle
+    decides, and a minimal test puzzle is safe from restored clues.
 
     Args:
         puzzles: `[N, n * n]` or `[N, n, n]`, 0 for a blank.

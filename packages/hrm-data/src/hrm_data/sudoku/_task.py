@@ -65,7 +65,7 @@ class SudokuTask(Task):
         return np.array([value[char] for _, char in chars], np.uint8).reshape(n, n)
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """Boards in one line, with whatever other fields behind them, or in `n` lines, framed or not."""
+        """Yield boards in one line, other fields ignored, or in `n` lines, framed or not."""
         return square_boards(lines, self.board.n)
 
     def encode(self, board: np.ndarray) -> np.ndarray:
@@ -86,11 +86,11 @@ class SudokuTask(Task):
         return "".join(str(digit) if digit else "." for digit in self._one(board, "board").tolist())
 
     def violations(self, board: np.ndarray) -> np.ndarray:
-        """Cells whose digit stands twice in their row, column or box, `[n, n]` bool; blanks break no rule."""
+        """Return the cells whose digit occurs twice in row, column or box, `[n, n]` bool; blanks break no rule."""
         return violations(self._one(board, "board")[None], self.board).reshape(self.board.n, self.board.n)
 
     def check(self, puzzle: np.ndarray, answer: np.ndarray) -> bool:
-        """Whether `answer` fills every cell, obeys the rules and keeps the clues of `puzzle`."""
+        """Return whether `answer` fills every cell, obeys the rules and keeps the clues of `puzzle`."""
         return not self.explain(puzzle, answer)
 
     def check_puzzle(self, puzzle: np.ndarray) -> None:
@@ -107,7 +107,7 @@ class SudokuTask(Task):
             )
 
     def explain(self, puzzle: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
-        """Cells left empty, cells that break a rule, and clues that were changed, each where there are any."""
+        """Return empty cells, cells that break a rule and changed clues; faults that do not occur are left out."""
         clues, cells = self._one(puzzle, "puzzle"), self._one(answer, "answer")
         faults = {
             "leaves cells empty": cells == 0,
@@ -138,7 +138,7 @@ class SudokuTask(Task):
         return SudokuAugment(self.board, hints)
 
     def symmetries(self, rng: np.random.Generator) -> Iterator[Symmetry]:
-        """Those of `SudokuAugment`, without end."""
+        """Yield the symmetries of `SudokuAugment`, endlessly."""
         augment = SudokuAugment(self.board)
         while True:
             digits = 2 + rng.permutation(self.board.n)

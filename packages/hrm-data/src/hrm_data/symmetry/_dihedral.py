@@ -23,7 +23,7 @@ def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
     diagonal, 7 in the other one.
 
     Raises:
-        HRMDataError: There is no such transform.
+        HRMDataError: The transform does not exist.
     """
     if transform not in range(TRANSFORMS):
         raise HRMDataError(f"the transform is {transform}; the dihedral transforms are 0..{TRANSFORMS - 1}")
@@ -34,18 +34,18 @@ def dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
 
 
 def undo_dihedral(grids: np.ndarray, transform: int) -> np.ndarray:
-    """The inverse of `dihedral`."""
+    """Undo `dihedral`."""
     return dihedral(grids, INVERSE[transform])
 
 
 def cell_maps(n: int) -> np.ndarray:
-    """For each transform the old cell that comes to each new cell, `[8, n * n]` int64."""
+    """Return the old cell that moves to each new cell under each transform, `[8, n * n]` int64."""
     cells = np.arange(n * n).reshape(n, n)
     return np.stack([dihedral(cells, transform).ravel() for transform in range(TRANSFORMS)])
 
 
 class DihedralAugment:
-    """Turns and mirrors each example of a batch by its own random one of the eight transforms.
+    """Turns and mirrors each example of a batch by a random one of the eight transforms.
 
     Args:
         n: Cells in a side; examples are `[n * n]` tokens of a square grid.

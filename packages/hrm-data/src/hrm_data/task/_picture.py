@@ -1,4 +1,4 @@
-"""Pictures of boards as plain text that knows where each token stands, so that an application can colour it."""
+"""Pictures of boards: plain text, and the position of each token in it, so that an application can colour it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPACED = 16  # wider boards are drawn without spaces between cells
 
 @dataclass(frozen=True)
 class Picture:
-    """Lines of text, and the place of every token in them; `str()` is the plain text."""
+    """Lines of text and the position of every token in them; `str()` is the plain text."""
 
     lines: tuple[str, ...]
     spots: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Picture:
         return max(map(len, self.lines), default=0)
 
     def symbol(self, position: int) -> str:
-        """The character that stands for a token; empty where it is not shown."""
+        """Return the character of a token; empty if it is not shown."""
         if position not in self.spots:
             return ""
         line, column = self.spots[position]
@@ -37,11 +37,11 @@ class Picture:
     def segments(
         self, styles: Mapping[int, str], notes: Mapping[int, str] | None = None
     ) -> Iterator[list[tuple[str, str | None]]]:
-        """Each line as pieces (text, style); None is the style of what is no token or has none.
+        """Yield each line as pieces (text, style); the style is None for tokens without one and for other characters.
 
         Args:
             styles: Style of a token, by its position.
-            notes: Text to put behind a token; its column grows by as much as its longest note.
+            notes: Text behind a token, by its position; a column grows by its longest note.
         """
         notes = notes or {}
         at = {spot: position for position, spot in self.spots.items()}
@@ -63,12 +63,12 @@ class Picture:
 
 
 def draw_grid(symbols: np.ndarray, *, row_length: int | None = None, box: tuple[int, int] | None = None) -> Picture:
-    """The picture of a grid of characters, with spaces between them where the grid is not wide.
+    """Draw a grid of characters, with spaces between them unless the grid is wide.
 
     Args:
         symbols: `[rows, columns]` of one-character strings.
         row_length: Tokens in a row of the canvas, where it is wider than the grid; by default `columns`.
-        box: Rows and columns of boxes to draw lines around; both must divide the grid's.
+        box: Rows and columns of the boxes to frame; they must divide the grid's.
     """
     rows, cols = symbols.shape
     tall, wide = box or (rows, cols)

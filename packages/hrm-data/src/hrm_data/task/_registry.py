@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -48,13 +49,13 @@ def family_version(name: str) -> str:
 def get_task(task: str | Path | Mapping[str, Any]) -> Task:
     """Make the task of a family's name, of the content of a `task.json`, or of a path to one or to its directory.
 
-    A `str` is a name; give a path as `Path`.
+    A `str` is a path if it contains a path separator, else a name.
 
     Raises:
         HRMDataError: There is no such task, the description lacks something, or the task lacks a required member.
     """
-    if isinstance(task, Path):
-        task = _from_path(task)
+    if isinstance(task, Path) or (isinstance(task, str) and os.sep in task):
+        task = _from_path(Path(task))
     description = {"task": task} if isinstance(task, str) else task
     name = description.get("task")
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""Take clues out of completed grids for as long as a condition holds."""
+"""Takes clues out of completed grids while a condition holds."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def dig(
 
 
 def restore(grids: np.ndarray, kept: np.ndarray, order: np.ndarray, target: np.ndarray, board: Board) -> np.ndarray:
-    """Give clues back in order, until there are `target`, where singles still do not solve the puzzle.
+    """Put clues back in order up to `target`, as long as singles do not solve the puzzle.
 
     Arguments and result are those of `dig`; `kept` says which cells have a clue now.
     """

@@ -1,4 +1,4 @@
-"""Generate Sudokus of a chosen difficulty, each with exactly one solution."""
+"""The Sudoku generator: puzzles of a chosen difficulty, each with exactly one solution."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def generate_sudoku(
     """Generate `count` different puzzles with one solution each; the result depends on the arguments alone.
 
     A random completed grid is dug out in random order. Kinds: `minimal`, no clue can be spared; `singles`,
-    naked and hidden singles alone solve it; `search`, they do not; `any`, neither asked for nor excluded;
+    naked and hidden singles alone solve it; `search`, they do not; `any`, no condition;
     `hard`, bred from minimal puzzles, up to 512 at a time, until their mean rating is `mean_rating`. Without
     `clues` digging goes as far as the kind allows.
 
@@ -68,10 +68,10 @@ def generate_sudoku(
         seed: Any non-negative integer.
         split: Only puzzles whose orbit falls to this split, see `split_of`.
         test_share: Share of the orbits that falls to `test`.
-        progress: Told how many puzzles there are.
+        progress: Told how many puzzles are made.
 
     Raises:
-        HRMDataError: An argument is out of range, or puzzles like these cannot be had.
+        HRMDataError: An argument is out of range, or no such puzzles are found.
     """
     board = as_board(box)
     if kind not in KINDS:
@@ -94,7 +94,7 @@ def generate_sudoku(
     blank = np.zeros((0, board.cells), np.uint8)
     kept = Puzzles(blank, blank, np.zeros(0, np.int64))
     done, fruitless = 0, 0
-    rate = {None: 1.0, "train": 1.0 - test_share, "test": test_share}[split]  # puzzles had from a candidate
+    rate = {None: 1.0, "train": 1.0 - test_share, "test": test_share}[split]  # puzzles for each candidate
     seen: set[int] = set()
     while len(kept.puzzles) < count:
         if fruitless >= _PATIENCE:
@@ -167,8 +167,7 @@ def _hard(
 def first_of_each(rows: np.ndarray) -> np.ndarray:
     """Numbers of the rows that equal no earlier row, rising; `rows` is `[N, width]` uint8.
 
-    Rows are compared by a 64-bit hash: no two equal rows are kept, and a different one is lost once in an
-    age.
+    Rows are compared by a 64-bit hash: no two equal rows are kept, and a collision is very unlikely.
     """
     width = np.arange(1, rows.shape[1] + 1, dtype=np.uint64)
     hashes = (rows * mix(width)).sum(axis=1, dtype=np.uint64)
@@ -188,7 +187,7 @@ class _Wish(NamedTuple):
 
 
 def _candidates(wish: _Wish, keys: np.ndarray) -> tuple[Puzzles, list[int]]:
-    """The puzzles that these keys give and the wish admits, and numbers of clues before that was asked."""
+    """Return the puzzles of these keys that the wish admits, and the numbers of clues of all candidates."""
     board = wish.board
     grids = random_grids(keys, board)
     if wish.split and not by_puzzle(board):

@@ -1,4 +1,4 @@
-"""Breed Sudokus that take long searches, as collections of hard ones are made: in the neighbourhood of hard ones."""
+"""Breeds Sudokus that need long searches from variations of hard ones, as published collections are made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hrm_data.sudoku.search._solve import solve
 PARENTS = 512
 """Puzzles bred together."""
 _CHILDREN = 2  # of each parent in a generation
-_SHARE = 16  # no solution may have more than one in so many of the puzzles
+_SHARE = 16  # at most one in this many puzzles may share a solution
 SEEDS = 8
 """Minimal puzzles to start from for each puzzle that is bred."""
 _PATIENCE = 60  # generations without a new height after which breeding ends
@@ -28,19 +28,19 @@ def breed(
     rng: np.random.Generator,
     tell: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Puzzles of a mean rating of at least `target`, if breeding gets there, and their solutions.
+    """Return puzzles with a mean rating of at least `target`, if breeding reaches it, and their solutions.
 
-    A child has one or two of the clues of its solution more than its parent, and then loses every clue that can
-    be spared, the old ones tried first: it is minimal and has one solution. The best of parents and children go on.
-    A rating depends on how a puzzle is turned and its digits are named, so each is the mean over random symmetric
-    copies, and one more is rated in every generation: what was only lucky does not last.
+    A child gets one or two more clues of its solution than its parent, and then loses every clue that it can spare,
+    old ones first: it is minimal and has one solution. The best of parents and children survive. A rating depends on
+    the orientation and labels of a puzzle, so each is the mean over random symmetric copies; every generation rates
+    one more copy, so that a lucky rating does not last.
 
     Args:
         puzzles: Minimal puzzles `[N, n * n]` to start from; an eighth as many come back.
         solutions: Their solutions.
         board: Geometry.
         target: Mean rating at which to end.
-        rng: Decides everything.
+        rng: The only source of randomness.
         tell: Told the mean rating of every generation.
     """
     size = max(1, len(puzzles) // SEEDS)

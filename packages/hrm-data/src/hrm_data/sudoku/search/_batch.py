@@ -1,8 +1,8 @@
 """Depth-first search on many Sudokus at once.
 
 Every slot of the batch is one search with its own stack. A sweep of constraint propagation (naked and hidden
-singles on bit masks) advances all slots together; a slot that ends is refilled at once, so slow searches hold
-nobody up. What a slot does depends on that slot alone: results do not change with the size of the batch.
+singles on bit masks) advances all slots together; a slot that ends is refilled at once, so slow searches do not
+delay others. Each slot is independent: results do not change with the size of the batch.
 The batch is the last axis, so that every operation runs over contiguous memory.
 """
 
@@ -82,7 +82,7 @@ class BatchSearch:
             again, free = settle(*self.step())
 
     def resume(self, slots: np.ndarray) -> None:
-        """Go on behind a solution that was found, as if it had been a dead end."""
+        """Continue after a solution as if it were a dead end."""
         self._flat()[:, slots] = 0
 
     def boards(self, slots: np.ndarray) -> np.ndarray:
@@ -156,7 +156,7 @@ class BatchSearch:
         self._flat()[cell, slots] = guess
 
     def _random_bit(self, keys: np.ndarray, options: np.ndarray) -> np.ndarray:
-        """One of the set bits of each of `options`, drawn by its key."""
+        """Return one of the set bits of each of `options`, drawn by its key."""
         skip = (mix(keys) % np.bitwise_count(options)).astype(np.int64)
         options = options.copy()
         for i in range(self.board.n - 1):

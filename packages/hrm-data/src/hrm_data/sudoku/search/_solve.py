@@ -1,4 +1,4 @@
-"""Solve Sudokus: solution, number of solutions up to two, and how much search that took."""
+"""Solves Sudokus: the solution, whether it is the only one, and how much search that took."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hrm_data.sudoku.search._batch import BatchSearch
 
 
 class Solved(NamedTuple):
-    """What `solve` found, one entry for each puzzle."""
+    """The result of `solve`, one entry for each puzzle."""
 
     solution: np.ndarray
-    """`[N, n * n]` uint8, the first solution, zeros where there is none."""
+    """`[N, n * n]` uint8, the first solution, zeros without one."""
     solutions: np.ndarray
     """`[N]` int64: 0, 1, or 2 for two or more."""
     steps: np.ndarray
