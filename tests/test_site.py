@@ -70,6 +70,7 @@ def address(site: Path) -> Iterator[str]:
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs chromium (Debian: apt-get install chromium)")
+    pytest.importorskip("playwright", reason="needs the dependency group dev")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -103,3 +103,10 @@ def evaluator_json(evaluator: Callable[..., tuple[int, str, str]]) -> Callable[.
         return found
 
     return call
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that open a browser, which is a tool of contributors."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.dev)

@@ -157,6 +157,7 @@ def test_lines_of_a_frame_become_breaks_between_cells() -> None:
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs chromium (Debian: apt-get install chromium)")
+    pytest.importorskip("playwright", reason="needs the dependency group dev")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

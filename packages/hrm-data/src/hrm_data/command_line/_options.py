@@ -80,10 +80,10 @@ class _Options:
                 fields[name] = Annotated[made, Parameter(name=f"--{self._spelling(full)}")]
             else:
                 fields[name] = self._option(full, field, inner, title)
-        made: Any = TypedDict("Options", fields, total=False)  # type: ignore[operator]
+        options: Any = TypedDict("Options", fields, total=False)  # type: ignore[operator]
         # cyclopts lets pydantic check the dictionary by itself, on Python 3.12 and newer only: `validate` does that.
-        made.__get_pydantic_core_schema__ = _anything
-        return made
+        options.__get_pydantic_core_schema__ = _anything
+        return options
 
     def _option(self, full: str, field: FieldInfo, inner: Any, title: str) -> Any:
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
