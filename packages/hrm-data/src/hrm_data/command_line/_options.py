@@ -80,7 +80,8 @@ class _Options:
                 fields[name] = Annotated[made, Parameter(name=f"--{self._spelling(full)}")]
             else:
                 fields[name] = self._option(full, field, inner, title)
-        options: Any = TypedDict("Options", fields, total=False)  # type: ignore[operator]
+        make: Any = TypedDict  # mypy knows only dictionaries that are written out
+        options = make("Options", fields, total=False)
         # cyclopts lets pydantic check the dictionary by itself, on Python 3.12 and newer only: `validate` does that.
         options.__get_pydantic_core_schema__ = _anything
         return options
