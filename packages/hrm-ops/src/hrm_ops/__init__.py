@@ -6,7 +6,7 @@ from hrm_ops.doctor._diagnose import Diagnosis, diagnose
 if _problem := import_problem():
 
     def __getattr__(name: str) -> object:
-        """Say what is missing when something is used, not on import: `python -m hrm_ops` has to report it."""
+        """Raise on first use rather than on import, so that `python -m hrm_ops` can report what is missing."""
         raise (AttributeError if name.startswith("__") else ImportError)(f"hrm_ops.{name} needs MLX. {_problem}")
 else:
     from hrm_ops.linux import Patch, apply_patches, patches

@@ -1,4 +1,4 @@
-"""`python -m hrm_ops`: what MLX computes on here, how fast, and what to install for speed."""
+"""`python -m hrm_ops`: the device that MLX uses, its speed, and what to install for more."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""A mark on what a gradient is computed from, where the gradient of that gradient would come out wrong."""
+"""Makes second derivatives raise instead of being silently wrong."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _custom_function: Any = mx.custom_function
 
 @_custom_function
 def first_order(kept: mx.array) -> mx.array:
-    """Return what a forward pass kept for its gradient; raise if it is differentiated in turn.
+    """Mark an array that a forward pass keeps for its gradient; differentiating the gradient then raises.
 
     Gradients here ignore the cotangents of what is kept, which are zero unless second derivatives are wanted.
     """

@@ -85,7 +85,7 @@ def attention(
 
 @dataclass(frozen=True)
 class AttentionBackend:
-    """The backend that `attention` takes, and the reason in words.
+    """The backend that `attention` chooses, and the reason in words.
 
     Example:
         >>> from hrm_ops import AttentionBackend
@@ -106,7 +106,7 @@ def attention_backend(
     layout: Layout = "bhld",
     backend: Backend = "auto",
 ) -> AttentionBackend:
-    """Say which backend `attention` takes for these arguments on the default device, and why.
+    """Return which backend `attention` chooses for these arguments on the default device, and why.
 
     Nothing is computed, so arrays that were never evaluated will do: `mx.zeros(shape, dtype)`.
 
@@ -135,7 +135,7 @@ def attention_backend(
 def _plan(
     q: mx.array, k: mx.array, v: mx.array, mask: object, layout: str, backend: str
 ) -> tuple[AttentionBackend | None, bool]:
-    """Check everything but `scale`, choose where forms decide, and say whether it takes no more than `mx.fast`."""
+    """Check everything but `scale`; return the backend that the shapes decide, and whether `mx.fast` suffices."""
     if layout not in ("bhld", "blhd"):
         raise HRMOpsError(f"[attention] layout must be 'bhld' or 'blhd', but is {layout!r}.")
     if backend not in _BACKENDS:

@@ -1,4 +1,4 @@
-"""What `hrm_ops.attention` is called with, checked and brought to one form."""
+"""The arguments of `hrm_ops.attention`: checked, and brought to one form."""
 
 from typing import Literal, NamedTuple
 
@@ -49,7 +49,7 @@ class Inputs(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What an array is checked by."""
+    """The properties of an array that are checked."""
 
     shape: Shape
     dtype: mx.Dtype

@@ -1,1 +1,1 @@
-"""What this machine offers to MLX, and whether MLX works here and how fast."""
+"""The device that MLX uses, whether MLX works on it, and how fast."""

@@ -1,4 +1,4 @@
-"""Which of MLX's backends is installed. Imports nothing of MLX, so that it can say that there is none."""
+"""Which of MLX's backends is installed. It does not import MLX, so it also works without a backend."""
 
 import sys
 from importlib import metadata
@@ -19,7 +19,7 @@ def installed_backends() -> dict[str, str]:
 
 
 def import_problem() -> str:
-    """Say why MLX cannot be imported and what to do; an empty string when it can."""
+    """Return why MLX cannot be imported and the remedy, or an empty string."""
     try:
         import mlx.core  # noqa: F401
     except ImportError as error:
@@ -30,7 +30,7 @@ def import_problem() -> str:
 
 
 def package_problem() -> str:
-    """Say what is wrong with the set of installed packages; an empty string when nothing is."""
+    """Return what is wrong with the set of installed packages and the remedy, or an empty string."""
     found = installed_backends()
     if len(found) > 1:
         return (

@@ -1,4 +1,4 @@
-"""What this machine offers to MLX: chip, memory, backend, compiler, fused kernels."""
+"""The device that MLX uses: chip, memory, backend, compiler, fused kernels."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ _HEAD_DIMS = (32, 64, 80, 96, 128, 256)
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What `device_info` found.
+    """The result of `device_info`.
 
     Attributes:
         platform: Operating system, its release and the machine's architecture.
@@ -51,7 +51,7 @@ class DeviceInfo:
 
 
 def device_info() -> DeviceInfo:
-    """Say what MLX computes on here. Measures nothing; `diagnose` does.
+    """Describe the device that MLX uses. It measures nothing; `diagnose` does.
 
     Example:
         >>> from hrm_ops import device_info
@@ -75,7 +75,7 @@ def device_info() -> DeviceInfo:
 
 
 def backend() -> str:
-    """Name the backend of MLX's default device: `"metal"`, `"cuda"` or `"cpu"`."""
+    """Return the backend of MLX's default device: `"metal"`, `"cuda"` or `"cpu"`."""
     if mx.default_device().type == mx.DeviceType.cpu:
         return "cpu"
     return "metal" if mx.metal.is_available() else "cuda"
@@ -88,7 +88,7 @@ def _compiler() -> str:
 
 
 def _fused_sizes(dtype: str) -> list[int]:
-    """Head sizes that MLX's fused kernel takes; asking builds a graph but computes nothing."""
+    """Head sizes that MLX's fused kernel accepts. This builds a graph but computes nothing."""
     sizes = []
     for size in _HEAD_DIMS:
         q = mx.zeros((1, 1, 128, size), getattr(mx, dtype))

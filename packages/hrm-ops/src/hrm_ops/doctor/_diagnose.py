@@ -1,4 +1,4 @@
-"""Whether MLX works here and how fast. Importable without MLX, so that it can say what is missing."""
+"""Whether MLX works here, and how fast. The module can be imported without MLX."""
 
 import importlib.util
 import math
@@ -32,7 +32,7 @@ _LEAST_PART = 0.2  # of the products' rate on one core, that attention reaches; 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found.
+    """The result of `diagnose`.
 
     Attributes:
         verdict: `"fast"`, `"slow"` (it works, and `advice` says what would make it faster) or `"broken"`.
@@ -58,12 +58,12 @@ class Diagnosis:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON can hold; `device` is null where MLX cannot be imported."""
+        """Return everything as JSON types; `device` is null if MLX cannot be imported."""
         return {"python": platform.python_version(), **asdict(self)}
 
 
 def diagnose() -> Diagnosis:
-    """Check that MLX computes right here, measure how fast, and say what is missing. Takes seconds.
+    """Check that MLX computes correct results, measure its speed, and list what is missing. This takes seconds.
 
     Example:
         >>> from hrm_ops import diagnose
@@ -95,7 +95,7 @@ def diagnose() -> Diagnosis:
 
 
 def _blas_problem(device: "DeviceInfo") -> str:
-    """Say why an OpenBLAS that is installed does not serve; an empty string when it does or there is none."""
+    """Return why an installed OpenBLAS is not in use, or an empty string."""
     if platform.system() != "Linux" or device.backend != "cpu" or device.blas.active:
         return ""
     if importlib.util.find_spec("scipy_openblas32") is None:
@@ -107,7 +107,7 @@ def _blas_problem(device: "DeviceInfo") -> str:
 
 
 def _missing(device: "DeviceInfo", compile_works: bool) -> list[str]:
-    """Say what to install for speed."""
+    """Return what to install for more speed."""
     if device.backend != "cpu":
         return []
     advice = []
@@ -132,7 +132,7 @@ def _has_nvidia_driver() -> bool:
 
 
 def _too_slow(device: "DeviceInfo", rates: dict[str, float]) -> list[str]:
-    """Say which rate is below what any machine reaches that is not busy; asked where nothing else is missing."""
+    """Return which measured rate is lower than on any idle machine, and the likely causes."""
     products, attention = rates.get("matmul", math.inf), rates.get("attention", math.inf)
     least, least_of_attention = float(_LEAST_OF_GPU), 0.0
     if device.backend == "cpu":
@@ -183,7 +183,7 @@ assert mx.allclose(got, mx.square(x * 0.5) + x).item(), "the result is wrong"
 
 
 def _check_compile(backend: str) -> tuple[str, str]:
-    """Return why compiled functions get no kernels, or an empty string, and what had to be worked around."""
+    """Return why compiled functions get no kernels (or an empty string), and which work-around was needed."""
     from hrm_ops.linux._compiler import check_kernels
 
     kernels = check_kernels(remembered=False)
@@ -213,7 +213,7 @@ def _rates(backend: str) -> dict[str, float]:
 
 
 def _rate(flops: int, work: Callable[[], Any]) -> float:
-    """GFLOP/s of the median round; the first, which may compile, is left out."""
+    """GFLOP/s of the median round, without the first round, which may compile."""
     import mlx.core as mx
 
     seconds = []

@@ -54,7 +54,7 @@ class BlasWarning(RuntimeWarning):
 
 @dataclass(frozen=True)
 class BlasInfo:
-    """The library that answers MLX's CPU matrix products, and why it is not OpenBLAS where it is not.
+    """The library that computes MLX's CPU matrix products, and the reason if it is not OpenBLAS.
 
     Example:
         >>> from hrm_ops import blas_info
@@ -71,7 +71,7 @@ class BlasInfo:
 
 
 def blas_info() -> BlasInfo:
-    """Say which library answers MLX's CPU matrix products, so that a log explains a slow run.
+    """Return which library computes MLX's CPU matrix products, so that a log can explain a slow run.
 
     `threads` is OpenBLAS's current count, 0 when it is not active. It starts as the number of CPUs the
     process may run on, or as `OPENBLAS_NUM_THREADS` or `OMP_NUM_THREADS` if set before the import.
@@ -142,7 +142,7 @@ class _Slot:
 
 
 def install() -> None:
-    """Let OpenBLAS answer MLX's products; warn where that should be and fails."""
+    """Let OpenBLAS compute MLX's matrix products; warn if that fails."""
     global _openblas, _reason
     _openblas, _reason = _install()
     if _openblas is not None:
@@ -151,7 +151,7 @@ def install() -> None:
 
 
 def _install() -> tuple[ctypes.CDLL | None, str]:
-    """Return OpenBLAS, now answering MLX's products, or None and the reason why not."""
+    """Return OpenBLAS, which now computes MLX's products, or None and the reason."""
     if sys.platform != "linux":
         return None, "MLX uses the system's BLAS on this platform."
     if mx.default_device().type == mx.DeviceType.gpu:
@@ -183,7 +183,7 @@ def _load_openblas() -> ctypes.CDLL:
 
 
 def _redirect(slots: list[_Slot], library: ctypes.CDLL) -> None:
-    """Point the slots at OpenBLAS, and back where they were if that fails or a product comes out wrong."""
+    """Point the slots at OpenBLAS. Restore them if that fails or a product is wrong."""
     targets = [ctypes.cast(getattr(library, _GEMM[slot.symbol]), ctypes.c_void_p).value or 0 for slot in slots]
     before = [slot.read() for slot in slots]
     try:

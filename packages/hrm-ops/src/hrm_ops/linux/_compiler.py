@@ -137,7 +137,7 @@ def check_kernels(*, remembered: bool = True) -> KernelInfo:
 
 
 def _compiler_problem() -> str:
-    """Return why there is no usable g++, by what MLX itself asks before it compiles."""
+    """Return why g++ cannot be used, or an empty string. MLX makes the same check before it compiles."""
     compiler = shutil.which("g++")
     if compiler is None:
         return f"there is no g++ in the PATH; {_INSTALL}"
@@ -168,7 +168,7 @@ def _cannot_hold_kernels(base: Path) -> bool:
 
 
 def _compile_somehow(base: Path, remembered: bool) -> tuple[str, bool]:
-    """Return why no kernel compiles, if so, and whether the wrapper is needed and now first in the PATH."""
+    """Return why no kernel compiles (or an empty string), and whether the wrapper was put first in the PATH."""
     compiler = shutil.which("g++") or ""
     if Path(compiler).parent == _WRAPPER:  # put there by the process that started this one
         return "", False
@@ -232,7 +232,7 @@ def _first_line(text: str) -> str:
 
 
 def forget() -> None:
-    """Let the next process find out again whether kernels compile, because one did not in this process."""
+    """Forget the remembered result, so that the next process checks again whether kernels compile."""
     with suppress(OSError):
         (kernel_folder(temporary_directory()) / _MEMORY).unlink()
 

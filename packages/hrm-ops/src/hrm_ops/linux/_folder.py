@@ -17,7 +17,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def temporary_directory() -> Path:
-    """Return the directory below which MLX keeps its kernels, which need not exist."""
+    """Return the directory below which MLX keeps its kernels. It may not exist."""
     return Path(next((os.environ[name] for name in _VARIABLES if name in os.environ), "/tmp"))
 
 
@@ -27,7 +27,7 @@ def kernel_folder(base: Path) -> Path:
 
 
 def temporary_directory_problem() -> str:
-    """Return what is wrong with a directory for temporary files that the environment names, or an empty string.
+    """Return what is wrong with the temporary directory that the environment names, or an empty string.
 
     Example:
         >>> import os
@@ -44,7 +44,7 @@ def temporary_directory_problem() -> str:
 
 
 def folder_problem(base: Path) -> str:
-    """Return why MLX cannot keep kernels below a directory, as one clause, or an empty string; make the folder."""
+    """Make the folder for kernels below a directory; return why it cannot be used, or an empty string."""
     try:
         folder = _claim(base)
         filesystem = os.statvfs(folder)
@@ -69,7 +69,7 @@ class _UnusableError(Exception):
 
 
 def _claim(base: Path) -> Path:
-    """Make the folder where it is missing, and refuse one into which another user can put code for this one."""
+    """Make the folder if it is missing. Refuse one that another user can write to: its kernels run in this process."""
     folder = kernel_folder(base)
     if not base.is_dir():
         raise _UnusableError(f"{base} is no directory")

@@ -51,12 +51,12 @@ _ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer and leaves th
 
 
 def is_active(*arrays: mx.array) -> bool:
-    """Say whether these kernels should serve: float32 on MLX's CPU backend under Linux."""
+    """Return whether these kernels apply: float32 on MLX's Linux CPU backend."""
     return sys.platform == "linux" and mx.default_device().type == _CPU and all(a.dtype == mx.float32 for a in arrays)
 
 
 def serves_units(x: mx.array) -> bool:
-    """Say whether a gated unit of such arrays is faster here: under Linux's CPU, from some thousand elements on."""
+    """Return whether the gated unit is faster with these kernels: on a Linux CPU, from some thousand elements on."""
     return x.size >= FEW and x.dtype != mx.float64 and is_active()
 
 

@@ -19,7 +19,7 @@ _processes = 1
 
 
 def share_cores(processes: int) -> None:
-    """Say how many processes, this one included, compute on this machine at once; each then takes its share of cores.
+    """Set how many processes, this one included, compute on this machine; each then takes its share of the cores.
 
     Call it before `lanes`. It matters on MLX's Linux CPU backend only.
 
@@ -81,7 +81,7 @@ def lanes(batch_size: int) -> list[mx.Stream]:
 
 
 def lane_threads(batch_size: int) -> AbstractContextManager[None]:
-    """Give the lanes inside the block no more BLAS threads than there are cores for them: more would collide.
+    """Limit BLAS threads inside the block to the cores that the lanes leave free.
 
     MLX is lazy: call `mx.eval` inside the block.
 
