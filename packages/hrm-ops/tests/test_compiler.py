@@ -101,7 +101,7 @@ def test_one_kernel_is_tried_once_and_the_result_is_remembered(tmp_path: Path, b
 def test_another_compiler_is_tried_again(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.compile()
-    machine.compiler.write_text(machine.compiler.read_text() + f"# {REFUSES_PLAIN[:0]}another\n")
+    machine.compiler.write_text(machine.compiler.read_text() + "# another\n")
     machine.calls()
     machine.compile()
     assert machine.calls()
@@ -199,7 +199,6 @@ int main() { return std::abs(half - 0.5f) < 1e-6 ? 0 : 1; }
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="for g++")
 def test_other_sources_pass_the_wrapper_unchanged(tmp_path: Path) -> None:
     """An ordinary program with flags like MLX's, of a child of a process for which the wrapper is needed."""
     machine = Machine(
@@ -218,8 +217,10 @@ def test_other_sources_pass_the_wrapper_unchanged(tmp_path: Path) -> None:
     )
     machine.run(code)
     assert not any("-D_Float" in call for call in machine.log.read_text().splitlines() if "ordinary" in call)
-    plain = Machine(tmp_path / "other") if (tmp_path / "other").mkdir() is None else machine
-    plain.run(f"import hrm_ops, subprocess\nhrm_ops.prepare_kernels()\nsubprocess.run({shared!r}, check=True)\n")
+    (tmp_path / "other").mkdir()
+    Machine(tmp_path / "other").run(
+        f"import hrm_ops, subprocess\nhrm_ops.prepare_kernels()\nsubprocess.run({shared!r}, check=True)\n"
+    )
 
 
 def test_the_switch_leaves_everything_out(tmp_path: Path) -> None:
