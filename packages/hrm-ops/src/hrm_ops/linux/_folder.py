@@ -18,7 +18,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def temporary_directory() -> Path:
     """Return the directory below which MLX keeps its kernels. It may not exist."""
-    return Path(next((os.environ[name] for name in _VARIABLES if name in os.environ), "/tmp"))
+    name = _named()
+    return Path(os.environ[name] if name else "/tmp")
 
 
 def kernel_folder(base: Path) -> Path:
@@ -37,8 +38,8 @@ def temporary_directory_problem() -> str:
         'TMPDIR is /nowhere, which is no directory, and MLX compiles there; make it, or unset TMPDIR'
         >>> del os.environ["TMPDIR"]
     """
-    name = next((name for name in _VARIABLES if name in os.environ), None)
-    if name is None or Path(os.environ[name]).is_dir() or "MLX_DISABLE_COMPILE" in os.environ:
+    name = _named()
+    if not name or Path(os.environ[name]).is_dir() or "MLX_DISABLE_COMPILE" in os.environ:
         return ""
     return f"{name} is {os.environ[name]}, which is no directory, and MLX compiles there; make it, or unset {name}"
 
@@ -89,6 +90,11 @@ def _claim(base: Path) -> Path:
                 raise
             raise _UnusableError(f"{part} cannot be made ({error.strerror})") from None
     return folder
+
+
+def _named() -> str:
+    """The variable of the environment that names the directory for temporary files, or an empty string."""
+    return next((name for name in _VARIABLES if name in os.environ), "")
 
 
 def _name(uid: int) -> str:
