@@ -11,9 +11,9 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import PrefetchLoader, TestLoader, TrainLoader, fingerprint
+from hrm_data import DatasetMetadata, PrefetchLoader, Task, TestLoader, TrainLoader, fingerprint
 from hrm_data.command_line import CommandError, leaves, underscored, validate
-from hrm_model import HRM, HRMConfig, Predictor, Score, score
+from hrm_model import HRM, GeometryConfig, HRMConfig, Predictor, Score, score
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
     Callback,
@@ -30,6 +30,7 @@ from hrm_train import (
     train,
     wandb_callbacks,
 )
+from pydantic import ValidationError
 from rich.console import Console
 
 from hrm_trainer._data import find_or_build, open_data
@@ -82,12 +83,7 @@ def run(settings: TrainerSettings) -> None:
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
     variation = settings.options(settings.family.augmentation) if settings.family else {}
-    config = HRMConfig(
-        **settings.arch.model_dump(),
-        seq_len=metadata.seq_len,
-        vocab_size=metadata.vocab_size,
-        num_puzzle_identifiers=metadata.num_puzzle_identifiers,
-    )
+    config = _model_config(settings, metadata, task)
     batches = PrefetchLoader(
         TrainLoader(
             data.train,
@@ -112,7 +108,7 @@ def run(settings: TrainerSettings) -> None:
             "data_fingerprint": data_fingerprint,
             "generated": settings.data_path is None,
             "task": task.to_json() if task else None,
-            "arch": config.model_dump(),
+            "arch": config.model_dump(exclude={"geometry"}),  # the task's
         }
         directory = RunDirectory.create(settings.runs, task.name if task else "puzzles", kept)
     kernels = prepare_kernels(warn=False)
@@ -207,6 +203,21 @@ def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainCon
     if train.early_stop_accuracy > 0 and run.reached(train.early_stop_accuracy, done):
         return f"{run.path}: is finished, it reached early_stop_accuracy {train.early_stop_accuracy} at step {done}"
     return ""
+
+
+def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Task | None) -> HRMConfig:
+    """Return the configuration of the model for these puzzles."""
+    board = task.geometry() if task else None
+    try:
+        return HRMConfig(
+            **settings.arch.model_dump(),
+            seq_len=metadata.seq_len,
+            vocab_size=metadata.vocab_size,
+            num_puzzle_identifiers=metadata.num_puzzle_identifiers,
+            geometry=None if board is None else GeometryConfig(**board.model_dump()),
+        )
+    except ValidationError as error:
+        raise CommandError(f"--arch: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
 def _say_changes(run: RunDirectory, checkpoint: Path, train: TrainConfig, display: Display) -> None:

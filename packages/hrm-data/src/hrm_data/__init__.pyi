@@ -26,6 +26,7 @@ from .sudoku._task import SudokuTask
 from .sudoku.generator._generate import generate_sudoku
 from .symmetry._symmetry import Original, Symmetry
 from .task._family import ComputedSets, NoOptions, TaskDefaults, TaskFamily
+from .task._geometry import Geometry
 from .task._picture import Picture, draw_grid
 from .task._registry import family_version, get_family, get_task, task_names
 from .task._task import Augment, Task
@@ -40,6 +41,7 @@ __all__ = [
     "ComputedSets",
     "Dataset",
     "DatasetMetadata",
+    "Geometry",
     "HRMDataError",
     "HRMDataIOError",
     "MazeOptions",

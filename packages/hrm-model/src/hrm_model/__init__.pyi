@@ -10,6 +10,7 @@ from ._act import (
 from ._config import ArchConfig, HRMConfig
 from ._continuous import Answer, ContinuousPredictor, Thought
 from ._errors import HRMModelError
+from ._geometry import GeometryConfig
 from ._halting import HaltingRule, halting, least_steps
 from ._metrics import Score, score
 from ._model import HRM, HRMOutput, ReasoningModule
@@ -35,6 +36,7 @@ __all__ = [
     "Batch",
     "Carry",
     "ContinuousPredictor",
+    "GeometryConfig",
     "HRMConfig",
     "HRMModelError",
     "HRMOutput",

@@ -25,7 +25,7 @@ class Batch(TypedDict):
 class Carry(TypedDict):
     """State of every slot between two ACT steps, with the example that the slot works on.
 
-    `z_H` and `z_L` are `[B, P + L, D]` in the forward dtype. `steps [B]` int32 counts the steps of the current
+    `z_H` and `z_L` are `[B, N, D]`, `N` the configuration's `state_len`, in the forward dtype. `steps [B]` int32 counts the steps of the current
     example. `halted [B]` bool marks slots that take a new example next. `inputs`, `labels` and
     `puzzle_identifiers` are those of the current example, as in `Batch`.
     """
@@ -57,7 +57,7 @@ class ACTOutput(NamedTuple):
 
 def initial_carry(config: HRMConfig, batch_size: int) -> Carry:
     """Return a carry of `batch_size` halted slots; the first step fills them all."""
-    state = mx.zeros((batch_size, config.total_len, config.hidden_size), config.dtype)
+    state = mx.zeros((batch_size, config.state_len, config.hidden_size), config.dtype)
     tokens = mx.zeros((batch_size, config.seq_len), mx.int32)
     per_slot = mx.zeros((batch_size,), mx.int32)
     return Carry(

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hrm_model._geometry import GeometryConfig
+
 if TYPE_CHECKING:
     import mlx.core as mx
 
@@ -29,8 +31,22 @@ class ArchConfig(BaseModel):
     hidden_size: Count = Field(512, description="Width of the model.")
     expansion: float = Field(4.0, gt=0, description="Width of the feed-forward layer over the hidden size.")
     num_heads: Count = Field(8, description="Attention heads; divides the hidden size.")
-    mixer: Literal["attention", "mlp"] = Field("attention", description="What mixes positions in a block.")
-    pos_encodings: Literal["rope", "learned", "none"] = Field("rope", description="How positions are encoded.")
+    swiglu_multiple: Count = Field(
+        256, description="The width of a feed-forward layer is rounded up to a multiple of this."
+    )
+    symbol_equivariant: bool = Field(
+        False, description="Give each position one state for each symbol, so that symbols can be renamed."
+    )
+    mixer: Literal["attention", "mlp", "groups", "neighbours"] = Field(
+        "attention",
+        description="What mixes positions in a block: attention, a gated unit over positions, "
+        "means over rows, columns and the task's groups, or a 3x3 convolution over the board.",
+    )
+    pos_encodings: Literal["rope", "rope2d", "learned", "grid", "none"] = Field(
+        "rope",
+        description="How positions are encoded: rotary in one or two dimensions, one vector for each position, "
+        "or the sum of vectors of its row, its column and the task's groups.",
+    )
     rms_norm_eps: float = Field(1e-5, gt=0, description="Added to the mean of squares in the norm.")
     rope_theta: float = Field(10000.0, gt=0, description="Base of the rotary wavelengths.")
 
@@ -56,9 +72,10 @@ class ArchConfig(BaseModel):
     def _heads_fit(self) -> Self:
         if self.hidden_size % self.num_heads:
             raise ValueError(f"num_heads must divide hidden_size {self.hidden_size}, but is {self.num_heads}")
-        if self.mixer == "attention" and self.pos_encodings == "rope" and (self.hidden_size // self.num_heads) % 2:
+        pairs = {"rope": 2, "rope2d": 4}.get(self.pos_encodings, 1)
+        if self.mixer == "attention" and (self.hidden_size // self.num_heads) % pairs:
             raise ValueError(
-                f"rope needs an even head size, but hidden_size / num_heads is "
+                f"{self.pos_encodings} needs heads whose size is a multiple of {pairs}, but hidden_size / num_heads is "
                 f"{self.hidden_size} / {self.num_heads} = {self.hidden_size // self.num_heads}"
             )
         if 0 < self.puzzle_emb_len * self.hidden_size < self.puzzle_emb_ndim:
@@ -66,7 +83,35 @@ class ArchConfig(BaseModel):
                 f"puzzle_emb_len {self.puzzle_emb_len} positions of {self.hidden_size} do not hold "
                 f"puzzle_emb_ndim {self.puzzle_emb_ndim}"
             )
+        if self.on_board:
+            self._check_board_model()
         return self
+
+    def _check_board_model(self) -> None:
+        """Raise `ValueError` for settings that a model of boards cannot have."""
+        if self.symbol_equivariant and self.mixer == "mlp":
+            raise ValueError("symbol_equivariant needs another mixer than mlp; choose groups, neighbours or attention")
+        if self.halt_loss != "bce":
+            raise ValueError(
+                f"halt_loss is {self.halt_loss!r}, but a symbol-equivariant model, and one with mixer groups or "
+                "neighbours, learns halting with bce"
+            )
+        if self.puzzle_emb_ndim and self.puzzle_emb_ndim != self.hidden_size:
+            raise ValueError(
+                f"puzzle_emb_ndim is {self.puzzle_emb_ndim}, but must be 0 or the hidden_size {self.hidden_size} where "
+                "the embedding is added to every position: in a symbol-equivariant model, and with mixer groups or "
+                "neighbours"
+            )
+
+    @property
+    def on_board(self) -> bool:
+        """Whether the blocks know the board: its rows, columns, groups or symbols."""
+        return self.symbol_equivariant or self.mixer in ("groups", "neighbours")
+
+    @property
+    def needs_geometry(self) -> bool:
+        """Whether the task must say where its tokens stand."""
+        return self.on_board or self.pos_encodings in ("rope2d", "grid")
 
 
 class HRMConfig(ArchConfig):
@@ -75,10 +120,46 @@ class HRMConfig(ArchConfig):
     seq_len: Count = Field(description="Tokens in a puzzle, without the puzzle prefix.")
     vocab_size: Count = Field(description="Number of tokens, padding included.")
     num_puzzle_identifiers: Count = Field(description="Rows of the puzzle embedding table.")
+    geometry: GeometryConfig | None = Field(None, description="The board, if the task has one.")
+
+    @model_validator(mode="after")
+    def _board_fits(self) -> Self:
+        if self.geometry is None:
+            if self.needs_geometry:
+                raise ValueError(
+                    "symbol_equivariant, mixer groups or neighbours, and pos_encodings rope2d or grid need to know the "
+                    "board, but these puzzles come without one; choose other settings, or a task with a geometry"
+                )
+            return self
+        problem = self.geometry.problem(self.seq_len, self.vocab_size)
+        if problem is None and self.mixer == "neighbours" and self.seq_len % self.geometry.columns:
+            problem = f"{self.seq_len} tokens do not fill rows of {self.geometry.columns}, which mixer neighbours needs"
+        if problem is None and self.symbol_equivariant and not self.geometry.planes:
+            problem = "it names no symbols and no constants, which symbol_equivariant needs"
+        if problem:
+            raise ValueError(f"geometry does not fit: {problem}")
+        return self
+
+    @property
+    def planes(self) -> int:
+        """States of each position: one for each token that an answer may hold if symbol-equivariant, else 1."""
+        return len(self.geometry.planes) if self.symbol_equivariant and self.geometry else 1
+
+    @property
+    def puzzle_row_width(self) -> int:
+        """Numbers in a row of the puzzle table; a symbol-equivariant model has one more for each token."""
+        if self.symbol_equivariant and self.puzzle_emb_ndim:
+            return self.puzzle_emb_ndim + self.vocab_size
+        return self.puzzle_emb_ndim
 
     @property
     def prefix_len(self) -> int:
-        """Positions of the puzzle embedding: `puzzle_emb_len`, or `ceil(puzzle_emb_ndim / hidden_size)` if 0."""
+        """Positions of the puzzle embedding: `puzzle_emb_len`, or `ceil(puzzle_emb_ndim / hidden_size)` if 0.
+
+        A model of boards adds the embedding to every position instead.
+        """
+        if self.on_board:
+            return 0
         needed = -(-self.puzzle_emb_ndim // self.hidden_size)
         return self.puzzle_emb_len if needed and self.puzzle_emb_len else needed
 
@@ -86,6 +167,11 @@ class HRMConfig(ArchConfig):
     def total_len(self) -> int:
         """Number of positions in the states: prefix and tokens."""
         return self.prefix_len + self.seq_len
+
+    @property
+    def state_len(self) -> int:
+        """Vectors in a state: the positions of all planes."""
+        return self.planes * self.total_len
 
     @property
     def bootstraps(self) -> bool:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
-from hrm_ops import Embedding, Linear, TransformerBlock, rope_tables, truncated_normal
+from hrm_ops import Embedding, Linear, grid_rope_tables, rope_tables, truncated_normal
 
 from hrm_model._config import HRMConfig
-from hrm_model._mixer import MixerBlock
+from hrm_model._symbols import SymbolPlanes
+from hrm_model.blocks._choose import make_block
 
 Rope = tuple[mx.array, mx.array] | None
 
@@ -18,8 +19,8 @@ class HRMOutput(NamedTuple):
     """The outputs of one forward pass.
 
     Attributes:
-        z_H: Slow state `[B, P + L, D]`, without gradient history.
-        z_L: Fast state `[B, P + L, D]`, without gradient history.
+        z_H: Slow state `[B, N, D]`, without gradient history.
+        z_L: Fast state `[B, N, D]`, without gradient history.
         logits: Token logits `[B, L, V]` in the forward dtype.
         q_logits: `q_halt` and `q_continue`, `[B, 2]` float32.
     """
@@ -43,15 +44,15 @@ class ReasoningModule(nn.Module):
 
     def __init__(self, config: HRMConfig, num_layers: int) -> None:
         super().__init__()
-        self.layers = [_block(config) for _ in range(num_layers)]
+        self.layers = [make_block(config) for _ in range(num_layers)]
         self.checkpoints_activations = False
 
     def __call__(self, state: mx.array, injection: mx.array, rope: Rope, first: int | None = None) -> mx.array:
         """Refine a state.
 
         Args:
-            state: `[B, P + L, D]`.
-            injection: `[B, P + L, D]`.
+            state: `[B, N, D]`.
+            injection: `[B, N, D]`.
             rope: Rotary tables; None if positions are encoded in another way.
             first: Compute only the first positions of the last block; defaults to all.
 
@@ -69,13 +70,6 @@ class ReasoningModule(nn.Module):
         return nn.utils.checkpoint(layer, lambda x: layer(x, rope, first))(x)
 
 
-def _block(config: HRMConfig) -> nn.Module:
-    D, expansion, eps = config.hidden_size, config.expansion, config.rms_norm_eps
-    if config.mixer == "mlp":
-        return MixerBlock(config.total_len, D, expansion, eps)
-    return TransformerBlock(D, config.num_heads, expansion, eps)
-
-
 class HRM(nn.Module):
     """The Hierarchical Reasoning Model: a slow module H and a fast module L that refine two states.
 
@@ -85,6 +79,9 @@ class HRM(nn.Module):
       and the whole last H cycle carries gradient;
     - `transformer`, the flat transformer of the ARC Prize's ablation ("The Hidden Drivers of HRM's Performance on
       ARC-AGI", arcprize.org, 2025): one network of `H_layers` blocks that runs once per step.
+
+    With `config.symbol_equivariant` a state has one vector for each position and symbol (arXiv 2603.02193). A state has
+    `N = config.state_len` vectors.
 
     The puzzle embedding table is a parameter, but it is not trainable: a sparse optimiser updates its rows
     separately. `H_init` and `L_init` are fixed.
@@ -99,17 +96,27 @@ class HRM(nn.Module):
         self.quantization: Any = None  # set by quantize()
         D = config.hidden_size
         std = 1 / math.sqrt(D)
-        self.embed_tokens = Embedding(config.vocab_size, D, std=std, dtype=config.dtype)
+
+        def table(rows: int) -> Embedding:
+            return Embedding(rows, D, std=std, dtype=config.dtype)
+
+        self._symbols = SymbolPlanes(config) if config.symbol_equivariant else None
+        self.embed_tokens = table(2 * self._symbols.classes if self._symbols else config.vocab_size)
+        if self._symbols and self._symbols.kinds.max().item():
+            self.embed_planes = table(1 + self._symbols.kinds.max().item())
         if config.pos_encodings == "learned":
-            self.embed_pos = Embedding(config.total_len, D, std=std, dtype=config.dtype)
+            self.embed_pos = table(config.total_len)
+        if config.pos_encodings == "grid" and config.geometry:
+            self._groups = mx.array(config.geometry.groups_of(config.seq_len))  # [kinds, L]
+            self.embed_groups = [table(size) for size in (self._groups.max(axis=1) + 1).tolist()]
         if config.puzzle_emb_ndim:
-            self.puzzle_emb = Embedding(config.num_puzzle_identifiers, config.puzzle_emb_ndim, std=0.0)
+            self.puzzle_emb = Embedding(config.num_puzzle_identifiers, config.puzzle_row_width, std=0.0)
             self.puzzle_emb.freeze()
         if config.variant != "trm":
             self.H_level = ReasoningModule(config, config.H_layers)
         if config.variant != "transformer":
             self.L_level = ReasoningModule(config, config.L_layers)
-        self.lm_head = Linear(D, config.vocab_size, bias=False)
+        self.lm_head = Linear(D, 1 if self._symbols else config.vocab_size, bias=False)
         self.q_head = Linear(D, 2)
         self.q_head.weight = mx.zeros((2, D))
         self.q_head.bias = mx.full((2,), -5.0)
@@ -122,32 +129,64 @@ class HRM(nn.Module):
         return self.puzzle_emb(puzzle_identifiers) if self.config.puzzle_emb_ndim else None
 
     def embed(self, inputs: mx.array, puzzle_rows: mx.array | None) -> mx.array:
-        """Embed the tokens, put the puzzle prefix in front, and add learned positions.
+        """Embed the tokens, put the puzzle prefix in front, and add positions.
+
+        A model of boards has no prefix: it adds the puzzle embedding to every position.
 
         Args:
             inputs: Tokens `[B, L]` int.
-            puzzle_rows: Puzzle embeddings `[B, E]`; None for a model without a prefix.
+            puzzle_rows: Puzzle embeddings `[B, E]`; None for a model without them.
 
         Returns:
-            Input embedding `[B, P + L, D]` in the forward dtype.
+            Input embedding `[B, N, D]` in the forward dtype.
         """
         config = self.config
-        x = self.embed_tokens(inputs)
-        if puzzle_rows is not None:
+        x = self.embed_tokens(self._symbols.marks(inputs) if self._symbols else inputs[:, None])  # [B, S, L, D]
+        parts = [x]
+        if "embed_planes" in self and self._symbols:
+            parts.append(self.embed_planes(self._symbols.kinds)[:, None])
+        if puzzle_rows is not None and config.on_board:
+            parts.append(self._puzzle_vectors(puzzle_rows.astype(config.dtype)))
+        elif puzzle_rows is not None:
             padding = config.prefix_len * config.hidden_size - config.puzzle_emb_ndim
             padded = mx.pad(puzzle_rows.astype(config.dtype), [(0, 0), (0, padding)])
-            prefix = rearrange(padded, "b (p d) -> b p d", p=config.prefix_len)
-            x = mx.concatenate([prefix, x], axis=1)
+            prefix = rearrange(padded, "b (p d) -> b 1 p d", p=config.prefix_len)
+            parts = [mx.concatenate([prefix, x], axis=2)]
+        scale = 1.0
         if config.pos_encodings == "learned":
-            x = 0.707106781 * (x + self.embed_pos.weight.astype(x.dtype))
-        return math.sqrt(config.hidden_size) * x
+            parts, scale = [*parts, self.embed_pos.weight.astype(x.dtype)], 0.707106781
+        if config.pos_encodings == "grid":
+            vectors = sum(embed(group) for embed, group in zip(self.embed_groups, self._groups, strict=True))
+            parts.append(mx.pad(vectors, [(config.prefix_len, 0), (0, 0)]))
+        total = sum(parts[1:], parts[0])
+        return math.sqrt(config.hidden_size) * rearrange(scale * total if scale != 1 else total, "b s l d -> b (s l) d")
+
+    def _puzzle_vectors(self, rows: mx.array) -> mx.array:
+        """Return what a puzzle embedding adds to each plane, `[B, E]` -> `[B, 1 or S, 1, D]`.
+
+        With planes, each gets a number of its own beside the vector for all (arXiv 2603.02193, appendix).
+        """
+        vector = rearrange(rows[:, : self.config.hidden_size], "b d -> b 1 1 d")
+        if self._symbols is None:
+            return vector
+        return vector + self._symbols.per_plane(rows[:, self.config.hidden_size :])[:, :, None, None]
 
     def rope(self) -> Rope:
         """Return the rotary tables of all positions; None if positions are encoded in another way."""
         config = self.config
-        if config.pos_encodings != "rope" or config.mixer == "mlp":
+        if config.mixer != "attention":
             return None
-        return rope_tables(config.total_len, config.hidden_size // config.num_heads, config.rope_theta)
+        head = config.hidden_size // config.num_heads
+        if config.pos_encodings == "rope":
+            return rope_tables(config.total_len, head, config.rope_theta)
+        if config.pos_encodings == "rope2d" and config.geometry:
+            at = mx.arange(config.seq_len)
+            cos, sin = grid_rope_tables(
+                at // config.geometry.columns, at % config.geometry.columns, head, config.rope_theta
+            )
+            prefix = [(config.prefix_len, 0), (0, 0)]  # is not rotated
+            return mx.pad(cos, prefix, constant_values=1), mx.pad(sin, prefix)
+        return None
 
     def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array, first: int | None = None) -> tuple[mx.array, mx.array]:
         """Run one step: `H_cycles` times `L_cycles` updates of `z_L` and one update of `z_H`.
@@ -155,9 +194,9 @@ class HRM(nn.Module):
         Only the last update of each module carries gradient; in a `trm`, all updates of the last H cycle do.
 
         Args:
-            z_H: Slow state `[B, P + L, D]`.
-            z_L: Fast state `[B, P + L, D]`; a `transformer` ignores it.
-            x: Input embedding `[B, P + L, D]`.
+            z_H: Slow state `[B, N, D]`.
+            z_L: Fast state `[B, N, D]`; a `transformer` ignores it.
+            x: Input embedding `[B, N, D]`.
             first: Compute only the first positions of the new slow state; defaults to all.
 
         Returns:
@@ -184,18 +223,21 @@ class HRM(nn.Module):
         return z_H, z_L
 
     def q_values(self, z_H: mx.array) -> mx.array:
-        """Return `q_halt` and `q_continue`, `[B, 2]` float32, computed from position 0.
+        """Return `q_halt` and `q_continue`, `[B, 2]` float32, computed from position 0; of boards, from the mean.
 
         With `halt_loss` `bce`, `q_continue` is 0: then `q_halt > q_continue` when the probability of halting is
         above one half (the Tiny Recursive Model, arXiv 2510.04871).
         """
-        q = self.q_head(z_H[:, 0].astype(mx.float32))
+        z_H = z_H.astype(mx.float32)
+        q = self.q_head(z_H.mean(axis=1) if self.config.on_board else z_H[:, 0])
         if self.config.halt_loss == "q_learning":
             return q
         return mx.concatenate([q[:, :1], mx.zeros_like(q[:, :1])], axis=1)
 
     def __call__(self, z_H: mx.array, z_L: mx.array, x: mx.array) -> HRMOutput:
-        """Run one forward pass from two states `[B, P + L, D]` and the embedding that `embed` returns."""
+        """Run one forward pass from two states `[B, N, D]` and the embedding that `embed` returns."""
         z_H, z_L = self.reason(z_H, z_L, x)
         logits = self.lm_head(z_H[:, self.config.prefix_len :])
+        if self._symbols:
+            logits = self._symbols.logits(logits)
         return HRMOutput(mx.stop_gradient(z_H), mx.stop_gradient(z_L), logits, self.q_values(z_H))

@@ -20,7 +20,7 @@ else:
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._layers import Embedding, Linear
     from hrm_ops._norm import RMSNorm, rms_norm
-    from hrm_ops._rope import apply_rope, rope, rope_tables
+    from hrm_ops._rope import apply_rope, grid_rope_tables, rope, rope_tables
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
     from hrm_ops._transformer import MinimalTransformer
@@ -56,6 +56,7 @@ __all__ = [
     "device_info",
     "diagnose",
     "explain_mlx_error",
+    "grid_rope_tables",
     "lane_threads",
     "lanes",
     "lecun_normal",

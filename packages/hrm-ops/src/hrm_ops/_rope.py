@@ -46,6 +46,45 @@ def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) 
     return cos[offset:end], sin[offset:end]
 
 
+def grid_rope_tables(rows: mx.array, columns: mx.array, dims: int, base: float = 10000.0) -> tuple[mx.array, mx.array]:
+    """Return the cosines and sines of rotary position embedding in two dimensions, for `apply_rope`.
+
+    The first half of the pairs turns with the row, the second with the column.
+
+    Source: Heo et al., "Rotary Position Embedding for Vision Transformer" (arXiv 2403.13298), section 3.2, axial.
+
+    Args:
+        rows: Row of each position `[L]`, of any integer dtype.
+        columns: Column of each position `[L]`.
+        dims: Size of a head, a multiple of 4.
+        base: Base of the geometric sequence of wavelengths.
+
+    Returns:
+        `(cos, sin)`, each float32 `[L, dims / 2]`.
+
+    Raises:
+        HRMOpsError: If `dims` is no multiple of 4, `base` is not positive, or rows and columns are not alike.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import grid_rope_tables
+        >>> cos, sin = grid_rope_tables(mx.array([0, 0, 1]), mx.array([0, 1, 0]), dims=8)
+        >>> cos.shape, sin[2, 0].item() == sin[1, 2].item()
+        ((3, 4), True)
+    """
+    if dims % 4 or dims < 4:
+        raise HRMOpsError(f"[grid_rope_tables] dims must be a multiple of 4, but is {dims}.")
+    if base <= 0:
+        raise HRMOpsError(f"[grid_rope_tables] base must be greater than 0, but is {base}.")
+    if rows.ndim != 1 or rows.shape != columns.shape:
+        raise HRMOpsError(
+            f"[grid_rope_tables] rows and columns must be [L] both, but are {rows.shape} and {columns.shape}."
+        )
+    frequencies = base ** (-mx.arange(0, dims, 4, dtype=mx.float32) / dims)
+    angles = mx.concatenate([axis.astype(mx.float32)[:, None] * frequencies for axis in (rows, columns)], axis=-1)
+    return mx.cos(angles), mx.sin(angles)
+
+
 def _rounded_up(length: int) -> int:
     """Return a power of two, so that sequences that grow need few tables."""
     return max(64, 1 << (length - 1).bit_length())

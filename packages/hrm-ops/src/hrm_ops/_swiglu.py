@@ -71,6 +71,7 @@ class SwiGLU(nn.Module):
     Args:
         dims: Width of input and output.
         expansion: See `swiglu_width`.
+        multiple: See `swiglu_width`.
 
     Shape:
         `[..., dims] -> [..., dims]`
@@ -85,10 +86,10 @@ class SwiGLU(nn.Module):
         (2, 10, 64)
     """
 
-    def __init__(self, dims: int, expansion: float) -> None:
+    def __init__(self, dims: int, expansion: float, multiple: int = 256) -> None:
         super().__init__()
         self.dims = dims
-        inner = swiglu_width(dims, expansion)
+        inner = swiglu_width(dims, expansion, multiple)
         self.gate_up_proj = Linear(dims, 2 * inner, bias=False)
         self.down_proj = Linear(inner, dims, bias=False)
 

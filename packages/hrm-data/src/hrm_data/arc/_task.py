@@ -11,6 +11,8 @@ import numpy as np
 from hrm_data._errors import HRMDataError
 from hrm_data.arc._grid import (
     COLOURS,
+    END,
+    FIRST_COLOUR,
     PAD,
     SEQ_LEN,
     SIDE,
@@ -24,6 +26,7 @@ from hrm_data.arc._grid import (
 from hrm_data.arc._lines import grids
 from hrm_data.symmetry._dihedral import TRANSFORMS
 from hrm_data.symmetry._symmetry import Original, Symmetry
+from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Task
 
@@ -80,6 +83,11 @@ class ArcTask(Task):
                         "write colours as digits 0 to 9, and / between rows"
                     )
         return as_grid([[int(char) for char in row] for row in rows], "the puzzle")
+
+    def geometry(self) -> Geometry:
+        """All colours but the first, black, which most tasks use as background, are interchangeable."""
+        others = tuple(range(FIRST_COLOUR + 1, VOCAB_SIZE))
+        return Geometry(columns=SIDE, symbols=others, constants=(PAD, END, FIRST_COLOUR))
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Yield grids in one line each, or in a line for each row with a blank line after the last."""

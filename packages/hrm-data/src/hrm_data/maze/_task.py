@@ -14,6 +14,7 @@ from hrm_data.maze._rules import CHARS, GOAL, PATH, SPACE, START, changed_cells,
 from hrm_data.maze._search import distances
 from hrm_data.symmetry._dihedral import TRANSFORMS, DihedralAugment, cell_maps
 from hrm_data.symmetry._symmetry import Symmetry, relabelling
+from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Augment, Task
 
@@ -82,6 +83,10 @@ class MazeTask(Task):
                     )
                 board[row, col] = SPACE if char == "." else CHARS.index(char) + 1
         return board
+
+    def geometry(self) -> Geometry:
+        """A square board, on which no token can stand for another."""
+        return Geometry(columns=self.size, constants=tuple(range(1, self.vocab_size)))
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Yield mazes in `size` lines or in one; a line from `#` on is a comment if it cannot be part of a maze."""

@@ -13,6 +13,7 @@ from hrm_data.sudoku._board import Board, Box, as_board, as_grids
 from hrm_data.sudoku._lines import square_boards
 from hrm_data.sudoku._rules import violations
 from hrm_data.symmetry._symmetry import Symmetry, relabelling
+from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Augment, Task
 
@@ -63,6 +64,11 @@ class SudokuTask(Task):
                     f"is not allowed; use the digits 1..{n} and one of {' '.join(BLANKS)} for a blank"
                 )
         return np.array([value[char] for _, char in chars], np.uint8).reshape(n, n)
+
+    def geometry(self) -> Geometry:
+        """Digits are interchangeable, and boxes are groups beside rows and columns."""
+        n, boxes = self.board.n, tuple(self.board.box_of_cell().tolist())
+        return Geometry(columns=n, groups=(boxes,), symbols=tuple(range(2, n + 2)))
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Yield boards in one line, other fields ignored, or in `n` lines, framed or not."""

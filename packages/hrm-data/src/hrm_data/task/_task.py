@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hrm_data.symmetry._symmetry import Original, Symmetry
+from hrm_data.task._geometry import Geometry
 from hrm_data.task._lines import one_a_line
 from hrm_data.task._picture import Picture
 
@@ -66,6 +67,10 @@ class Task(ABC):
 
     def augment(self, *args: Any, **options: Any) -> Augment | None:
         """Return what `TrainLoader` does to every batch; `options` are the fields of the family's `augmentation`."""
+        return None
+
+    def geometry(self) -> Geometry | None:
+        """Return where the tokens stand and which are interchangeable; None for puzzles without a board."""
         return None
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -19,11 +19,8 @@ def train_flops(config: HRMConfig) -> int:
     multiply-add: every forward call of a module, two more times for each call that carries gradient, and the
     bootstrap pass. It does not count what activation checkpointing computes again.
     """
-    D, length = config.hidden_size, config.total_len
-    mixing = (
-        4 * D * D + 2 * length * D if config.mixer == "attention" else 3 * D * swiglu_width(length, config.expansion)
-    )
-    block = 2 * (mixing + 3 * D * swiglu_width(D, config.expansion))  # for each token
+    D, length = config.hidden_size, config.state_len
+    block = 2 * (_mixing(config) + 3 * D * swiglu_width(D, config.expansion, config.swiglu_multiple))  # for each vector
     L_module, H_module = config.L_layers * block, config.H_layers * block
     if config.variant == "transformer":
         forward = with_gradient = H_module
@@ -34,8 +31,25 @@ def train_flops(config: HRMConfig) -> int:
         with_gradient = L_module + H_module
         forward = config.H_cycles * (config.L_cycles * L_module + H_module)
     passes = 2 if config.bootstraps else 1
-    head = 3 * 2 * D * config.vocab_size
+    head = 3 * 2 * D * (config.planes if config.symbol_equivariant else config.vocab_size)
     return length * (passes * forward + 2 * with_gradient) + config.seq_len * head
+
+
+def _mixing(config: HRMConfig) -> int:
+    """Return the multiply-adds with which a block mixes positions and symbols, for each vector of a state."""
+    D, length, planes = config.hidden_size, config.total_len, config.planes
+    symbols = 0
+    if config.mixer == "mlp":
+        return 3 * D * swiglu_width(length, config.expansion)
+    if config.mixer == "attention":
+        symbols = 4 * D * D + 2 * planes * D if config.symbol_equivariant else 0
+        return 4 * D * D + 2 * length * D + symbols
+    symbols = D * D // planes if config.symbol_equivariant else 0
+    if config.mixer == "neighbours":
+        return 9 * D * D + symbols
+    assert config.geometry is not None
+    groups = sum(max(kind) + 1 for kind in config.geometry.groups_of(length))
+    return 2 * groups * D + groups * D * D // length + symbols
 
 
 def matmul_rate(dtype: mx.Dtype) -> float:
