@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from hrm_data import HRMDataError, NumpyBatch, Task, open_dataset
-from hrm_model import HRM, ContinuousPredictor, HaltingRule
+from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HaltingRule, HRMModelError, resized
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.answers._records import Record
@@ -105,6 +105,7 @@ class Solver:
         self.task = task
         self.models = tuple(models)
         self.path = Path(path)
+        self._halting, self._batch_size, self._votes = halting, batch_size, votes
         self._data_path = data_path
         self._vote_by: VoteBy = vote_by
         self._symmetries = choose_symmetries(task, votes)
@@ -117,6 +118,21 @@ class Solver:
     def max_steps(self) -> int:
         """The most ACT steps of a puzzle."""
         return self._predictors[False][0].max_steps
+
+    def resized(self, task: Task) -> "Solver":
+        """Return a solver with the same weights for boards of another size, see `Task.other_sizes`.
+
+        Raises:
+            UserError: If the weights belong to boards of the model's own size.
+        """
+        board = task.geometry()
+        geometry = None if board is None else GeometryConfig(**board.model_dump())
+        try:
+            models = [resized(model, task.seq_len, task.vocab_size, geometry) for model in self.models]
+        except HRMModelError as error:
+            raise UserError(f"{self.path}: {error}") from error
+        limits = self._halting, self.max_steps, self._batch_size
+        return Solver(models, task, self.path, *limits, None, self._votes, self._vote_by)
 
     def read(self, text: str) -> np.ndarray:
         """Parse the board of a puzzle from text, such as `53..7....6..195...` for a Sudoku.

@@ -16,6 +16,7 @@ from ._metrics import Score, score
 from ._model import HRM, HRMOutput, ReasoningModule
 from ._predictor import Prediction, Predictor
 from ._quantize import Quantization, quantize
+from ._resize import resized
 from ._weights import load_model, save_weights
 from .reference._convert import (
     find_reference,
@@ -62,6 +63,7 @@ __all__ = [
     "read_reference_config",
     "reference_config",
     "reference_name",
+    "resized",
     "save_reference_weights",
     "save_weights",
     "score",

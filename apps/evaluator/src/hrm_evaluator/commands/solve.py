@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hrm_data import Task
+from hrm_data import HRMDataError, Task
 from rich.console import Console
 
 from hrm_evaluator._errors import UserError
@@ -50,9 +50,34 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
         checkpoints=settings.checkpoints,
         vote_by=settings.vote_by or "majority",
     )
+    solver = _of_their_size(solver, puzzles, settings.file)
     if len(puzzles) == 1 and puzzles[0] != "-" and settings.file is None:
         return _solve_one(solver, puzzles[0], settings)
     return _SolveMany(solver, puzzles, settings).run()
+
+
+def _of_their_size(solver: Solver, puzzles: Sequence[str], file: Path | None) -> Solver:
+    """Return a solver for boards of the size that the first puzzle has, where the model can answer it."""
+    words = [word for word in puzzles if word != "-"]
+    for task in (solver.task, *solver.task.other_sizes()):
+        found = read_file(file, task) if file is not None else (PuzzleText("", word) for word in words)
+        first = next(found, None)
+        if first is None or first.problem:
+            continue
+        try:
+            task.parse(first.text)
+        except HRMDataError:
+            continue
+        if task is solver.task:
+            break
+        other = solver.resized(task)
+        print(
+            f"evaluator: {solver.path} was trained on {solver.task.name}; its weights fit boards of every size, "
+            f"so it answers {task.name} without having seen any",
+            file=sys.stderr,
+        )
+        return other
+    return solver
 
 
 def _solve_one(solver: Solver, puzzle: str, settings: Solve) -> int:

@@ -88,6 +88,10 @@ class MazeTask(Task):
         """A square board, on which no token can stand for another."""
         return Geometry(columns=self.size, constants=tuple(range(1, self.vocab_size)))
 
+    def other_sizes(self) -> Iterator[MazeTask]:
+        """Yield all other sizes."""
+        return (MazeTask(size) for size in MAZE_SIZES if size != self.size)
+
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Yield mazes in `size` lines or in one; a line from `#` on is a comment if it cannot be part of a maze."""
         return mazes(lines, self.size, CHARS + ".")

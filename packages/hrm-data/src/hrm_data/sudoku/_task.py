@@ -70,6 +70,10 @@ class SudokuTask(Task):
         n, boxes = self.board.n, tuple(self.board.box_of_cell().tolist())
         return Geometry(columns=n, groups=(boxes,), symbols=tuple(range(2, n + 2)))
 
+    def other_sizes(self) -> Iterator[SudokuTask]:
+        """Yield the usual boards with another number of cells."""
+        return (SudokuTask(box) for cells, box in self.LENGTHS.items() if cells != self.seq_len)
+
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Yield boards in one line, other fields ignored, or in `n` lines, framed or not."""
         return square_boards(lines, self.board.n)

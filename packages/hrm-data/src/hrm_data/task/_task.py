@@ -73,6 +73,10 @@ class Task(ABC):
         """Return where the tokens stand and which are interchangeable; None for puzzles without a board."""
         return None
 
+    def other_sizes(self) -> Iterator[Task]:
+        """Yield the task with boards of other sizes, for models whose weights fit every size."""
+        return iter(())
+
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Yield the puzzles in lines of text: the number of the first line, from 1, and the text for `parse`.
 

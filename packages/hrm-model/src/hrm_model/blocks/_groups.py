@@ -35,7 +35,7 @@ class GroupMeans(nn.Module):
         mx.eval(self._means, self._spread)
 
     def __call__(self, x: mx.array) -> mx.array:
-        """Mix positions: `[B, length, dims] -> [B, length, dims]`."""
-        means = mx.split(self._means.astype(x.dtype) @ x, self._cuts, axis=1)
+        """Mix positions: `[B, S, length, dims] -> [B, S, length, dims]`."""
+        means = mx.split(self._means.astype(x.dtype) @ x, self._cuts, axis=2)
         mapped = [projection(mean) for projection, mean in zip(self.projections, means, strict=True)]
-        return self._spread.astype(x.dtype) @ mx.concatenate(mapped, axis=1)
+        return self._spread.astype(x.dtype) @ mx.concatenate(mapped, axis=2)

@@ -26,7 +26,7 @@ class Neighbours(nn.Module):
         self.conv.weight = lecun_normal((dims, 9 * dims)).reshape(dims, 3, 3, dims)
 
     def __call__(self, x: mx.array) -> mx.array:
-        """Mix positions: `[B, length, dims] -> [B, length, dims]`."""
-        grid = rearrange(x, "b (r c) d -> b r c d", c=self._columns)
+        """Mix positions: `[B, S, length, dims] -> [B, S, length, dims]`."""
+        grid = rearrange(x, "b s (r c) d -> (b s) r c d", c=self._columns)
         mixed = mx.conv2d(grid, self.conv.weight.astype(x.dtype), padding=1)
-        return rearrange(mixed, "b r c d -> b (r c) d")
+        return rearrange(mixed, "(b s) r c d -> b s (r c) d", s=x.shape[1])
