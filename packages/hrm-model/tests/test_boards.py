@@ -45,7 +45,8 @@ def board_config(**changes: Any) -> HRMConfig:
 def make(**changes: Any) -> HRM:
     mx.random.seed(0)
     model = HRM(board_config(**changes))
-    model.q_head.weight = mx.random.normal(model.q_head.weight.shape)
+    if model.config.halt_loss == "bce":
+        model.q_head.weight = mx.random.normal(model.q_head.weight.shape)
     if model.config.puzzle_emb_ndim:
         model.puzzle_emb.weight = mx.random.normal(model.puzzle_emb.weight.shape)
     return model
@@ -67,6 +68,7 @@ VARIANTS = [
     {"mixer": "attention", "pos_encodings": "rope", "variant": "trm"},
     {"mixer": "neighbours"},
     {"geometry": geometry(constants=CONSTANT)},
+    {"halt_loss": "none"},
 ]
 
 
@@ -179,7 +181,7 @@ def test_the_puzzle_embedding_of_a_board_model_reaches_every_position_and_plane(
     [
         ({"geometry": None}, "need to know the board"),
         ({"mixer": "mlp"}, "another mixer than mlp"),
-        ({"halt_loss": "q_learning"}, "learns halting with bce"),
+        ({"halt_loss": "q_learning"}, "has no bootstrap pass; choose bce or none"),
         ({"puzzle_emb_ndim": 8}, "must be 0 or the hidden_size 16"),
         ({"geometry": GeometryConfig(columns=4)}, "names no symbols"),
         ({"geometry": geometry(symbols=(2, 2))}, "different tokens below 6"),
@@ -203,3 +205,11 @@ def test_weights_carry_the_board(tmp_path: Any, make_config: Callable[..., HRMCo
     assert loaded.config == model.config
     tokens = np.random.default_rng(1).integers(1, 6, (1, 16)).astype(np.int32)
     np.testing.assert_array_equal(answer(loaded, tokens)[0], answer(model, tokens)[0])
+
+
+def test_without_a_halting_loss_the_least_certain_token_decides() -> None:
+    model = make(halt_loss="none")
+    assert "q_head" not in model
+    logits, q = answer(model, np.random.default_rng(0).integers(1, 6, (3, 16)).astype(np.int32))
+    likeliest = np.exp(logits.max(axis=-1) - np.logaddexp.reduce(logits, axis=-1))
+    np.testing.assert_allclose(1 / (1 + np.exp(-q)), likeliest.min(axis=-1), rtol=1e-3)

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import mlx.core as mx
 import numpy as np
 import pytest
-from hrm_ops import HRMOpsError, _rope, apply_rope, rope, rope_tables
+from hrm_ops import HRMOpsError, _rope, apply_rope, grid_rope_tables, rope, rope_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,3 +157,40 @@ X = mx.zeros((2, 3, 5, 8))
 def test_wrong_arguments_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(HRMOpsError, match=f"^{message}"):
         call()
+
+
+PLACES = st.integers(0, 30)
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEEDS, st.sampled_from([4, 8, 64]), PLACES, PLACES, PLACES, PLACES, PLACES, PLACES)
+def test_scores_on_a_grid_depend_on_the_distances_of_rows_and_columns(
+    seed: int, dims: int, row: int, column: int, row_2: int, column_2: int, down: int, right: int
+) -> None:
+    rows = mx.array([row, row_2, row + down, row_2 + down])
+    columns = mx.array([column, column_2, column + right, column_2 + right])
+    q, k = (mx.broadcast_to(normal(seed + n, 1, 1, 1, dims), (1, 1, 4, dims)) for n in range(2))
+    tables = grid_rope_tables(rows, columns, dims)
+    scores = np.array(apply_rope(q, *tables) @ apply_rope(k, *tables).swapaxes(-1, -2))[0, 0]
+    np.testing.assert_allclose(scores[0, 1], scores[2, 3], rtol=1e-4, atol=1e-4 * dims)
+
+
+def test_a_grid_of_one_column_turns_half_the_pairs_like_a_sequence() -> None:
+    cos, _ = grid_rope_tables(mx.arange(9), mx.zeros(9, mx.int32), 16)
+    np.testing.assert_allclose(cos[:, :4], rope_tables(9, 8)[0], rtol=1e-5)
+    np.testing.assert_array_equal(cos[:, 4:], 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "dims", "base", "message"),
+    [
+        (mx.arange(3), mx.arange(3), 6, 10.0, "multiple of 4, but is 6"),
+        (mx.arange(3), mx.arange(3), 8, 0.0, "base must be greater than 0"),
+        (mx.arange(3), mx.arange(4), 8, 10.0, r"\(3,\) and \(4,\)"),
+    ],
+)
+def test_grid_tables_name_what_does_not_fit(
+    rows: mx.array, columns: mx.array, dims: int, base: float, message: str
+) -> None:
+    with pytest.raises(HRMOpsError, match=message):
+        grid_rope_tables(rows, columns, dims, base)

@@ -60,9 +60,10 @@ class ArchConfig(BaseModel):
     halt_exploration_prob: float = Field(
         0.1, ge=0, le=1, description="Share of puzzles that must take a random least number of steps."
     )
-    halt_loss: Literal["q_learning", "bce"] = Field(
+    halt_loss: Literal["q_learning", "bce", "none"] = Field(
         "q_learning",
-        description="How halting is learned; bce leaves out the value of continuing and the pass that it takes.",
+        description="How halting is learned; bce leaves out the value of continuing and the pass that it takes; "
+        "with none a puzzle halts when its least certain token is more likely than not.",
     )
     forward_dtype: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="Dtype of activations; parameters are float32."
@@ -91,10 +92,10 @@ class ArchConfig(BaseModel):
         """Raise `ValueError` for settings that a model of boards cannot have."""
         if self.symbol_equivariant and self.mixer == "mlp":
             raise ValueError("symbol_equivariant needs another mixer than mlp; choose groups, neighbours or attention")
-        if self.halt_loss != "bce":
+        if self.halt_loss == "q_learning":
             raise ValueError(
-                f"halt_loss is {self.halt_loss!r}, but a symbol-equivariant model, and one with mixer groups or "
-                "neighbours, learns halting with bce"
+                "halt_loss is q_learning, but a symbol-equivariant model, and one with mixer groups or neighbours, has "
+                "no bootstrap pass; choose bce or none"
             )
         if self.puzzle_emb_ndim and self.puzzle_emb_ndim != self.hidden_size:
             raise ValueError(

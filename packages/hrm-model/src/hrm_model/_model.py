@@ -117,9 +117,10 @@ class HRM(nn.Module):
         if config.variant != "transformer":
             self.L_level = ReasoningModule(config, config.L_layers)
         self.lm_head = Linear(D, 1 if self._symbols else config.vocab_size, bias=False)
-        self.q_head = Linear(D, 2)
-        self.q_head.weight = mx.zeros((2, D))
-        self.q_head.bias = mx.full((2,), -5.0)
+        if config.halt_loss != "none":
+            self.q_head = Linear(D, 2)
+            self.q_head.weight = mx.zeros((2, D))
+            self.q_head.bias = mx.full((2,), -5.0)
         self.H_init = truncated_normal((D,), std=1.0)
         self.L_init = truncated_normal((D,), std=1.0)
         self.freeze(recurse=False, keys=["H_init", "L_init"])
@@ -240,4 +241,17 @@ class HRM(nn.Module):
         logits = self.lm_head(z_H[:, self.config.prefix_len :])
         if self._symbols:
             logits = self._symbols.logits(logits)
-        return HRMOutput(mx.stop_gradient(z_H), mx.stop_gradient(z_L), logits, self.q_values(z_H))
+        q_logits = _certainty(logits) if self.config.halt_loss == "none" else self.q_values(z_H)
+        return HRMOutput(mx.stop_gradient(z_H), mx.stop_gradient(z_L), logits, q_logits)
+
+
+def _certainty(logits: mx.array) -> mx.array:
+    """Return as `q_halt` the log-odds of the least certain token, and 0 as `q_continue`: `[B, L, V]` -> `[B, 2]`.
+
+    Its probability estimates that of all tokens being right, without a loss (arXiv 2603.02193, section 3).
+    """
+    logits = mx.stop_gradient(logits).astype(mx.float32)
+    log_p = (logits.max(axis=-1) - logits.logsumexp(axis=-1)).min(axis=-1)
+    log_p = mx.minimum(log_p, -1e-7)  # odds of a probability of 1 are infinite
+    q_halt = log_p - mx.log(-mx.expm1(log_p))
+    return mx.stack([q_halt, mx.zeros_like(q_halt)], axis=1)

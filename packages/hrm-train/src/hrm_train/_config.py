@@ -35,6 +35,9 @@ class TrainConfig(BaseModel):
         lt=2**31,
         description="First steps of the run, which give each puzzle one ACT step, so that more puzzles are seen.",
     )
+    act_steps: int = Field(
+        0, ge=0, lt=2**31, description="Most ACT steps of a puzzle in training; 0 for arch.halt_max_steps."
+    )
     on_nan: Literal["stop", "skip"] = Field(
         "stop", description="Reaction to a loss or gradient that is not finite: stop the run, or skip the step."
     )

@@ -48,11 +48,22 @@ _PRESETS = {
         unless=_OTHER_MAZES,
     ),
     "cpu": TaskDefaults(
-        summary="10x10 mazes with one shortest path each, turned and mirrored at random.",
+        summary="11x11 mazes with one shortest path each, turned and mirrored at random.",
         base="cpu",
         data={"train": 5000, "test": 512, "turn": True},
-        tied={"size": 10, "unique": True},
+        tied={"size": 11, "unique": True},
         unless=_OTHER_MAZES,
+        arch={
+            "variant": "transformer",
+            "H_layers": 4,
+            "mixer": "neighbours",
+            "pos_encodings": "none",
+            "hidden_size": 64,
+            "swiglu_multiple": 64,
+            "halt_loss": "none",
+            "halt_max_steps": 16,
+        },
+        train={"steps": 1500, "global_batch_size": 32, "halt_warmup_steps": 0, "eval_interval": 500, "lr": 2e-3},
     ),
 }
 

@@ -47,15 +47,18 @@ _EQUIVARIANT = {
     "pos_encodings": "none",
     "hidden_size": 64,
     "swiglu_multiple": 64,
-    "halt_loss": "bce",
+    "halt_loss": "none",
+    "variant": "transformer",
+    "H_layers": 4,
     "halt_max_steps": 16,
 }
 _TRAINING = {
     "steps": 1000,
-    "global_batch_size": 32,
+    "global_batch_size": 16,
     "halt_warmup_steps": 0,
     "eval_interval": 250,
     "lr": 2e-3,
+    "act_steps": 4,
 }
 
 # How these were found: docs/recipe.md.

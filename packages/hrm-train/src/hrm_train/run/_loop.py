@@ -124,7 +124,7 @@ class _Loop:
 
     @property
     def _is_over(self) -> bool:
-        return self.ended_early or self.done == self.config.steps
+        return self.ended_early or self.done >= self.config.steps
 
     def _is_due(self, interval: int) -> bool:
         return self._is_over or (self.done > 0 and self.done % interval == 0)
@@ -132,7 +132,7 @@ class _Loop:
     def _take_step(self) -> None:
         with self.meter.waiting():
             batch = as_arrays(next(self.batches))
-        self.step(batch, max_steps=1 if self.done < self.config.halt_warmup_steps else None)
+        self.step(batch, max_steps=1 if self.done < self.config.halt_warmup_steps else self.config.act_steps or None)
         self.done += 1
         self.records.advance()
         self.watchdog.beat()
