@@ -207,9 +207,9 @@ def test_weights_carry_the_board(tmp_path: Any, make_config: Callable[..., HRMCo
     np.testing.assert_array_equal(answer(loaded, tokens)[0], answer(model, tokens)[0])
 
 
-def test_without_a_halting_loss_the_least_certain_token_decides() -> None:
+def test_without_a_halting_loss_the_probability_of_all_tokens_decides() -> None:
     model = make(halt_loss="none")
     assert "q_head" not in model
     logits, q = answer(model, np.random.default_rng(0).integers(1, 6, (3, 16)).astype(np.int32))
     likeliest = np.exp(logits.max(axis=-1) - np.logaddexp.reduce(logits, axis=-1))
-    np.testing.assert_allclose(1 / (1 + np.exp(-q)), likeliest.min(axis=-1), rtol=1e-3)
+    np.testing.assert_allclose(1 / (1 + np.exp(-q)), likeliest.prod(axis=-1), rtol=1e-3)

@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import astuple
 from functools import reduce
 from importlib.metadata import version
@@ -11,9 +13,9 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import DatasetMetadata, PrefetchLoader, Task, TestLoader, TrainLoader, fingerprint
+from hrm_data import DatasetMetadata, NumpyBatch, PrefetchLoader, Task, TestLoader, TrainLoader, fingerprint
 from hrm_data.command_line import CommandError, leaves, underscored, validate
-from hrm_model import HRM, GeometryConfig, HRMConfig, Predictor, Score, score
+from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HRMConfig, Score, score_answer
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
     Callback,
@@ -23,7 +25,6 @@ from hrm_train import (
     Report,
     RunDirectory,
     TrainConfig,
-    as_arrays,
     checkpoints,
     saved_settings,
     step_of,
@@ -121,18 +122,25 @@ def run(settings: TrainerSettings) -> None:
         display.introduce(settings, model, data, directory.path)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
-    predictor = Predictor(model)
+    limit = settings.train.eval_limit or None
+    batch_size = min(EVAL_BATCH, limit or data.test.examples)
+    batch_size = -(-batch_size // ranks.size) * ranks.size
+    predictor = ContinuousPredictor(model, batch_size // ranks.size)
 
     def evaluate(_: HRM) -> Report:
-        limit = settings.train.eval_limit or None
-        total, batch_size = Score(), min(EVAL_BATCH, limit or data.test.examples)
-        batch_size = -(-batch_size // ranks.size) * ranks.size
-        for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size, limit=limit):
-            arrays = as_arrays(batch)
-            prediction = predictor(arrays)
-            total += score(prediction, arrays)
-            if task and total.count <= EVAL_BATCH:
-                display.example = Example(task, batch["inputs"][0], np.array(prediction.tokens[0]), batch["labels"][0])
+        waiting: deque[tuple[np.ndarray, np.ndarray]] = deque()
+
+        def puzzles() -> Iterator[NumpyBatch]:
+            for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size, limit=limit):
+                waiting.extend(zip(batch["inputs"], batch["labels"], strict=True))
+                yield batch
+
+        total = Score()
+        for number, answer in enumerate(predictor(puzzles())):
+            inputs, labels = waiting.popleft()
+            total += score_answer(answer, labels.tolist())
+            if task and number == 0:
+                display.example = Example(task, inputs, np.array(answer.tokens), labels)
         return reduce(add, (Score(*json.loads(text)) for text in ranks.texts(json.dumps(astuple(total))))).means()
 
     try:

@@ -12,7 +12,7 @@ from ._continuous import Answer, ContinuousPredictor, Thought
 from ._errors import HRMModelError
 from ._geometry import GeometryConfig
 from ._halting import HaltingRule, halting, least_steps
-from ._metrics import Score, score
+from ._metrics import Score, score, score_answer
 from ._model import HRM, HRMOutput, ReasoningModule
 from ._predictor import Prediction, Predictor
 from ._quantize import Quantization, quantize
@@ -67,5 +67,6 @@ __all__ = [
     "save_reference_weights",
     "save_weights",
     "score",
+    "score_answer",
     "slots",
 ]

@@ -63,7 +63,7 @@ class ArchConfig(BaseModel):
     halt_loss: Literal["q_learning", "bce", "none"] = Field(
         "q_learning",
         description="How halting is learned; bce leaves out the value of continuing and the pass that it takes; "
-        "with none a puzzle halts when its least certain token is more likely than not.",
+        "with none a puzzle halts when the probabilities of its tokens, multiplied, exceed one half.",
     )
     forward_dtype: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="Dtype of activations; parameters are float32."

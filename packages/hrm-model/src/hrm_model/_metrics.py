@@ -1,12 +1,13 @@
 """Metrics of predictions: accuracy, exact accuracy, accuracy of halting and number of steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import mlx.core as mx
 
 from hrm_model._act import Batch
+from hrm_model._continuous import Answer
 from hrm_model._errors import HRMModelError
 from hrm_model._predictor import Prediction
 
@@ -70,3 +71,17 @@ def score(prediction: Prediction, batch: Batch) -> Score:
         q_halt_accuracy=total(says_right == exact),
         steps=total(prediction.halting_steps),
     )
+
+
+def score_answer(answer: Answer, labels: Sequence[int]) -> Score:
+    """Compare one answer with the labels of its puzzle; positions labelled -100 do not count.
+
+    Args:
+        answer: The model's answer, after as many steps as it took.
+        labels: Tokens of the solution, length `L`.
+    """
+    right = [token == label for token, label in zip(answer.tokens, labels, strict=True) if label != -100]
+    if not right:
+        return Score()
+    exact = all(right)
+    return Score(1, sum(right) / len(right), exact, (answer.q_halt >= 0) == exact, answer.steps)

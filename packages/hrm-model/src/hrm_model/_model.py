@@ -246,12 +246,13 @@ class HRM(nn.Module):
 
 
 def _certainty(logits: mx.array) -> mx.array:
-    """Return as `q_halt` the log-odds of the least certain token, and 0 as `q_continue`: `[B, L, V]` -> `[B, 2]`.
+    """Return as `q_halt` the log-odds that all tokens are right, and 0 as `q_continue`: `[B, L, V]` -> `[B, 2]`.
 
-    Its probability estimates that of all tokens being right, without a loss (arXiv 2603.02193, section 3).
+    The probability is the product of those of the most likely tokens. Like the smallest of them, which arXiv 2603.02193
+    uses, it needs no loss; but many tokens may be a little uncertain, and the smallest then halts too early.
     """
     logits = mx.stop_gradient(logits).astype(mx.float32)
-    log_p = (logits.max(axis=-1) - logits.logsumexp(axis=-1)).min(axis=-1)
+    log_p = (logits.max(axis=-1) - logits.logsumexp(axis=-1)).sum(axis=-1)
     log_p = mx.minimum(log_p, -1e-7)  # odds of a probability of 1 are infinite
     q_halt = log_p - mx.log(-mx.expm1(log_p))
     return mx.stack([q_halt, mx.zeros_like(q_halt)], axis=1)

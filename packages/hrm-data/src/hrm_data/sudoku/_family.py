@@ -53,12 +53,12 @@ _EQUIVARIANT = {
     "halt_max_steps": 16,
 }
 _TRAINING = {
-    "steps": 1000,
+    "steps": 700,
     "global_batch_size": 16,
     "halt_warmup_steps": 0,
-    "eval_interval": 250,
-    "lr": 2e-3,
-    "act_steps": 4,
+    "eval_interval": 350,
+    "lr": 3e-3,
+    "act_steps": 8,
 }
 
 # How these were found: docs/recipe.md.
