@@ -173,7 +173,9 @@ def test_the_puzzle_embedding_of_a_board_model_reaches_every_position_and_plane(
     difference = np.array(model.embed(inputs, rows) - model.embed(inputs, mx.zeros_like(rows))).reshape(4, 16, 16)
     expected = np.array(model.puzzle_emb.weight[1])
     for plane, token in enumerate(SYMBOLS):
-        np.testing.assert_allclose(difference[plane, 7], 4 * (expected[:16] + expected[16 + token]), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            difference[plane, 7], 4 * (expected[:16] + expected[16 + token]), rtol=1e-4, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize(

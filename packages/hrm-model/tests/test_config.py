@@ -42,7 +42,7 @@ def test_what_the_data_decides_has_no_default(field: str) -> None:
 
 def test_rope_needs_an_even_head_size_and_learned_positions_do_not() -> None:
     odd = {**DATA, "hidden_size": 15, "num_heads": 3}
-    with pytest.raises(ValidationError, match="rope needs an even head size"):
+    with pytest.raises(ValidationError, match="rope needs heads whose size is a multiple of 2"):
         HRMConfig(**odd, pos_encodings="rope")
     assert HRMConfig(**odd, pos_encodings="learned").hidden_size == 15
 

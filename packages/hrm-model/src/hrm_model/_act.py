@@ -25,8 +25,8 @@ class Batch(TypedDict):
 class Carry(TypedDict):
     """State of every slot between two ACT steps, with the example that the slot works on.
 
-    `z_H` and `z_L` are `[B, N, D]`, `N` the configuration's `state_len`, in the forward dtype. `steps [B]` int32 counts the steps of the current
-    example. `halted [B]` bool marks slots that take a new example next. `inputs`, `labels` and
+    `z_H` and `z_L` are `[B, N, D]`, `N` the configuration's `state_len`, in the forward dtype. `steps [B]` int32 counts
+    the steps of the current example. `halted [B]` bool marks slots that take a new example next. `inputs`, `labels` and
     `puzzle_identifiers` are those of the current example, as in `Batch`.
     """
 

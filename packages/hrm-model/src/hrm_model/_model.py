@@ -9,8 +9,8 @@ from einops import rearrange
 from hrm_ops import Embedding, Linear, grid_rope_tables, rope_tables, truncated_normal
 
 from hrm_model._config import HRMConfig
-from hrm_model._symbols import SymbolPlanes
 from hrm_model.blocks._choose import make_block
+from hrm_model.blocks._planes import SymbolPlanes
 
 Rope = tuple[mx.array, mx.array] | None
 
@@ -102,13 +102,14 @@ class HRM(nn.Module):
 
         self._symbols = SymbolPlanes(config) if config.symbol_equivariant else None
         self.embed_tokens = table(2 * self._symbols.classes if self._symbols else config.vocab_size)
-        if self._symbols and self._symbols.kinds.max().item():
-            self.embed_planes = table(1 + self._symbols.kinds.max().item())
+        if self._symbols and self._symbols.num_kinds > 1:
+            self.embed_planes = table(self._symbols.num_kinds)
         if config.pos_encodings == "learned":
             self.embed_pos = table(config.total_len)
         if config.pos_encodings == "grid" and config.geometry:
-            self._groups = mx.array(config.geometry.groups_of(config.seq_len))  # [kinds, L]
-            self.embed_groups = [table(size) for size in (self._groups.max(axis=1) + 1).tolist()]
+            kinds = config.geometry.groups_of(config.seq_len)
+            self._groups = [mx.array(kind) for kind in kinds]
+            self.embed_groups = [table(max(kind) + 1) for kind in kinds]
         if config.puzzle_emb_ndim:
             self.puzzle_emb = Embedding(config.num_puzzle_identifiers, config.puzzle_row_width, std=0.0)
             self.puzzle_emb.freeze()
@@ -157,8 +158,8 @@ class HRM(nn.Module):
         if config.pos_encodings == "learned":
             parts, scale = [*parts, self.embed_pos.weight.astype(x.dtype)], 0.707106781
         if config.pos_encodings == "grid":
-            vectors = sum(embed(group) for embed, group in zip(self.embed_groups, self._groups, strict=True))
-            parts.append(mx.pad(vectors, [(config.prefix_len, 0), (0, 0)]))
+            for embed, group in zip(self.embed_groups, self._groups, strict=True):
+                parts.append(mx.pad(embed(group), [(config.prefix_len, 0), (0, 0)]))
         total = sum(parts[1:], parts[0])
         return math.sqrt(config.hidden_size) * rearrange(scale * total if scale != 1 else total, "b s l d -> b (s l) d")
 

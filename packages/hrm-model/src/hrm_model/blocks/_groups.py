@@ -10,9 +10,9 @@ from hrm_model._geometry import GeometryConfig
 class GroupMeans(nn.Module):
     r"""Adds up, for each position, a linear map of the mean over each group that holds it.
 
-    :math:`y_i = \sum_k W_k \, \mathrm{mean}_{j \sim_k i} \, x_j`, where :math:`j \sim_k i` are the positions in the same
-    group of kind :math:`k`, `i` among them. There is one weight for each kind, so that boards of every size have the same
-    weights.
+    :math:`y_i = \sum_k W_k \, \mathrm{mean}_{j \sim_k i} \, x_j`, where :math:`j \sim_k i` are the positions in the
+    same group of kind :math:`k`, `i` among them. There is one weight for each kind, so that boards of every size have
+    the same weights.
 
     Source: message passing between the cells of a row, column and box as in the recurrent relational network
     (arXiv 1711.08028, section 3.2), with means over groups in place of one message for each pair.

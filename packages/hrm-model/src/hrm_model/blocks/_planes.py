@@ -27,6 +27,7 @@ class SymbolPlanes:
         symbols, planes = config.geometry.symbols, config.geometry.planes
         others = [token for token in range(config.vocab_size) if token not in symbols]
         self.classes = 1 + len(others)
+        self.num_kinds = 1 + len(config.geometry.constants)
         self.kinds = mx.array([0] * len(symbols) + [1 + i for i in range(len(config.geometry.constants))])
         """Kind of each plane, `[S]` int: 0 for the interchangeable ones, a number of its own for each other."""
         self._planes = mx.array(planes)
