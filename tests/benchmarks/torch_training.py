@@ -246,7 +246,7 @@ def train(job: Record) -> Iterator[Record]:
     contender: Any = (NanoTRM if job["name"] == "nano-trm" else Reference)(torch, job, data.metadata)
     recipe, module = contender.recipe, contender.module
     loader = TrainLoader(data, recipe.batch, seed=job["seed"], augment=task.augment(hints=job["hints"]))
-    tests = [_tensors(torch, batch) for batch in TestLoader(held_out, EVAL_BATCH)]
+    tests = [_tensors(torch, batch) for batch in TestLoader(held_out, min(EVAL_BATCH, held_out.examples))]
 
     # The first use of everything, torch.compile included, is not counted.
     module.train()
@@ -254,7 +254,8 @@ def train(job: Record) -> Iterator[Record]:
     for tensor in (*module.parameters(), *module.buffers()):
         tensor.grad = None
     contender.carry = None
-    exact(torch, contender, tests[:1])
+    if job["compile"]:
+        exact(torch, contender, tests[:1])
     average = Average(torch, module) if recipe.averaged else None
 
     yield {
@@ -274,13 +275,22 @@ def train(job: Record) -> Iterator[Record]:
         step += 1
         if seconds >= min(due, job["cap"]):
             due = seconds + job["interval"]
-            accuracies = {"trained": exact(torch, contender, tests)}
-            if average:
-                with average.used():
-                    accuracies["averaged"] = exact(torch, contender, tests)
-            best = max(accuracies.values())
-            yield {"kind": "eval", "step": step, "seconds": seconds, "exact_accuracy": best, **accuracies}
+            accuracy, weights = evaluate(torch, contender, average, tests)
+            best = max(best, accuracy)
+            yield {"kind": "eval", "step": step, "seconds": seconds, "exact_accuracy": accuracy, "weights": weights}
     yield {"kind": "end", "step": step, "seconds": seconds}
+
+
+def evaluate(torch: Any, contender: Contender, average: Average | None, batches: list[Batch]) -> tuple[float, str]:
+    """Return the accuracy of those weights, trained or averaged, that answer more of the first batch, and which."""
+    if average is None:
+        return exact(torch, contender, batches), "trained"
+    trained = exact(torch, contender, batches[:1])
+    with average.used():
+        averaged = exact(torch, contender, batches[:1])
+        if averaged > trained:
+            return exact(torch, contender, batches), "averaged"
+    return exact(torch, contender, batches), "trained"
 
 
 def exact(torch: Any, contender: Contender, batches: list[Batch]) -> float:
