@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("error")
         ("--data.clues many", ["--data.clues many"]),
         ("--data.train 0", ["--data.train 0", "greater than or equal to 1"]),
         ("--arch.num_heads 7", ["--arch", "num_heads", "7", "hidden_size 16"]),
-        ("--arch.pos_encodings foo", ["--arch.pos_encodings foo", "'rope', 'learned'"]),
+        ("--arch.pos_encodings foo", ["--arch.pos_encodings foo", "'rope', 'rope2d', 'learned'"]),
         ("--train.lr nan", ["--train.lr nan", "finite"]),
         ("--train.lr inf", ["--train.lr inf", "finite"]),
         ("--train.lr -1", ["--train.lr -1", "greater than 0"]),
@@ -101,7 +101,7 @@ def test_resume_refuses_other_settings_and_runs_that_are_none(trainer, small, tm
 def test_a_command_line_wins_over_the_file_and_the_file_over_the_preset(small):
     from hrm_trainer._command_line import parse
 
-    settings = parse(["--config", str(small()), "--preset", "cpu", "--train.steps", "7"])
+    settings = parse(["--config", str(small()), "--preset", "cpu-6x6", "--train.steps", "7"])
     assert (settings.train.steps, settings.arch.hidden_size) == (7, 16)
     assert settings.arch.pos_encodings == "learned"
     assert {"train.steps", "data.box"} <= set(settings.changed())

@@ -9,6 +9,7 @@ from hrm_model import ArchConfig, HRMConfig
 FORMAT = 1
 _NOT_SETTINGS = ("format", "task", "generated", "data_fingerprint")
 _OF_THE_TASK = ("data.", "task.")
+_SWITCHES = {f"arch.{name}" for name, field in ArchConfig.model_fields.items() if field.annotation is bool}
 _FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()
 
 
@@ -32,8 +33,9 @@ def read_settings_file(path: str | Path) -> dict[str, Any]:
         if not isinstance(content.get(name, {}), dict):
             raise CommandError(f"{where}: {name} {content[name]}: should hold a mapping from names to settings")
     for name, value in leaves(content):
-        if isinstance(value, bool) and name not in _NOT_SETTINGS and not name.startswith(_OF_THE_TASK):
-            raise CommandError(f"{where}: {name} {value}: no setting is true or false")
+        allowed = name in _SWITCHES or name in _NOT_SETTINGS or name.startswith(_OF_THE_TASK)
+        if isinstance(value, bool) and not allowed:
+            raise CommandError(f"{where}: {name} {value}: is true or false, but should be a value")
 
     if content.get("generated"):
         content.pop("data_path", None)  # made from the data settings, as it will be again

@@ -125,6 +125,20 @@ def test_a_run_that_broke_between_checkpoints_equals_one_that_did_not(setup: Set
     assert timeless(whole) == timeless(broken)
 
 
+def test_a_run_with_fewer_steps_than_are_done_ends_at_once_with_its_evaluation(setup: Setup) -> None:
+    run = trained(setup, steps=12, eval_interval=100)
+    kept = [path.name for path in checkpoints(run.checkpoint_directory)]
+    trained(setup, run, steps=5, eval_interval=5)
+    assert [path.name for path in checkpoints(run.checkpoint_directory)] == kept
+    assert [m["step"] for m in run.read_metrics() if m["kind"] == "eval"] == [12]
+
+
+def test_training_takes_at_most_act_steps(setup: Setup) -> None:
+    halted = [m["halting_steps"] for m in trained(setup, act_steps=2).read_metrics() if m["kind"] == "train"]
+    assert sum(map(sum, halted)) > 0
+    assert all(not any(counts[2:]) for counts in halted)
+
+
 def test_signal_handlers_are_put_back(setup: Setup) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     trained(setup)

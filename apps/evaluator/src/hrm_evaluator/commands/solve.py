@@ -70,7 +70,10 @@ def _of_their_size(solver: Solver, puzzles: Sequence[str], file: Path | None) ->
             continue
         if task is solver.task:
             break
-        other = solver.resized(task)
+        try:
+            other = solver.resized(task)
+        except UserError:
+            break  # its own size is asked for below
         print(
             f"evaluator: {solver.path} was trained on {solver.task.name}; its weights fit boards of every size, "
             f"so it answers {task.name} without having seen any",

@@ -132,11 +132,16 @@ class _Loop:
     def _take_step(self) -> None:
         with self.meter.waiting():
             batch = as_arrays(next(self.batches))
-        self.step(batch, max_steps=1 if self.done < self.config.halt_warmup_steps else self.config.act_steps or None)
+        self.step(batch, max_steps=self._most_act_steps())
         self.done += 1
         self.records.advance()
         self.watchdog.beat()
         self.stop.exchange()
+
+    def _most_act_steps(self) -> int:
+        """Return after how many steps a puzzle halts now, whatever it has learned."""
+        most = self.step.model.config.halt_max_steps
+        return 1 if self.done < self.config.halt_warmup_steps else min(self.config.act_steps or most, most)
 
     def _report(self) -> None:
         values = read_report(self.step, self.config, self.done, self.meter)
