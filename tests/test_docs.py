@@ -78,7 +78,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("docs")
     (path / "tests").symlink_to(ROOT / "tests")
     shutil.copytree(ROOT / "docs", path / "docs", ignore=shutil.ignore_patterns("*.gif", "*.png", "*.svg"))
-    (path / "puzzles.txt").write_text("# 6x6\n.4612512...44..25.2..64163......24.6\n")
+    (path / "puzzles.txt").write_text("# 9x9\n..25.7.8...3.............6..17.38..4.9..54.....67....9.5..2.9.172..4.5.6.3.....4.\n")
     finished = run("uv run trainer --dataset sudoku", path)
     assert finished.returncode == 0, finished.stderr
     return path
@@ -160,14 +160,14 @@ def test_a_session_shows_what_the_command_prints(block: Block, workplace: Path) 
         run("uv run hrm-data build hitori --output data/hitori --size 4 --train 100 --test 20", workplace)
     finished = run(f"uv run {shown}", workplace)
     printed = finished.stdout + finished.stderr
-    if shown.startswith("hrm-data") or "x12" in shown:
+    if shown.startswith("hrm-data") or "x8..4" in shown:
         for line, shown_line in zip(printed.splitlines(), told.splitlines(), strict=True):
             whole = not shown_line.endswith(" ...")
             assert line.rstrip() == shown_line if whole else line.startswith(shown_line.removesuffix(" ..."))
         return
     assert finished.returncode in (0, 1), finished.stderr
     headings = re.findall(
-        r"^(?:puzzles|accuracy|exact accuracy|mean steps|steps  halted|clues  puzzles|puzzle) ", told, re.M
+        r"^(?:puzzles|accuracy|exact accuracy|mean steps|steps  halted| *clues .* puzzles|puzzle) ", told, re.M
     )
     assert [heading for heading in headings if not re.search(f"^{re.escape(heading)}", printed, re.M)] == []
 
