@@ -78,7 +78,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("docs")
     (path / "tests").symlink_to(ROOT / "tests")
     shutil.copytree(ROOT / "docs", path / "docs", ignore=shutil.ignore_patterns("*.gif", "*.png", "*.svg"))
-    (path / "puzzles.txt").write_text("# 9x9\n..25.7.8...3.............6..17.38..4.9..54.....67....9.5..2.9.172..4.5.6.3.....4.\n")
+    (path / "puzzles.txt").write_text(
+        "# 9x9\n..25.7.8...3.............6..17.38..4.9..54.....67....9.5..2.9.172..4.5.6.3.....4.\n"
+    )
     finished = run("uv run trainer --dataset sudoku", path)
     assert finished.returncode == 0, finished.stderr
     return path

@@ -36,7 +36,10 @@ class TrainConfig(BaseModel):
         description="First steps of the run, which give each puzzle one ACT step, so that more puzzles are seen.",
     )
     act_steps: int = Field(
-        0, ge=0, lt=2**31, description="Most ACT steps of a puzzle in training, up to arch.halt_max_steps; 0 for as many."
+        0,
+        ge=0,
+        lt=2**31,
+        description="Most ACT steps of a puzzle in training, up to arch.halt_max_steps; 0 for as many.",
     )
     on_nan: Literal["stop", "skip"] = Field(
         "stop", description="Reaction to a loss or gradient that is not finite: stop the run, or skip the step."

@@ -50,6 +50,7 @@ _PRESETS = {
     "cpu": TaskDefaults(
         summary="11x11 mazes with one shortest path each, turned and mirrored at random.",
         base="cpu",
+        duration="5 minutes on two busy cores of an Intel Xeon",
         data={"train": 5000, "test": 512, "turn": True},
         tied={"size": 11, "unique": True},
         unless=_OTHER_MAZES,
