@@ -223,7 +223,15 @@ def test_weights_that_are_no_hrm_are_refused_by_parameter(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"variant": "trm"}, {"mixer": "mlp"}, {"puzzle_emb_len": 4}, {"pos_encodings": "none"}]
+    "changes",
+    [
+        {"variant": "trm"},
+        {"mixer": "mlp"},
+        {"puzzle_emb_len": 4},
+        {"pos_encodings": "none"},
+        {"swiglu_multiple": 64},
+        {"halt_loss": "none"},
+    ],
 )
 def test_what_the_reference_does_not_have_is_not_exported(changes: dict, make_config: Callable[..., HRMConfig]) -> None:
     with pytest.raises(HRMModelError, match=f"{next(iter(changes))} is .*the reference knows"):

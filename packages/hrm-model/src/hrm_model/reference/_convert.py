@@ -21,7 +21,8 @@ PREFIX = "model.inner."
 
 # Fields without a default in the reference that the weights do not determine.
 _REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")
-_OURS = {"variant", "mixer", "puzzle_emb_len", "halt_loss"}  # fields that the reference lacks
+# Fields that the reference lacks.
+_OURS = {"variant", "mixer", "puzzle_emb_len", "halt_loss", "symbol_equivariant", "swiglu_multiple"}
 _FLOATS = (mx.float32, mx.bfloat16, mx.float16)
 _LARGEST_CONFIG = 2**16  # bytes; the reference writes fewer than a thousand
 
@@ -177,12 +178,14 @@ def reference_config(config: HRMConfig) -> dict[str, Any]:
     Raises:
         HRMModelError: If the reference does not support the configuration.
     """
-    for field in ("variant", "mixer", "puzzle_emb_len"):
+    for field in ("variant", "mixer", "puzzle_emb_len", "symbol_equivariant", "swiglu_multiple"):
         usual = ArchConfig.model_fields[field].default
         if getattr(config, field) != usual:
             raise HRMModelError(f"{field} is {getattr(config, field)}, but the reference knows only {usual}")
-    if config.pos_encodings == "none":
-        raise HRMModelError("pos_encodings is none, but the reference knows only rope and learned")
+    if config.pos_encodings not in ("rope", "learned"):
+        raise HRMModelError(f"pos_encodings is {config.pos_encodings}, but the reference knows only rope and learned")
+    if config.halt_loss == "none":
+        raise HRMModelError("halt_loss is none, but the reference knows only learned halting")
     fields = config.model_dump(include=set(ArchConfig.model_fields) - _OURS)
     return {"name": ARCHITECTURE, **fields}
 
