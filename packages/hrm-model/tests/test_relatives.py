@@ -148,3 +148,12 @@ def test_acting_and_predicting_are_the_same_code_for_all(
     np.testing.assert_allclose(np.array(prediction.logits), np.array(out.logits), rtol=1e-3, atol=1e-3)
     training = act_step(model, carry, rows, training=True)[1]
     assert (training.target_q_continue is None) == (model.config.halt_loss == "bce")
+
+
+@pytest.mark.parametrize("mixer", ["attention", "mlp"])
+def test_the_width_of_a_feed_forward_layer_is_a_multiple_of_the_given_number(
+    mixer: str, make_model: Callable[..., HRM]
+) -> None:
+    wide, narrow = (make_model(mixer=mixer, swiglu_multiple=multiple).L_level.layers[0].mlp for multiple in (256, 8))
+    assert wide.down_proj.weight.shape == (16, 256)
+    assert narrow.down_proj.weight.shape == (16, 16)

@@ -27,6 +27,7 @@ class TransformerBlock(nn.Module):
         norm_weight: Whether the norms have a learned gain.
         num_kv_heads: See `Attention`.
         rope_base: See `Attention`.
+        swiglu_multiple: What the width of the feed-forward layer is rounded up to, see `swiglu_width`.
 
     Raises:
         HRMOpsError: If `norm` is another word, head counts do not fit, or the input is not `[B, L, dims]`.
@@ -49,13 +50,14 @@ class TransformerBlock(nn.Module):
         norm_weight: bool = False,
         num_kv_heads: int | None = None,
         rope_base: float | None = None,
+        swiglu_multiple: int = 256,
     ) -> None:
         super().__init__()
         if norm not in ("post", "pre"):
             raise HRMOpsError(f"[TransformerBlock] norm must be 'post' or 'pre', but is {norm!r}.")
         self.norm = norm
         self.self_attn = Attention(dims, num_heads, num_kv_heads, rope_base)
-        self.mlp = SwiGLU(dims, expansion)
+        self.mlp = SwiGLU(dims, expansion, swiglu_multiple)
         self.attn_norm = RMSNorm(dims, eps, norm_weight)
         self.mlp_norm = RMSNorm(dims, eps, norm_weight)
 

@@ -14,5 +14,5 @@ def make_block(config: HRMConfig) -> nn.Module:
     if config.on_board:
         return BoardBlock(config)
     if config.mixer == "mlp":
-        return MixerBlock(config.total_len, D, expansion, eps)
-    return TransformerBlock(D, config.num_heads, expansion, eps)
+        return MixerBlock(config.total_len, D, expansion, eps, config.swiglu_multiple)
+    return TransformerBlock(D, config.num_heads, expansion, eps, swiglu_multiple=config.swiglu_multiple)

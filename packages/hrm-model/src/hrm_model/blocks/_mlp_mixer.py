@@ -19,14 +19,15 @@ class MixerBlock(nn.Module):
         dims: Width of the model.
         expansion: Width of both inner layers, see `hrm_ops.swiglu_width`.
         eps: Added to the mean of squares in the norm.
+        multiple: What both inner widths are rounded up to.
     """
 
-    def __init__(self, length: int, dims: int, expansion: float, eps: float = 1e-5) -> None:
+    def __init__(self, length: int, dims: int, expansion: float, eps: float = 1e-5, multiple: int = 256) -> None:
         super().__init__()
         self.norm_t = RMSNorm(length, eps, weight=False)
         self.norm = RMSNorm(dims, eps, weight=False)
-        self.mlp_t = SwiGLU(length, expansion)
-        self.mlp = SwiGLU(dims, expansion)
+        self.mlp_t = SwiGLU(length, expansion, multiple)
+        self.mlp = SwiGLU(dims, expansion, multiple)
 
     def __call__(self, x: mx.array, rope: None = None, first: int | None = None) -> mx.array:
         """Transform all positions and return all, or only the `first` ones: `[B, length, dims] -> [B, first, dims]`."""

@@ -40,7 +40,7 @@ def _mixing(config: HRMConfig) -> int:
     D, length, planes = config.hidden_size, config.total_len, config.planes
     symbols = 0
     if config.mixer == "mlp":
-        return 3 * D * swiglu_width(length, config.expansion)
+        return 3 * D * swiglu_width(length, config.expansion, config.swiglu_multiple)
     if config.mixer == "attention":
         symbols = 4 * D * D + 2 * planes * D if config.symbol_equivariant else 0
         return 4 * D * D + 2 * length * D + symbols
