@@ -22,6 +22,7 @@ RESUME = (
     f"{LOOP}::test_a_run_stopped_by_a_signal_and_resumed_equals_one_never_stopped_bit_for_bit",
 )
 MODEL = "packages/hrm-model/src/hrm_model/_model.py"
+BLOCK = "packages/hrm-model/src/hrm_model/blocks/_choose.py"
 ACT = "packages/hrm-model/src/hrm_model/_act.py"
 OPTIMIZERS = "packages/hrm-train/src/hrm_train/step/_optimizers.py"
 LOAD = "packages/hrm-train/src/hrm_train/checkpoint/_load.py"
@@ -47,7 +48,7 @@ def not_restored(part: str) -> str:
 
 
 FAULTS = (
-    Fault("norm epsilon 1e-4 for 1e-5", MODEL, "config.rms_norm_eps", "10 * config.rms_norm_eps", PARITY, True),
+    Fault("norm epsilon 1e-4 for 1e-5", BLOCK, "config.rms_norm_eps", "10 * config.rms_norm_eps", PARITY, True),
     Fault("rotary base doubled", MODEL, "config.rope_theta)", "2 * config.rope_theta)", PARITY),
     Fault(
         "one update too many carries gradient",

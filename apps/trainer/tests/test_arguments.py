@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("error")
         ("--train.step 5", ["--train.step", "did you mean --train.steps?"]),
         ("--train.steps", ["--train.steps", "expected one argument"]),
         ("stray", ["stray"]),
-        ("--data-path nowhere", ["--data_path nowhere", "no split"]),
+        ("--data-path nowhere --preset cpu", ["--data_path nowhere", "no split"]),
         ("--data-path nowhere --data.hints 0.5", ["--data.hints", "does not go with data_path nowhere"]),
         ("--data-path nowhere --dataset sudoku --data.train 5", ["--data.train", "does not go with data_path nowhere"]),
         ("--runs small.json/runs", ["--runs small.json/runs", "is a file"]),

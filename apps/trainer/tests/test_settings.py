@@ -61,9 +61,9 @@ def test_settings_survive_their_file(steps, lr, box, clues, preset, dtype):
 
 @pytest.mark.parametrize("flags", [["--data.box", "2,2"], ["--data.clues", "20,24"], ["--data.train_csv", "x.csv"]])
 def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
-    data = parse(["--preset", "cpu", *flags]).data
+    data = parse(["--preset", "cpu-6x6", *flags]).data
     assert (data.kind, data.test_kind, data.test_clues) == ("minimal", None, None)
-    assert data.hints == parse(["--preset", "cpu"]).data.hints
+    assert data.hints == parse(["--preset", "cpu-6x6"]).data.hints
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
     ],
 )
 def test_what_differs_from_a_preset_is_what_was_asked_for(flags, changed):
-    assert parse(["--preset", "cpu", *flags]).changed() == changed
+    assert parse(["--preset", "cpu-6x6", *flags]).changed() == changed
 
 
 def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path):
