@@ -59,6 +59,8 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
 def _of_their_size(solver: Solver, puzzles: Sequence[str], file: Path | None) -> Solver:
     """Return a solver for boards of the size that the first puzzle has, where the model can answer it."""
     words = [word for word in puzzles if word != "-"]
+    if file is not None and not file.is_file():
+        return solver  # a pipe can be read once only
     for task in (solver.task, *solver.task.other_sizes()):
         found = read_file(file, task) if file is not None else (PuzzleText("", word) for word in words)
         first = next(found, None)
