@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrm_data._progress import Progress
 from hrm_data.arc._options import ArcOptions
-from hrm_data.task._family import ComputedSets, TaskDefaults, TaskFamily
+from hrm_data.task._family import SMALL_BOARD_MODEL, ComputedSets, TaskDefaults, TaskFamily
 
 if TYPE_CHECKING:
     from hrm_data.arc._task import ArcTask
@@ -57,16 +57,7 @@ def _family(name: str, summary: str, published: str) -> TaskFamily:
                 summary="20 tasks with 20 copies each.",
                 base="cpu",
                 data={"augmentations": 20, "subset": 20},
-                arch={
-                    "variant": "transformer",
-                    "H_layers": 4,
-                    "mixer": "neighbours",
-                    "pos_encodings": "none",
-                    "hidden_size": 64,
-                    "swiglu_multiple": 64,
-                    "puzzle_emb_ndim": 64,
-                    "halt_loss": "bce",
-                },
+                arch={**SMALL_BOARD_MODEL, "mixer": "neighbours", "puzzle_emb_ndim": 64, "halt_loss": "bce"},
                 train={
                     "steps": 3000,
                     "global_batch_size": 8,

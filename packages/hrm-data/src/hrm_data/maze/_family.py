@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_data._progress import Progress
 from hrm_data.maze._options import MazeOptions
-from hrm_data.task._family import TaskDefaults, TaskFamily
+from hrm_data.task._family import SMALL_BOARD_MODEL, TaskDefaults, TaskFamily
 
 if TYPE_CHECKING:
     from hrm_data.maze._task import MazeTask
@@ -54,16 +54,7 @@ _PRESETS = {
         data={"train": 5000, "test": 512, "turn": True},
         tied={"size": 11, "unique": True},
         unless=_OTHER_MAZES,
-        arch={
-            "variant": "transformer",
-            "H_layers": 4,
-            "mixer": "neighbours",
-            "pos_encodings": "none",
-            "hidden_size": 64,
-            "swiglu_multiple": 64,
-            "halt_loss": "none",
-            "halt_max_steps": 16,
-        },
+        arch={**SMALL_BOARD_MODEL, "mixer": "neighbours", "halt_loss": "none", "halt_max_steps": 16},
         train={"steps": 1500, "global_batch_size": 32, "halt_warmup_steps": 0, "eval_interval": 500, "lr": 2e-3},
     ),
 }

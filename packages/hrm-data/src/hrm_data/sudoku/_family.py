@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hrm_data._progress import Progress
 from hrm_data.sudoku._options import SudokuOptions
-from hrm_data.task._family import TaskDefaults, TaskFamily
+from hrm_data.task._family import SMALL_BOARD_MODEL, TaskDefaults, TaskFamily
 
 if TYPE_CHECKING:
     from hrm_data.sudoku._task import SudokuTask
@@ -42,13 +42,9 @@ def _task(description: Mapping[str, Any]) -> SudokuTask:
 _OTHER_PUZZLES = frozenset({"box", "train_csv", "hub", "kind", "clues", "test_kind", "test_clues"})
 
 _EQUIVARIANT = {
-    "variant": "transformer",
-    "H_layers": 4,
+    **SMALL_BOARD_MODEL,
     "symbol_equivariant": True,
     "mixer": "groups",
-    "pos_encodings": "none",
-    "hidden_size": 64,
-    "swiglu_multiple": 64,
     "halt_loss": "none",
     "halt_max_steps": 16,
 }

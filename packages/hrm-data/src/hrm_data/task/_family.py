@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from hrm_data.task._task import Task
 
 
+SMALL_BOARD_MODEL: Mapping[str, Any] = {
+    "variant": "transformer",
+    "H_layers": 4,
+    "pos_encodings": "none",
+    "hidden_size": 64,
+    "swiglu_multiple": 64,
+}
+"""Settings that the presets of small models of boards share; each family adds what mixes positions, and halting."""
+
+
 class NoOptions(BaseModel):
     """A model without fields: nothing can be chosen."""
 
