@@ -36,8 +36,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from hrm_data import HRMDataError, open_dataset
 from hrm_data.sudoku import SudokuOptions, build_sudoku
-from hrm_model import HRM, HRMConfig
 from hrm_ops import device_info
+from hrm_train import checkpoints, load_checkpoint_model
 from measure import at_least_one
 from mlx.utils import tree_flatten
 from reference import fail
@@ -215,10 +215,11 @@ def train_ours(args: argparse.Namespace, preset: str, data: Path, hints: float, 
     made = set(runs.glob("*/config.json")) - before
     if process.returncode not in (0, 130) or not made:
         fail(f"trainer ended with exit code {process.returncode}: {log.read_text()[-2000:]}")
-    arch = json.loads(made.pop().read_text())
-    config, batch = HRMConfig(**arch["arch"]), arch["train"]["global_batch_size"]
-    count = sum(array.size for _, array in tree_flatten(HRM(config).parameters()))
-    size = size_of(config.hidden_size, count)
+    config = made.pop()
+    batch = json.loads(config.read_text())["train"]["global_batch_size"]
+    model = load_checkpoint_model(checkpoints(config.with_name("checkpoints"))[-1])
+    count = sum(array.size for _, array in tree_flatten(model.parameters()))
+    size = size_of(model.config.hidden_size, count)
     return Run(name, size, batch, evaluations, (rate + product_rate()) / 2)
 
 

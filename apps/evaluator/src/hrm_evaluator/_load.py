@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hrm_data import HRMDataError
-from hrm_model import HaltingRule, HRMModelError
+from hrm_model import HaltingRule, HRMModelError, Noise
 from hrm_train import HRMTrainError
 
 from hrm_evaluator._errors import UserError
@@ -24,7 +24,11 @@ def load(
     batch_size: int = 128,
     votes: int = 1,
     checkpoints: int = 1,
-    vote_by: VoteBy = "majority",
+    vote_by: VoteBy | None = None,
+    trajectories: int = 1,
+    noise: float = 0.0,
+    seed: int = 0,
+    commit: float | None = None,
 ) -> Solver:
     """Load a trained model.
 
@@ -41,12 +45,19 @@ def load(
         batch_size: Puzzles that the model works on at once.
         votes: Answers to each puzzle: one to the puzzle itself, the others to symmetric copies of it.
         checkpoints: Number of the run's newest checkpoints that vote.
-        vote_by: How votes choose an answer: `majority` of equal answers, or `confidence`, their mean probability of
-            being right.
+        vote_by: How votes choose an answer: `majority` of equal answers; `confidence`, their mean probability of being
+            right; `halting`, the highest such probability; `check`, the majority of those that obey the rules. By
+            default the majority, and `halting` with more than one trajectory.
+        trajectories: Answers to each puzzle, and each copy of it, on ways that differ by their noise.
+        noise: Standard deviation of Gaussian noise on the states before every step. With noise, an answer is that of
+            the step with the highest halting value.
+        seed: Seed of the noise.
+        commit: When a puzzle has had all steps and has not halted, cells of at least this probability are fixed in the
+            puzzle, or the surest one, and it gets as many steps again. None never fixes cells.
 
     Raises:
         UserError: If there is no such checkpoint, if it is damaged or does not fit the dataset or task, if the task has
-            too few symmetries, or if the run has too few checkpoints.
+            too few symmetries or does not fit a setting, or if the run has too few checkpoints.
     """
     data_path = None if data_path is None else Path(data_path)
     try:
@@ -62,6 +73,9 @@ def load(
             data_path or found.setting("data_path", str),
             votes,
             vote_by,
+            trajectories,
+            Noise(noise, seed),
+            commit,
         )
     except (HRMDataError, HRMModelError, HRMTrainError) as error:
         raise UserError(str(error)) from error

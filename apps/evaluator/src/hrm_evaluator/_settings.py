@@ -35,19 +35,32 @@ class Halting(BaseModel):
     batch_size: int = _option(256, "halting", "Puzzles at once.", "N", ge=1)
 
 
+class Thinking(BaseModel):
+    """What is added to one pass over a puzzle."""
+
+    noise: float = _option(0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, le=100)
+    trajectories: int = _option(1, "voting", "Answers that differ by their noise.", "K", ge=1, le=10_000)
+    seed: int = _option(0, "voting", "Seed of the noise.", "N", ge=0, le=2**31 - 1)
+    commit: float | None = _option(None, "halting", "At the end fix cells so sure, and go on.", "P", ge=0, le=1)
+
+
 class Voting(BaseModel):
     """Which answers vote, and which of them wins."""
 
     votes: int = _option(1, "voting", "Let answers to symmetric copies vote.", "K", ge=1)
     checkpoints: int = _option(1, "voting", "Let the run's newest N vote.", "N", ge=1)
-    vote_by: Literal["majority", "confidence"] | None = _option(
-        None, "voting", "Which answer wins (default: majority; ARC: confidence)."
+    vote_by: Literal["majority", "confidence", "halting", "check"] | None = _option(
+        None, "voting", "Which answer wins (default: majority; of trajectories: halting; ARC: confidence)."
     )
 
 
-class Solve(Voting, Halting, Source):
+class Solve(Voting, Thinking, Halting, Source):
     """The options of `evaluator solve`."""
 
+    until_valid: bool = _option(False, "halting", "Search on until an answer obeys the rules.")
+    time_limit: float | None = _option(
+        None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, le=1e6
+    )
     file: Path | None = _option(None, "puzzles", "Lines of puzzles, CSV, or JSON of ARC tasks.", "FILE")
     boards: bool = _option(False, "report", "Draw the boards of a file's puzzles too.")
     png: Path | None = _option(None, "report", "Write the first answer's board as PNG.", "FILE")
@@ -65,7 +78,7 @@ class Quantize(Source):
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
 
-class Evaluate(Voting, Halting, Source):
+class Evaluate(Voting, Thinking, Halting, Source):
     """The options of `evaluator`."""
 
     limit: int | None = _option(None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1)

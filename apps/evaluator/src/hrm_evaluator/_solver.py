@@ -7,11 +7,19 @@ from pathlib import Path
 
 import numpy as np
 from hrm_data import HRMDataError, NumpyBatch, Task, open_dataset
-from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HaltingRule, HRMModelError, resized
+from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HaltingRule, HRMModelError, Noise, resized
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.answers._records import Record
-from hrm_evaluator.answers._vote import VoteBy, answer_by_vote, choose_symmetries
+from hrm_evaluator.answers._search import TIME_LIMIT, Search, Searcher
+from hrm_evaluator.answers._vote import (
+    Electorate,
+    VoteBy,
+    answer_by_vote,
+    choose_selection,
+    choose_symmetries,
+    commit_rule,
+)
 from hrm_evaluator.puzzles._read import read_board
 
 Puzzle = str | np.ndarray
@@ -26,7 +34,7 @@ class Solution:
         puzzle: The puzzle's board, an array in the task's own values and shape: `[9, 9]` digits, 0 for a blank.
         answer: The answer's board.
         text: The answer in one line of text.
-        valid: Whether the answer solves the puzzle, as far as the two boards tell.
+        valid: Whether the answer solves the puzzle; None if the task does not know the rule, as in ARC.
         faults: What is wrong with the answer, such as `breaks the rules`; empty if it is valid.
         steps: ACT steps that the model took.
         confidence: The model's probability, from 0 to 1, that its answer is right.
@@ -34,9 +42,10 @@ class Solution:
         agreeing: Number of votes for this answer.
         trace: The answer's board after every step; empty unless a trace was requested.
         record: Puzzle and answer as tokens.
+        search: What the search for a valid answer took; None if there was no search.
     """
 
-    def __init__(self, task: Task, puzzle: np.ndarray, record: Record) -> None:
+    def __init__(self, task: Task, puzzle: np.ndarray, record: Record, search: Search | None = None) -> None:
         self.task = task
         self.puzzle = puzzle
         self.record = record
@@ -46,12 +55,14 @@ class Solution:
         self.confidence = record.answer.confidence
         self.votes = max(1, len(record.votes))
         self.agreeing = sum(vote.tokens == record.answer.tokens for vote in record.votes) if record.votes else 1
-        self.valid = task.check(puzzle, self.answer)
+        self.search = search
+        accepted = task.check(puzzle, self.answer)
+        self.valid = None if accepted and not task.rule_known else accepted
 
     @cached_property
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the answer."""
-        return () if self.valid else tuple(self.task.explain(self.puzzle, self.answer))
+        return tuple(self.task.explain(self.puzzle, self.answer)) if self.valid is False else ()
 
     @cached_property
     def trace(self) -> tuple[np.ndarray, ...]:
@@ -63,8 +74,14 @@ class Solution:
         return str(self.task.render(self.answer))
 
     def __repr__(self) -> str:
-        verdict = "valid" if self.valid else f"not valid: {' and '.join(self.faults)}"
-        return f"<Solution {self.text!r}, {verdict}, {self.steps} steps, confidence {self.confidence:.2f}>"
+        return f"<Solution {self.text!r}, {self.verdict}, {self.steps} steps, confidence {self.confidence:.2f}>"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the answer is valid, and why it is not, in words."""
+        if self.valid is None:
+            return "rule unknown"
+        return "valid" if self.valid else f"not valid: {' and '.join(self.faults)}"
 
 
 class Solver:
@@ -79,7 +96,10 @@ class Solver:
         batch_size: Puzzles that the model works on at once.
         data_path: Dataset directory whose `identifiers.json` names the puzzles that the model knows.
         votes: Answers to each puzzle from each model; see `load`.
-        vote_by: How votes choose an answer.
+        vote_by: How votes choose an answer; see `load`.
+        trajectories: Answers that differ by their noise; see `load`.
+        noise: Noise on the states.
+        commit: Probability of the cells that are fixed; see `load`.
 
     Attributes:
         task: The kind of puzzle.
@@ -87,7 +107,7 @@ class Solver:
         path: The weight file of the first model.
 
     Raises:
-        UserError: If the task has fewer symmetries than `votes` needs.
+        UserError: If the task has fewer symmetries than `votes` needs, or one of the settings does not fit it.
     """
 
     def __init__(
@@ -100,17 +120,22 @@ class Solver:
         batch_size: int = 128,
         data_path: str | Path | None = None,
         votes: int = 1,
-        vote_by: VoteBy = "majority",
+        vote_by: VoteBy | None = None,
+        trajectories: int = 1,
+        noise: Noise = Noise(),  # noqa: B008
+        commit: float | None = None,
     ) -> None:
         self.task = task
         self.models = tuple(models)
         self.path = Path(path)
         self._halting, self._batch_size, self._votes = halting, batch_size, votes
         self._data_path = data_path
-        self._vote_by: VoteBy = vote_by
-        self._symmetries = choose_symmetries(task, votes)
+        self._noise, self._commit = noise, commit
+        self._vote_by: VoteBy = choose_selection(vote_by, task, trajectories, noise)
+        self._electorate = Electorate(choose_symmetries(task, votes), trajectories, len(self.models))
+        rule = commit_rule(commit, task)
         self._predictors = {
-            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace) for model in models]
+            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule) for model in models]
             for trace in (False, True)
         }
 
@@ -132,7 +157,8 @@ class Solver:
         except HRMModelError as error:
             raise UserError(f"{self.path}: {error}") from error
         limits = self._halting, self.max_steps, self._batch_size
-        return Solver(models, task, self.path, *limits, None, self._votes, self._vote_by)
+        voting = self._votes, self._vote_by, self._electorate.trajectories, self._noise, self._commit
+        return Solver(models, task, self.path, *limits, None, *voting)
 
     def read(self, text: str) -> np.ndarray:
         """Parse the board of a puzzle from text, such as `53..7....6..195...` for a Sudoku.
@@ -184,8 +210,42 @@ class Solver:
                 boards.append(board)
                 yield {"inputs": tokens[None], "puzzle_identifiers": np.array([row], np.int32)}
 
-        for record in answer_by_vote(self._predictors[trace], batches(), self._symmetries, self._vote_by):
+        records = answer_by_vote(self._predictors[trace], batches(), self._electorate, self._vote_by, self.task)
+        for record in records:
             yield Solution(self.task, boards.popleft(), record)
+
+    def solve_until_valid(
+        self, puzzles: Iterable[Puzzle | Named], *, time_limit: float = TIME_LIMIT, trace: bool = False
+    ) -> Iterator[Solution]:
+        """Solve puzzles in order, and search on where an answer is not valid.
+
+        A search spends the cheapest first: four times the steps, then trajectories with noise, each on another
+        symmetric copy, until an answer is valid. What a search took is in `Solution.search`.
+
+        Args:
+            puzzles: As for `solve_many`.
+            time_limit: Seconds of the search for each puzzle; its last step may exceed it.
+            trace: Whether solutions of the first pass hold the board after every step.
+
+        Raises:
+            UserError: If a puzzle is wrong, or the task does not know the rule.
+        """
+        if not self.task.rule_known:
+            raise UserError(f"{self.task.name} has no known rule, so no answer can be checked; solve without searching")
+        for solution in self.solve_many(puzzles, trace=trace):
+            record = solution.record
+            if solution.valid:
+                yield Solution(self.task, solution.puzzle, record, Search("first pass", 1, solution.steps))
+                continue
+            row = np.array([record.puzzle_identifier], np.int32)
+            batch = {"inputs": record.inputs[None], "puzzle_identifiers": row}
+            answer, search = self._searcher(batch, record.answer, time_limit)
+            votes = record.votes if search.found is None else ()
+            yield Solution(self.task, solution.puzzle, record._replace(answer=answer, votes=votes), search)
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        return Searcher(self.models[0], self.task, self._halting, self.max_steps, self._noise)
 
     def knows(self, identifier: str) -> bool:
         """Whether the model has an embedding for a puzzle of this name."""

@@ -28,8 +28,10 @@ class Oracle:
         self.wrong_clues = wrong_clues
         self.sizes: list[int] = []
 
-    def made(self, model: HRM, batch_size: int, halting: HaltingRule, max_steps: int | None, trace: bool) -> Oracle:
-        assert trace
+    def made(
+        self, model: HRM, batch_size: int, halting: HaltingRule, max_steps: int | None, **others: object
+    ) -> Oracle:
+        assert others["trace"]
         self.model, self.batch_size, self.halting, self.max_steps = model, batch_size, halting, max_steps or 3
         return self
 
@@ -240,7 +242,13 @@ def test_votes_are_reported_for_every_number_of_them(
     for name in ("accuracy", "exact_accuracy"):
         assert found["by_votes"][0][name] == alone[name]
         assert found["by_votes"][-1][name] == found[name]
-    assert "votes  accuracy  exact accuracy" in evaluator(*options)[1]
+    by = {(row["by"], row["count"]): row for row in found["efforts"]}
+    assert {kind for kind, _ in by} == {"steps", "symmetric copies", "checkpoints", "votes"}
+    assert by["votes", 6]["exact_accuracy"] == found["exact_accuracy"]
+    assert by["votes", 1]["steps_per_puzzle"] == alone["mean_steps"]
+    shown = evaluator(*options)[1]
+    assert "exact accuracy  steps a puzzle  puzzles a second" in shown
+    assert "by what the model knows: the most frequent answer" in shown
 
 
 @pytest.mark.parametrize(
@@ -272,3 +280,41 @@ def test_predictions_are_saved_and_never_overwritten(
     assert f"{path}: exists already" in err
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_trajectories_are_reported_and_the_selection_is_named(
+    run: RunDirectory, evaluator: Call, evaluator_json: CallJson
+) -> None:
+    options = ("--checkpoint", run.path, "--noise", 0.4, "--trajectories", 4)
+    found = evaluator_json(*options)
+    assert found["selection"] == "by what the model knows: the highest halting value"
+    assert (found["noise"], found["seed"]) == (0.4, 0)
+    rows = [row for row in found["efforts"] if row["by"] == "trajectories"]
+    assert [row["count"] for row in rows] == [1, 2, 4]
+    assert rows[-1]["exact_accuracy"] == found["exact_accuracy"]
+    small = evaluator_json(*options, "--batch-size", 3)
+    assert small["by_votes"] == found["by_votes"]  # whatever the batch size
+    assert evaluator_json(*options, "--seed", 1)["by_votes"] != found["by_votes"]
+    checked = evaluator_json(*options, "--vote-by", "check")
+    assert checked["selection"] == "by checking: answers that obey the rules come first"
+    assert checked["exact_accuracy"] >= found["exact_accuracy"]
+    code, _, err = evaluator("--checkpoint", run.path, "--trajectories", 4)
+    assert code == 2
+    assert "--trajectories 4: without noise all trajectories are equal; add --noise" in err
+
+
+def test_committed_cells_keep_the_clues_and_cost_steps(run: RunDirectory, evaluator_json: CallJson) -> None:
+    plain = evaluator_json("--checkpoint", run.path, "--halting", "max")
+    found = evaluator_json("--checkpoint", run.path, "--halting", "max", "--commit", 0.95)
+    assert found["commit"] == 0.95
+    assert "changes clues" not in found["faults"]
+    assert found["mean_steps"] > plain["mean_steps"]
+    assert len(found["by_step"]) == max(row["steps"] for row in found["by_step"] if row["halted"])
+
+
+def test_a_thousand_steps_are_as_good_as_three_that_are_settled(run: RunDirectory, evaluator_json: CallJson) -> None:
+    options = ("--checkpoint", run.path, "--max-steps", 1024, "--halting", "stable", "--patience", 3)
+    found = evaluator_json(*options)
+    assert found["max_steps"] == len(found["by_step"]) == 1024
+    assert found["by_step"][-1]["exact_accuracy"] == found["exact_accuracy"]
+    assert sum(row["halted"] for row in found["by_step"]) == found["puzzles"]

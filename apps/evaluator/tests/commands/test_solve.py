@@ -166,3 +166,21 @@ def test_a_puzzle_is_read_as_it_is_written_or_its_clues_contradict(cells: list[s
     board = read_board(TASK, text)
     assert TASK.text(TASK.decode(TASK.encode(board))) == line
     np.testing.assert_array_equal(read_board(TASK, line), board)
+
+
+def test_a_search_says_what_it_took_or_that_nothing_was_found(run: RunDirectory, evaluator: Call) -> None:
+    puzzle = "1234341.21434321"  # one cell is open
+    words = ("solve", puzzle, "--checkpoint", run.path, "--until-valid", "--time-limit", 20)
+    code, out, _ = evaluator(*words)
+    told = json.loads(evaluator(*words, "--json")[1])
+    assert told["valid"] == (told["search"]["found"] is not None) == (code == 0)
+    assert "searched for" in out or "no search: the first answer is valid" in out
+    code, out, err = evaluator(
+        *("solve", "1...2...3...4...", "--checkpoint", run.path), *("--until-valid", "--time-limit", 0.01, "--json")
+    )
+    assert err == ""
+    told = json.loads(out)
+    assert code == (0 if told["valid"] else 1)
+    code, _, err = evaluator("solve", puzzle, "--checkpoint", run.path, "--time-limit", 5)
+    assert code == 2
+    assert "--time-limit 5 bounds a search; add --until-valid" in err

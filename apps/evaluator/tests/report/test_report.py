@@ -49,24 +49,28 @@ def report(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_holds_scores_curves_and_puzzles_and_refers_to_nothing_else(report: Path) -> None:
     text = report.read_text()
     assert "exact accuracy" in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3
     assert len(data_of(text)["puzzles"]) == 7
-    assert all(len(one["steps"]) == 3 for one in data_of(text)["puzzles"])
+    assert all([len(answer) for answer in one["answers"]] == [3] for one in data_of(text)["puzzles"])
     assert not re.search(r"https?:|@import|url\(|<link(?! rel=\"icon\" href=\"data:,\")|src=", text)
     assert not [path for path in report.parent.iterdir() if path != report]
 
 
 def test_the_page_shows_votes_tries_and_faults_where_there_are_any() -> None:
     from hrm_evaluator.report._page import page as text_of
+    from hrm_evaluator.scoring._effort import efforts
     from hrm_evaluator.scoring._score import Evaluation, Tally
 
-    plain = text_of("plain", {"puzzles": 0}, Evaluation(), [], {})
-    assert not re.search("<summary>By|What is wrong", plain)
-    result = Evaluation(by_votes={1: Tally(4, 2.0, 1), 2: Tally(4, 3.0, 3)}, faults=Counter({"breaks <rules>": 3}))
-    text = text_of("all", {"puzzles": 4, "pass_at": {1: 0.25, 1000: 0.5}}, result, [], {})
+    plain = text_of("plain", {"puzzles": 0}, Evaluation(), [], [], {})
+    assert not re.search("<summary>By|<summary>What", plain)
+    votes = {1: Tally(4, 2.0, 1, 8), 2: Tally(4, 3.0, 3, 20)}
+    result = Evaluation(by_kind={"trajectories": votes}, faults=Counter({"breaks <rules>": 3}), steps=20)
+    bought = efforts(result, seconds=10.0)
+    text = text_of("all", {"puzzles": 4, "pass_at": {1: 0.25, 1000: 0.5}}, result, bought, [], {})
     rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td></tr>', text)
     assert ("1000", "50.00%") in rows
-    assert ("2", "75.00%</td><td>75.00%") in rows
+    assert ("1 trajectories", "25.00%</td><td>2.00</td><td>1.0") in rows
+    assert ("2 trajectories", "75.00%</td><td>5.00</td><td>0.4") in rows
     assert ("breaks &lt;rules&gt;", "3") in rows
     assert "pass at" not in text
 
@@ -193,7 +197,7 @@ def shown(page: Any) -> tuple[str, str]:
 
 
 def expected(report: Path, puzzle: int, step: int) -> tuple[str, str]:
-    frame = data_of(report.read_text())["puzzles"][puzzle]["steps"][step - 1]
+    frame = data_of(report.read_text())["puzzles"][puzzle]["answers"][0][step - 1]
     return frame["symbols"], frame["marks"]
 
 
@@ -278,7 +282,7 @@ def test_colours_of_a_task_fill_its_cells(browser: Any, tmp_path: Path) -> None:
     tokens = np.where(np.arange(16) == 6, 5, maze)
     told = trajectory(Record(maze, tokens, 0, Answer(tokens.tolist(), 1, 0.0, 0.0)), task)
     file = tmp_path / "maze.html"
-    file.write_text(text_of("a <maze>", {"puzzles": 1}, Evaluation(), [told], task.colours))
+    file.write_text(text_of("a <maze>", {"puzzles": 1}, Evaluation(), [], [[told]], task.colours))
     page = browser.new_page()
     page.goto(file.as_uri())
     assert page.locator("h1").inner_text() == "a <maze>"

@@ -8,16 +8,19 @@ from ._act import (
     slots,
 )
 from ._config import ArchConfig, HRMConfig
-from ._continuous import Answer, ContinuousPredictor, Thought
 from ._errors import HRMModelError
 from ._geometry import GeometryConfig
 from ._halting import HaltingRule, halting, least_steps
 from ._metrics import Score, score, score_answer
 from ._model import HRM, HRMOutput, ReasoningModule
-from ._predictor import Prediction, Predictor
 from ._quantize import Quantization, quantize
 from ._resize import resized
 from ._weights import load_model, save_weights
+from .inference._answer import Answer, Thought
+from .inference._commit import Commit
+from .inference._continuous import ContinuousPredictor
+from .inference._noise import Noise
+from .inference._predictor import Prediction, Predictor
 from .reference._convert import (
     find_reference,
     load_reference,
@@ -36,12 +39,14 @@ __all__ = [
     "ArchConfig",
     "Batch",
     "Carry",
+    "Commit",
     "ContinuousPredictor",
     "GeometryConfig",
     "HRMConfig",
     "HRMModelError",
     "HRMOutput",
     "HaltingRule",
+    "Noise",
     "Prediction",
     "Predictor",
     "Quantization",

@@ -7,9 +7,9 @@ from typing import Self
 import mlx.core as mx
 
 from hrm_model._act import Batch
-from hrm_model._continuous import Answer
 from hrm_model._errors import HRMModelError
-from hrm_model._predictor import Prediction
+from hrm_model.inference._answer import Answer
+from hrm_model.inference._predictor import Prediction
 
 
 @dataclass(frozen=True)

@@ -1,44 +1,131 @@
-"""Votes: the answers to symmetric copies of a puzzle and of a run's newest checkpoints, and which answer wins."""
+"""Votes: answers to symmetric copies of a puzzle, of several trajectories and checkpoints, and which of them wins."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, tee
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from hrm_data import NumpyBatch, Symmetry, Task
-from hrm_model import Answer, ContinuousPredictor
+from hrm_model import Answer, Commit, ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.answers._records import Record, answer_batches
 
-VoteBy = Literal["majority", "confidence"]
+VoteBy = Literal["majority", "confidence", "halting", "check"]
+SELECTIONS: Mapping[VoteBy, str] = {
+    "majority": "by what the model knows: the most frequent answer",
+    "confidence": "by what the model knows: the highest mean confidence",
+    "halting": "by what the model knows: the highest halting value",
+    "check": "by checking: answers that obey the rules come first",
+}
+"""How votes choose an answer, for reports."""
 _SEED = 0
+
+
+class Electorate(NamedTuple):
+    """Which answers to a puzzle vote.
+
+    Votes are ordered by symmetric copy, the puzzle itself first, then by trajectory, then by model.
+
+    Attributes:
+        symmetries: The symmetries of all copies but the first.
+        trajectories: Trajectories of each copy, which differ by their noise.
+        models: Number of models.
+    """
+
+    symmetries: Sequence[Symmetry] = ()
+    trajectories: int = 1
+    models: int = 1
+
+    @property
+    def votes(self) -> int:
+        """Votes on a puzzle."""
+        return (1 + len(self.symmetries)) * self.trajectories * self.models
+
+    def kinds(self) -> dict[str, list[int]]:
+        """For each way to get more than one vote, the numbers of the votes that differ in nothing else."""
+        found = {
+            "symmetric copies": range(0, self.votes, self.trajectories * self.models),
+            "trajectories": range(0, self.trajectories * self.models, self.models),
+            "checkpoints": range(self.models),
+        }
+        return {kind: list(votes) for kind, votes in found.items() if len(votes) > 1}
 
 
 def answer_by_vote(
     predictors: Sequence[ContinuousPredictor],
     batches: Iterable[NumpyBatch],
-    symmetries: Sequence[Symmetry],
+    electorate: Electorate,
     by: VoteBy = "majority",
+    task: Task | None = None,
 ) -> Iterator[Record]:
-    """Answer every puzzle with each predictor, as it is and under each symmetry, and choose one answer.
+    """Answer every puzzle with each predictor, under each symmetry, on each trajectory, and choose one answer.
 
-    Votes are ordered by symmetry, the puzzle itself first, and then by predictor. Records come in the order of the
-    puzzles and in bounded memory. With a single predictor and no symmetry there is no vote.
+    Records come in the order of the puzzles and in bounded memory. With a single answer there is no vote.
+
+    Args:
+        predictors: One for each model.
+        batches: The puzzles.
+        electorate: Which answers vote.
+        by: The rule by which votes choose an answer.
+        task: Checks answers, if the rule asks for it.
 
     Yields:
         Records whose `votes` are all answers, and whose `answer` is the one that `winner` chooses.
     """
-    if len(predictors) == 1 and not symmetries:
+    if electorate.votes == 1:
         yield from answer_batches(predictors[0], batches)
         return
     shares = tee(batches, len(predictors))
     streams = [
-        _answer_copies(predictor, share, symmetries) for predictor, share in zip(predictors, shares, strict=True)
+        _answer_copies(predictor, share, electorate) for predictor, share in zip(predictors, shares, strict=True)
     ]
     for records in zip(*streams, strict=True):
         votes = tuple(vote for same_copy in zip(*(one.votes for one in records), strict=True) for vote in same_copy)
-        yield records[0]._replace(answer=winner(votes, by), votes=votes)
+        yield records[0]._replace(answer=winner(votes, by, checker(task, records[0].inputs)), votes=votes)
+
+
+def choose_selection(by: VoteBy | None, task: Task | None, trajectories: int, noise: Noise) -> VoteBy:
+    """Return the rule by which votes choose an answer: that of the user, or the usual one.
+
+    Raises:
+        UserError: If answers are to be checked and the rule is unknown, or if trajectories do not differ.
+    """
+    if trajectories > 1 and not noise.sigma:
+        raise UserError(
+            f"--trajectories {trajectories}: without noise all trajectories are equal; add --noise, such as 0.2"
+        )
+    if by == "check" and (task is None or not task.rule_known):
+        kind = "these puzzles have no task" if task is None else f"{task.name} has no known rule"
+        raise UserError(f"--vote-by check: {kind} to check answers by; choose majority, confidence or halting")
+    return by or ("halting" if trajectories > 1 else "majority")
+
+
+def commit_rule(probability: float | None, task: Task | None) -> Commit | None:
+    """Return the rule by which cells are fixed; None without a probability.
+
+    Raises:
+        UserError: If the task has no cells to fill in.
+    """
+    if probability is None:
+        return None
+    if task is None or task.open_token is None:
+        name = "these puzzles" if task is None else task.name
+        raise UserError(
+            f"--commit {probability:g} fixes cells of an answer in its puzzle, but in {name} an answer does not fill "
+            "open cells of its puzzle; leave --commit out"
+        )
+    return Commit(probability, task.open_token)
+
+
+def checker(task: Task | None, inputs: np.ndarray) -> Callable[[Answer], bool]:
+    """Return a function that says whether a task accepts an answer to a puzzle `[L]`; without a task it says no."""
+    puzzle = None if task is None else task.decode(inputs)
+
+    def accepts(answer: Answer) -> bool:
+        return task is not None and puzzle is not None and task.check(puzzle, task.decode(np.array(answer.tokens)))
+
+    return accepts
 
 
 def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
@@ -57,17 +144,28 @@ def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
     return found
 
 
-def winner(votes: Sequence[Answer], by: VoteBy = "majority") -> Answer:
+def winner(
+    votes: Sequence[Answer], by: VoteBy = "majority", accepts: Callable[[Answer], bool] = lambda _: False
+) -> Answer:
     """Return the winning answer: the most confident one of its group of equal answers.
 
-    Answers are equal if all tokens are. `majority` ranks groups by size, `confidence` by the mean probability of being
-    right. The other number decides between equal ranks, then the order.
+    Answers are equal if all tokens are. The other number decides between equal ranks, then the order.
+
+    Args:
+        votes: The answers.
+        by: `majority` ranks groups by size, `confidence` by the mean probability of being right, `halting` by the
+            highest. `check` takes the majority of the answers that obey the rules, if there are any.
+        accepts: Says whether an answer obeys the rules.
     """
+    if by == "check":
+        return winner([vote for vote in votes if accepts(vote)] or votes)
     groups: dict[tuple[int, ...], list[Answer]] = {}
     for vote in votes:
         groups.setdefault(tuple(vote.tokens), []).append(vote)
 
     def rank(group: Sequence[Answer]) -> tuple[float, float]:
+        if by == "halting":
+            return max(vote.q_halt for vote in group), len(group)
         mean = mean_confidence(sum(vote.confidence for vote in group), len(group))
         return (len(group), mean) if by == "majority" else (mean, len(group))
 
@@ -80,26 +178,32 @@ def mean_confidence(total: float, count: int) -> float:
     return round(total / count, 12)
 
 
+def copies(
+    batches: Iterable[NumpyBatch], symmetries: Sequence[Symmetry], trajectories: int = 1
+) -> Iterator[NumpyBatch]:
+    """Yield batches in which each puzzle is followed by its symmetric copies, each as often as it has trajectories."""
+    for batch in batches:
+        inputs = np.stack([batch["inputs"], *(change.apply(batch["inputs"]) for change in symmetries)], axis=1)
+        count = inputs.shape[1] * trajectories
+        same = {name: np.repeat(array, count, axis=0) for name, array in batch.items() if name != "inputs"}
+        numbers = np.tile(np.arange(trajectories, dtype=np.int32), len(inputs) * inputs.shape[1])
+        inputs = np.repeat(inputs.reshape(-1, inputs.shape[-1]), trajectories, axis=0)
+        yield {"inputs": inputs, "trajectories": numbers, **same}
+
+
 def _answer_copies(
-    predictor: ContinuousPredictor, batches: Iterable[NumpyBatch], symmetries: Sequence[Symmetry]
+    predictor: ContinuousPredictor, batches: Iterable[NumpyBatch], electorate: Electorate
 ) -> Iterator[Record]:
     """Yield one record for each puzzle; its votes are one predictor's answers to the puzzle and its copies."""
-
-    def copies() -> Iterator[NumpyBatch]:
-        for batch in batches:
-            inputs = np.stack([batch["inputs"], *(change.apply(batch["inputs"]) for change in symmetries)], axis=1)
-            same = {
-                name: np.repeat(array, inputs.shape[1], axis=0) for name, array in batch.items() if name != "inputs"
-            }
-            yield {"inputs": inputs.reshape(-1, inputs.shape[-1]), **same}
-
-    answers = answer_batches(predictor, copies())
+    symmetries, trajectories = electorate.symmetries, electorate.trajectories
+    answers = answer_batches(predictor, copies(batches, symmetries, trajectories))
     for first in answers:
-        rest = (_undo(change, copy.answer) for change, copy in zip(symmetries, answers, strict=False))
-        yield first._replace(votes=(first.answer, *rest))
+        own = [first.answer, *(record.answer for record in islice(answers, trajectories - 1))]
+        rest = [undo(change, record.answer) for change in symmetries for record in islice(answers, trajectories)]
+        yield first._replace(votes=(*own, *rest))
 
 
-def _undo(change: Symmetry, answer: Answer) -> Answer:
+def undo(change: Symmetry, answer: Answer) -> Answer:
     """Turn the answer to a copy into an answer to the puzzle itself."""
     whole = np.array([answer.tokens, *(thought.tokens for thought in answer.trace)], np.int32)
     tokens, *thoughts = change.undo(whole).tolist()

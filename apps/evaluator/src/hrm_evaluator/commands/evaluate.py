@@ -7,14 +7,21 @@ from typing import Any
 
 import numpy as np
 from hrm_data import IGNORE, Dataset, Task
-from hrm_model import ContinuousPredictor
+from hrm_model import ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._output import check_new
 from hrm_evaluator._settings import Evaluate
 from hrm_evaluator.answers._predictions import save_predictions
 from hrm_evaluator.answers._records import dataset_batches
-from hrm_evaluator.answers._vote import VoteBy, answer_by_vote, choose_symmetries
+from hrm_evaluator.answers._vote import (
+    SELECTIONS,
+    Electorate,
+    answer_by_vote,
+    choose_selection,
+    choose_symmetries,
+    commit_rule,
+)
 from hrm_evaluator.commands._halting import halting_rule
 from hrm_evaluator.commands._progress import progress
 from hrm_evaluator.loading._dataset import open_task, open_test_split
@@ -22,6 +29,7 @@ from hrm_evaluator.loading._model import LoadedModel, load_models
 from hrm_evaluator.report._files import ReportFiles
 from hrm_evaluator.report._terminal import print_report
 from hrm_evaluator.scoring._arc import ArcScore, order_by_task, score_arc, write_submission
+from hrm_evaluator.scoring._effort import efforts
 from hrm_evaluator.scoring._score import Evaluation, Example, score_records
 
 
@@ -37,22 +45,34 @@ def evaluate(settings: Evaluate) -> int:
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
     rule = halting_rule(settings)
+    noise = Noise(settings.noise, settings.seed)
     predictors = [
-        ContinuousPredictor(one.model, settings.batch_size, rule, settings.max_steps, trace=True) for one in loaded
+        ContinuousPredictor(
+            one.model,
+            settings.batch_size,
+            rule,
+            settings.max_steps,
+            trace=True,
+            noise=noise,
+            commit=commit_rule(settings.commit, task),
+        )
+        for one in loaded
     ]
     copies_vote = _copies_vote(settings, dataset, task)
-    vote_by: VoteBy = settings.vote_by or ("confidence" if copies_vote else "majority")
+    asked = settings.vote_by or ("confidence" if copies_vote else None)
+    vote_by = choose_selection(asked, task, settings.trajectories, noise)
+    electorate = Electorate(choose_symmetries(task, settings.votes), settings.trajectories, len(loaded))
     arc = ArcScore(vote_by) if copies_vote else None
     total = min(dataset.examples, settings.limit or dataset.examples)
     order = order_by_task(dataset, task, total) if copies_vote and task is not None else None
     batches = dataset_batches(dataset, predictors[0].batch_size, settings.limit, order)
-    records = answer_by_vote(predictors, batches, choose_symmetries(task, settings.votes), vote_by)
+    records = answer_by_vote(predictors, batches, electorate, vote_by, task)
     if arc is not None and task is not None:
         records = score_arc(records, task, dataset.identifiers, arc)
     if settings.save_predictions is not None:
         records = save_predictions(records, settings.save_predictions, total, dataset.metadata.seq_len, order)
     for predictor in predictors:
-        predictor.prepare(total * settings.votes)
+        predictor.prepare(total * electorate.votes // len(predictors))
     start = time.perf_counter()
     with progress(total) as advance:
         result = score_records(
@@ -61,24 +81,33 @@ def evaluate(settings: Evaluate) -> int:
             predictors[0].max_steps,
             keep=max(settings.show, files.puzzles_needed),
             vote_by=vote_by,
+            electorate=electorate,
             advance=advance,
         )
     seconds = time.perf_counter() - start
     if arc is not None and settings.submission is not None:
         write_submission(settings.submission, arc.submission)
     summary = _summary(loaded, dataset, result, predictors[0]) | {"puzzles_per_second": total / seconds}
+    if electorate.votes > 1:
+        summary["selection"] = SELECTIONS[vote_by]
+    if noise.sigma:
+        summary |= {"noise": noise.sigma, "seed": noise.seed}
+    if settings.commit is not None:
+        summary["commit"] = settings.commit
+    bought = efforts(result, seconds)
+    summary["efforts"] = [effort._asdict() for effort in bought]
     if arc is not None:
         summary |= {"tasks": arc.tasks, "pass_at": arc.pass_at()}
     elif task is not None:
         of = max(1, result.score.count)
         summary |= {"valid": result.valid / of, "equivalent": result.equivalent / of, "faults": result.faults}
-    files.save(summary, result, task)
+    files.save(summary, result, bought, task)
     del result.examples[settings.show :]
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
         print(json.dumps({**summary, **_measured(result), "boards": boards}))
     else:
-        print_report(summary, result, arc, task)
+        print_report(summary, result, bought, arc, task)
     return 0
 
 

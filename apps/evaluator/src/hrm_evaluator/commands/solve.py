@@ -17,13 +17,16 @@ from hrm_evaluator._errors import UserError
 from hrm_evaluator._load import load
 from hrm_evaluator._output import check_writable
 from hrm_evaluator._settings import Solve
-from hrm_evaluator._solver import Solution, Solver
+from hrm_evaluator._solver import Named, Puzzle, Solution, Solver
+from hrm_evaluator.answers._search import TIME_LIMIT, Search
 from hrm_evaluator.commands._halting import halting_rule
 from hrm_evaluator.puzzles._background import BackgroundReader
 from hrm_evaluator.puzzles._read import PuzzleText, decode_lines, read_file, read_lines
 from hrm_evaluator.report import _boards
 from hrm_evaluator.report._images import save_gif, save_png
 from hrm_evaluator.report._trajectory import trajectory
+
+_VERDICTS = ("valid", "not valid", "rule unknown")
 
 
 def solve(puzzles: Sequence[str], settings: Solve) -> int:
@@ -36,6 +39,8 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
     Raises:
         UserError: If there is no puzzle at all.
     """
+    if settings.time_limit is not None and not settings.until_valid:
+        raise UserError(f"--time-limit {settings.time_limit:g} bounds a search; add --until-valid")
     for option, path in (("--png", settings.png), ("--gif", settings.gif)):
         check_writable(option, path, overwrite=settings.overwrite)
     solver = load(
@@ -48,7 +53,11 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
         batch_size=settings.batch_size,
         votes=settings.votes,
         checkpoints=settings.checkpoints,
-        vote_by=settings.vote_by or "majority",
+        vote_by=settings.vote_by or ("check" if settings.until_valid else None),
+        trajectories=settings.trajectories,
+        noise=settings.noise,
+        seed=settings.seed,
+        commit=settings.commit,
     )
     solver = _of_their_size(solver, puzzles, settings.file)
     if len(puzzles) == 1 and puzzles[0] != "-" and settings.file is None:
@@ -90,13 +99,20 @@ def _solve_one(solver: Solver, puzzle: str, settings: Solve) -> int:
         board = solver.read(puzzle)
     except UserError as error:
         raise UserError(f"the puzzle is wrong: {error} ({_trained_on(solver)})") from error
-    solution = solver.solve(board, trace=settings.gif is not None)
+    solution = next(_solutions(solver, [board], settings))
     _save_pictures(settings, solution)
     if settings.as_json:
         print(json.dumps({"checkpoint": str(solver.path), **_row(solver, solution)}))
     else:
         _print_board(Console(highlight=False), solver, solution)
     return 0 if solution.valid else 1
+
+
+def _solutions(solver: Solver, puzzles: Iterable[Puzzle | Named], settings: Solve) -> Iterator[Solution]:
+    trace = settings.gif is not None
+    if settings.until_valid:
+        return solver.solve_until_valid(puzzles, time_limit=settings.time_limit or TIME_LIMIT, trace=trace)
+    return solver.solve_many(puzzles, trace=trace)
 
 
 class _SolveMany:
@@ -119,7 +135,7 @@ class _SolveMany:
                 yield board, puzzle.name if puzzle.name and self.solver.knows(puzzle.name) else None
 
         for burst in BackgroundReader(_all_puzzles(self.puzzles, self.settings.file, self.solver.task)).bursts():
-            for solution in self.solver.solve_many(boards(burst), trace=self.settings.gif is not None):
+            for solution in _solutions(self.solver, boards(burst), self.settings):
                 if not self._answered:
                     _save_pictures(self.settings, solution)
                 self._print(pending.popleft(), solution)
@@ -127,7 +143,7 @@ class _SolveMany:
 
     @property
     def _answered(self) -> int:
-        return self.tally["valid"] + self.tally["not valid"]
+        return sum(self.tally[verdict] for verdict in _VERDICTS)
 
     def _readable(self, burst: Iterable[PuzzleText]) -> Iterator[tuple[PuzzleText, np.ndarray]]:
         for puzzle in burst:
@@ -140,7 +156,7 @@ class _SolveMany:
                 print(f"evaluator: {puzzle.source}: {error}", file=sys.stderr)
 
     def _print(self, puzzle: PuzzleText, solution: Solution) -> None:
-        self.tally["valid" if solution.valid else "not valid"] += 1
+        self.tally[_verdict(solution)] += 1
         if self.settings.as_json:
             print(json.dumps({"source": puzzle.source, **_row(self.solver, solution)}))
         elif self.settings.boards or set(self.puzzles) - {"-"}:
@@ -148,8 +164,8 @@ class _SolveMany:
             _print_board(self.console, self.solver, solution)
             print()
         else:
-            verdict = "valid" if solution.valid else f"not valid, {' and '.join(solution.faults)},"
-            steps = f"{verdict} after {solution.steps} steps{_votes(solution)}"
+            faults = f", {' and '.join(solution.faults)}," if solution.faults else ""
+            steps = f"{_verdict(solution)}{faults} after {solution.steps} steps{_votes(solution)}{_searched(solution)}"
             print(f"{solution.text}  {puzzle.source}: {steps}")
         sys.stdout.flush()
 
@@ -158,7 +174,7 @@ class _SolveMany:
             count = self.tally["malformed"]
             problem = f"none of {count} puzzles can be read" if count else "the input has no puzzle"
             raise UserError(f"{problem} ({_trained_on(self.solver)})")
-        counts = ", ".join(f"{self.tally[key]} {key}" for key in ("valid", "not valid", "malformed") if self.tally[key])
+        counts = ", ".join(f"{self.tally[key]} {key}" for key in (*_VERDICTS, "malformed") if self.tally[key])
         print(f"evaluator: {self._answered} puzzle{'s' * (self._answered > 1)} answered: {counts}", file=sys.stderr)
         return 0 if set(self.tally) == {"valid"} else 1
 
@@ -199,17 +215,37 @@ def _row(solver: Solver, solution: Solution) -> dict[str, Any]:
     return {
         "puzzle": solver.task.text(solution.puzzle),
         "answer": solution.text,
-        "valid": solution.valid,
+        "valid": solution.valid,  # null where the rule is unknown
         "faults": list(solution.faults),
         "steps": solution.steps,
         "max_steps": solver.max_steps,
         "confidence": round(solution.confidence, 6),
         **({"votes": solution.votes, "agreeing": solution.agreeing} if solution.votes > 1 else {}),
+        **({"search": solution.search._asdict()} if solution.search else {}),
     }
+
+
+def _verdict(solution: Solution) -> str:
+    return {True: "valid", False: "not valid", None: "rule unknown"}[solution.valid]
 
 
 def _votes(solution: Solution) -> str:
     return f", {solution.agreeing} of {solution.votes} votes" if solution.votes > 1 else ""
+
+
+def _searched(solution: Solution) -> str:
+    search = solution.search
+    return f", {search.answers} answers tried in {search.seconds:.1f} s" if search and search.answers > 1 else ""
+
+
+def _search_report(search: Search) -> str:
+    """Say what a search took."""
+    if search.found == "first pass":
+        return "no search: the first answer is valid"
+    what = {"more steps": "a pass of more steps", "trajectories": "trajectories with noise"}
+    ending = f"found by {what[search.found]}" if search.found else "none is valid; a longer --time-limit may find one"
+    copies = f", {search.symmetries} symmetric copies" if search.symmetries else ""
+    return f"searched for {search.seconds:.1f} s: {search.answers} answers, {search.steps} steps{copies}; {ending}"
 
 
 def _print_board(console: Console, solver: Solver, solution: Solution) -> None:
@@ -219,6 +255,8 @@ def _print_board(console: Console, solver: Solver, solution: Solution) -> None:
     console.print(f"\n{solution.text}\n", soft_wrap=True, markup=False)
     if solution.valid:
         console.print("valid: the answer solves the puzzle", style="green")
+    elif solution.valid is None:
+        console.print("rule unknown: nothing tells whether the answer is right", style="yellow")
     else:
         faults = " and ".join(solution.faults)
         console.print(f"not valid: the answer {faults} (cells marked !)", style="red")
@@ -227,3 +265,5 @@ def _print_board(console: Console, solver: Solver, solution: Solution) -> None:
         console.print(f"the model halted after {solution.steps} of {solver.max_steps} steps, {sure}{_votes(solution)}")
     else:
         console.print(f"the model took all of its {solver.max_steps} steps, {sure}{_votes(solution)}")
+    if solution.search:
+        console.print(_search_report(solution.search))

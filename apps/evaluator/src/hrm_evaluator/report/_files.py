@@ -1,15 +1,19 @@
 """The output files of a report that were requested on the command line: page, curves and steps of a puzzle."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hrm_data import Task
 
 from hrm_evaluator._output import atomic_file, check_writable
-from hrm_evaluator.report._trajectory import trajectory
+from hrm_evaluator.answers._records import Record
+from hrm_evaluator.report._trajectory import Trajectory, trajectory
+from hrm_evaluator.scoring._effort import Effort
 from hrm_evaluator.scoring._score import Evaluation
+
+_MOST_VOTES = 16  # of a puzzle on the page, which would grow with all of them
 
 
 class ReportFiles:
@@ -38,17 +42,19 @@ class ReportFiles:
             check_writable(option, path, overwrite=overwrite)
         self.puzzles_needed = max(puzzles if self._page else 0, 1 if gif else 0)
 
-    def save(self, summary: Mapping[str, Any], result: Evaluation, task: Task | None) -> None:
+    def save(
+        self, summary: Mapping[str, Any], result: Evaluation, efforts: Sequence[Effort], task: Task | None
+    ) -> None:
         """Write the files and name each on stderr."""
         colours = {} if task is None else task.colours
         if self._page is not None:
             from hrm_evaluator.report._page import page
 
-            trajectories = [trajectory(record, task) for record in result.records[: self._puzzles]]
+            trajectories = [_of_all_answers(record, task) for record in result.records[: self._puzzles]]
             name = "HRM" if task is None else task.name
             title = f"{name}: {summary['exact_accuracy']:.1%} of {summary['puzzles']} puzzles solved"
             with atomic_file(self._page) as file:
-                file.write(page(title, summary, result, trajectories, colours).encode())
+                file.write(page(title, summary, result, efforts, trajectories, colours).encode())
         if self._png is not None:
             from hrm_evaluator.report._curves import save_curves
 
@@ -60,3 +66,9 @@ class ReportFiles:
         for path in (self._page, self._png, self._gif):
             if path is not None:
                 print(f"evaluator: {path} written", file=sys.stderr)
+
+
+def _of_all_answers(record: Record, task: Task | None) -> list[Trajectory]:
+    """Lay out the chosen answer to a puzzle, and the first votes."""
+    answers = [record.answer, *record.votes[:_MOST_VOTES]]
+    return [trajectory(record._replace(answer=answer), task) for answer in answers]

@@ -1,14 +1,15 @@
 """The report as one HTML page that needs no other file; the templates are in `page/`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hrm_evaluator.report._charts import Chart, bar_chart, line_chart
+from hrm_evaluator.report._charts import Chart, bar_chart, effort_chart, line_chart
 from hrm_evaluator.report._trajectory import Trajectory
+from hrm_evaluator.scoring._effort import Effort
 from hrm_evaluator.scoring._score import Evaluation, Tally
 
 _SHARES = ("accuracy", "exact accuracy", "halting accuracy", "valid", "equivalent")
@@ -27,7 +28,8 @@ def page(
     title: str,
     summary: Mapping[str, Any],
     result: Evaluation,
-    trajectories: list[Trajectory],
+    efforts: Sequence[Effort],
+    trajectories: list[list[Trajectory]],
     colours: Mapping[str, str],
 ) -> str:
     """Return the HTML text of the page.
@@ -36,7 +38,8 @@ def page(
         title: The title, in plain text.
         summary: Names and values of the scores; `pass_at` holds the share of tasks solved by number of tries.
         result: The scores by step, by halting step, by votes and by the task's measure.
-        trajectories: The puzzles of the viewer.
+        efforts: What steps, trajectories and votes buy.
+        trajectories: The puzzles of the viewer, each with the chosen answer and then all votes.
         colours: Colours of symbols, as the task gives them.
     """
     environment = Environment(
@@ -50,8 +53,8 @@ def page(
     return environment.get_template("report.html").render(
         title=title,
         scores=_scores(summary),
-        tables=[_tries(summary.get("pass_at", {})), _votes(result), _faults(result), _measure(result)],
-        charts=_charts(result),
+        tables=[_tries(summary.get("pass_at", {})), _efforts(efforts), _faults(result), _measure(result)],
+        charts=_charts(result, efforts),
         steps=_steps(result),
         data={"colours": dict(colours), "puzzles": [_puzzle(one) for one in trajectories]},
         style=_asset("style.css"),
@@ -63,8 +66,9 @@ def _asset(name: str) -> Markup:
     return Markup((files("hrm_evaluator.report") / "page" / name).read_text(encoding="utf-8"))
 
 
-def _puzzle(trajectory: Trajectory) -> dict[str, Any]:
+def _puzzle(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
     """The entry of one puzzle in the data of the viewer."""
+    trajectory, *votes = trajectories
     return {
         "rows": trajectory.rows,
         "columns": trajectory.columns,
@@ -72,11 +76,15 @@ def _puzzle(trajectory: Trajectory) -> dict[str, Any]:
         "columnBreaks": trajectory.column_breaks,
         "puzzle": trajectory.puzzle.symbols,
         "solution": trajectory.solution and trajectory.solution.symbols,
-        "steps": [
-            {"symbols": frame.symbols, "marks": frame.marks, "confidence": round(frame.confidence, 4)}
-            for frame in trajectory.steps
-        ],
+        "answers": [_steps_of(one) for one in (trajectory, *votes)],
     }
+
+
+def _steps_of(trajectory: Trajectory) -> list[dict[str, Any]]:
+    return [
+        {"symbols": frame.symbols, "marks": frame.marks, "confidence": round(frame.confidence, 4)}
+        for frame in trajectory.steps
+    ]
 
 
 def _scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -89,7 +97,7 @@ def _scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _charts(result: Evaluation) -> list[tuple[str, Chart]]:
+def _charts(result: Evaluation, efforts: Sequence[Effort]) -> list[tuple[str, Chart]]:
     """Captions and charts; none without a scored puzzle."""
     if not result.score.count:
         return []
@@ -100,6 +108,7 @@ def _charts(result: Evaluation) -> list[tuple[str, Chart]]:
     return [
         ("Accuracy by maximum number of steps", line_chart(series, f"Accuracy by number of steps; {see_table}")),
         ("Puzzles by halting step", bar_chart(halted, f"Histogram of halting steps; {see_table}")),
+        ("Exact accuracy by cost", effort_chart(efforts, f"Exact accuracy by cost; {see_table}")),
     ]
 
 
@@ -115,9 +124,17 @@ def _tries(pass_at: Mapping[int, float]) -> _Table:
     return _Table("By tries", ["tries", "tasks solved"], rows, is_open=True)
 
 
-def _votes(result: Evaluation) -> _Table:
-    rows = [[str(votes), *_shares(tally)] for votes, tally in sorted(result.by_votes.items())]
-    return _Table("By votes", ["votes", "accuracy", "exact accuracy"], rows, is_open=True)
+def _efforts(efforts: Sequence[Effort]) -> _Table:
+    rows = [
+        [
+            f"{effort.count} {effort.by}",
+            _percent(effort.exact_accuracy),
+            f"{effort.steps_per_puzzle:.2f}",
+            f"{effort.puzzles_per_second:.1f}",
+        ]
+        for effort in efforts
+    ]
+    return _Table("What computation buys", ["with", "exact accuracy", "steps a puzzle", "puzzles a second"], rows)
 
 
 def _faults(result: Evaluation) -> _Table:

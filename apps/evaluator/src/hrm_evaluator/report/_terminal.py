@@ -1,6 +1,7 @@
 """The report on the terminal: tables of scores, and boards."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from hrm_evaluator.report import _boards
 from hrm_evaluator.scoring._arc import ArcScore
+from hrm_evaluator.scoring._effort import Effort
 from hrm_evaluator.scoring._score import Evaluation, Example, Tally
 
 _MOST_ROWS = 8
@@ -17,12 +19,15 @@ _MOST_STEPS = 16  # rows of the table of steps
 _BAR = 30  # characters of a bar for all puzzles
 
 
-def print_report(summary: dict[str, Any], result: Evaluation, arc: ArcScore | None, task: Task | None) -> None:
+def print_report(
+    summary: dict[str, Any], result: Evaluation, efforts: Sequence[Effort], arc: ArcScore | None, task: Task | None
+) -> None:
     """Print all tables and boards.
 
     Args:
         summary: Names and values of the scores.
-        result: Scores by step, votes and measure, and the puzzles to show.
+        result: Scores by step and measure, and the puzzles to show.
+        efforts: What steps, trajectories and votes buy.
         arc: The score of ARC tasks; None for another task.
         task: Draws the boards; None if it is unknown.
     """
@@ -30,7 +35,7 @@ def print_report(summary: dict[str, Any], result: Evaluation, arc: ArcScore | No
     _print_summary(console, summary)
     _print_by_step(console, result)
     if result.by_votes:
-        _print_by_votes(console, result)
+        _print_efforts(console, efforts)
     if arc is not None:
         _print_arc(console, arc)
     if result.faults:
@@ -64,6 +69,8 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     if "valid" in summary:
         other = f", {summary['equivalent']:.2%} other than the dataset's" if summary["equivalent"] else ""
         table.add_row("valid", f"{summary['valid']:.2%}", f"answers that solve the puzzle{other}")
+    if "selection" in summary:
+        table.add_row("selection", "", summary["selection"])
     table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "compile time excluded")
     console.print(table)
 
@@ -83,10 +90,13 @@ def _print_by_step(console: Console, result: Evaluation) -> None:
     console.print(table)
 
 
-def _print_by_votes(console: Console, result: Evaluation) -> None:
-    table = _table("votes", "accuracy", "exact accuracy")
-    for votes, tally in sorted(result.by_votes.items()):
-        table.add_row(f"{votes}", *(f"{share:.2%}" for share in tally.means().values()))
+def _print_efforts(console: Console, efforts: Sequence[Effort]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("with", justify="left")
+    for title in ("exact accuracy", "steps a puzzle", "puzzles a second"):
+        table.add_column(title, justify="right")
+    for by, count, exact, steps, rate in efforts:
+        table.add_row(f"{count} {by}", f"{exact:.2%}", f"{steps:.2f}", f"{rate:.1f}")
     console.print()
     console.print(table)
 

@@ -49,6 +49,7 @@ class ArcTask(Task):
     seq_len = SEQ_LEN
     vocab_size = VOCAB_SIZE
     colours: ClassVar[Mapping[str, str]] = dict(zip(".123456789", _PALETTE, strict=True))
+    rule_known: ClassVar[bool] = False
 
     def __init__(self, name: str = "arc1") -> None:
         self.name = name

@@ -25,6 +25,7 @@ class SudokuTask(Task):
 
     LENGTHS: ClassVar[dict[int, Box]] = {16: (2, 2), 36: (2, 3), 81: (3, 3)}
     """The usual box shape of a board by its number of cells."""
+    open_token: ClassVar[int | None] = 1
 
     def __init__(self, box: Box | Board = (3, 3)) -> None:
         self.board = as_board(box)

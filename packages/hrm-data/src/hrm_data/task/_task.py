@@ -36,6 +36,10 @@ class Task(ABC):
     """Number of tokens."""
     colours: ClassVar[Mapping[str, str]] = {}
     """Colours, `#rrggbb`, with which a screen fills the cells of `render`'s symbols; other symbols are written."""
+    open_token: ClassVar[int | None] = None
+    """Token of a cell to fill in, if an answer is its puzzle with such cells filled, as in Sudoku; else None."""
+    rule_known: ClassVar[bool] = True
+    """Whether `check` knows the rule; False if demonstrations alone show what is right, as in ARC."""
 
     @abstractmethod
     def parse(self, text: str) -> np.ndarray:

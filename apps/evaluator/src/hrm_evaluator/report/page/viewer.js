@@ -2,18 +2,22 @@
 (() => {
   const { colours, puzzles } = JSON.parse(document.getElementById("data").textContent);
   const find = (id) => document.getElementById(id);
-  const [select, slider, count, status, play] = ["puzzle", "step", "count", "status", "play"].map(find);
+  const [select, vote, slider, count, status, play] = ["puzzle", "vote", "step", "count", "status", "play"].map(find);
   const board = (id) => find(id).querySelector(".board");
   const wrongIn = (step) => (step.marks.match(/w/gi) || []).length;
   const changedIn = (step) => (step.marks.match(/[WR:]/g) || []).length;
   const cells = (n) => `${n} ${n === 1 ? "cell" : "cells"}`;
-  let puzzle, timer;
+  let puzzle, steps, timer;
+
+  function described(one, answer) {
+    const wrong = wrongIn(answer.at(-1));
+    const verdict = one.solution === null ? "" : wrong ? `: ${cells(wrong)} wrong` : ": solved";
+    return `${verdict}, ${answer.length} ${answer.length === 1 ? "step" : "steps"}`;
+  }
 
   if (!puzzles.length) { find("viewer").hidden = true; return; }
   puzzles.forEach((one, number) => {
-    const wrong = wrongIn(one.steps.at(-1));
-    const verdict = one.solution === null ? "" : wrong ? `: ${cells(wrong)} wrong` : ": solved";
-    select.add(new Option(`${number + 1}${verdict}, ${one.steps.length} ${one.steps.length === 1 ? "step" : "steps"}`, number));
+    select.add(new Option(`${number + 1}${described(one, one.answers[0])}`, number));
   });
 
   function lay(element) {
@@ -42,10 +46,10 @@
   }
 
   function show() {
-    const number = Number(slider.value), step = puzzle.steps[number - 1];
+    const number = Number(slider.value), step = steps[number - 1];
     const wrong = wrongIn(step), changed = changedIn(step);
     const right = puzzle.solution === null ? "" : wrong ? `${cells(wrong)} wrong, ` : "all cells right, ";
-    count.textContent = `${number} of ${puzzle.steps.length}`;
+    count.textContent = `${number} of ${steps.length}`;
     status.textContent =
       `Step ${number}: ${right}${cells(changed)} changed, ${Math.round(step.confidence * 100)} % sure of it`;
     paint(board("answer"), step.symbols, step.marks);
@@ -55,8 +59,9 @@
   function pick(number) {
     puzzle = puzzles[number];
     select.value = number;
-    slider.max = puzzle.steps.length;
-    slider.value = puzzle.steps.length;
+    vote.replaceChildren(...puzzle.answers.map((answer, at) =>
+      new Option(`${at ? `vote ${at}` : "chosen"}${described(puzzle, answer)}`, at)));
+    find("choice").hidden = puzzle.answers.length === 1;
     find("previous").disabled = number === 0;
     find("next").disabled = number === puzzles.length - 1;
     ["given", "answer", "right"].forEach((id) => lay(board(id)));
@@ -65,6 +70,13 @@
     find("right").hidden = puzzle.solution === null;
     if (puzzle.solution !== null) paint(board("right"), puzzle.solution);
     board("right").setAttribute("aria-label", "Solution");
+    follow(0);
+  }
+
+  function follow(answer) {
+    steps = puzzle.answers[answer];
+    slider.max = steps.length;
+    slider.value = steps.length;
     show();
   }
 
@@ -87,11 +99,12 @@
     timer = setInterval(() => (slider.value === slider.max ? stop() : move(1)), 700);
   });
   select.addEventListener("change", () => { stop(); pick(Number(select.value)); });
+  vote.addEventListener("change", () => { stop(); follow(Number(vote.value)); });
   slider.addEventListener("input", () => { stop(); show(); });
   find("previous").addEventListener("click", () => { stop(); turn(-1); });
   find("next").addEventListener("click", () => { stop(); turn(1); });
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target === select || event.target === slider) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target === select || event.target === vote || event.target === slider) return;
     const horizontal = { ArrowLeft: -1, ArrowRight: 1 }[event.key], vertical = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (horizontal) { stop(); move(horizontal); event.preventDefault(); }
     if (vertical && event.target === board("answer")) { stop(); turn(vertical); event.preventDefault(); }

@@ -1,6 +1,5 @@
 """Inference on a stream of puzzles: each leaves its slot when it halts, and the next puzzle takes the slot."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,61 +12,18 @@ from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_infere
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
-
-Tokens = list[int]
-
-
-class Thought(NamedTuple):
-    """The answer after one ACT step.
-
-    Attributes:
-        tokens: Most likely token of every position, length `L`.
-        q_halt: Logit of halting.
-        q_continue: Logit of continuing.
-    """
-
-    tokens: Tokens
-    q_halt: float
-    q_continue: float
-
-    @property
-    def confidence(self) -> float:
-        """Probability, from 0 to 1, that the model assigns to this answer being correct."""
-        return _confidence(self.q_halt)
-
-
-class Answer(NamedTuple):
-    """The answer to one puzzle.
-
-    Attributes:
-        tokens: Most likely token of every position, length `L`.
-        steps: Number of ACT steps that were run.
-        q_halt: Logit of halting at the last step.
-        q_continue: Logit of continuing at the last step.
-        trace: The answer after every step, including the last, if a trace was requested; else empty.
-    """
-
-    tokens: Tokens
-    steps: int
-    q_halt: float
-    q_continue: float
-    trace: tuple[Thought, ...] = ()
-
-    @property
-    def confidence(self) -> float:
-        """Probability, from 0 to 1, that the model assigns to its answer being correct."""
-        return _confidence(self.q_halt)
-
-
-def _confidence(q_halt: float) -> float:
-    """Return the sigmoid of `q_halt`, in a form that does not overflow."""
-    return (1 + math.tanh(q_halt / 2)) / 2
+from hrm_model.inference._answer import Answer, Thought, Tokens
+from hrm_model.inference._commit import Commit
+from hrm_model.inference._noise import Noise
 
 
 class _Puzzle(NamedTuple):
+    """A puzzle that waits or has a slot; `key` chooses the noise of its trajectory."""
+
     number: int
     inputs: Tokens
     identifier: int
+    key: list[int]
 
 
 class _Slots(NamedTuple):
@@ -75,15 +31,25 @@ class _Slots(NamedTuple):
 
     Attributes:
         carry: The carry after the last step.
-        tokens: The answer after the last step, `[b, L]` int32.
-        unchanged: Number of steps for which the answer has stayed the same, `[b]` int32.
-        q: `q_halt` and `q_continue` after the last step, `[b, 2]` float32.
+        latest: The answer after the last step, `[b, L]` int32.
+        unchanged: Number of steps for which that has stayed the same, `[b]` int32.
+        tokens: The answer so far, `[b, L]` int32: the latest, with noise the one with the highest halting value.
+        q: `q_halt` and `q_continue` of the answer so far, `[b, 2]` float32.
+        taken: Steps of the puzzle, `[b]` int32; the carry counts those since the last commit.
+        keys: What chooses the noise, `[b, 2]` uint32.
     """
 
     carry: Carry
-    tokens: mx.array
+    latest: mx.array
     unchanged: mx.array
+    tokens: mx.array
     q: mx.array
+    taken: mx.array
+    keys: mx.array
+
+
+def _never() -> bool:
+    return False
 
 
 class ContinuousPredictor:
@@ -91,7 +57,7 @@ class ContinuousPredictor:
 
     The answer to a puzzle does not depend on the other puzzles, except for rounding: matrix products of another shape
     round differently. The cost of a puzzle is proportional to its steps. At the end of the stream, the number of
-    slots is halved whenever half of them are empty.
+    slots is halved whenever half of them are empty. Memory does not depend on `max_steps`, except for traces.
 
     Args:
         model: The model; its parameters may change between calls.
@@ -99,6 +65,8 @@ class ContinuousPredictor:
         halting: When a puzzle leaves its slot.
         max_steps: Maximum number of steps of a puzzle; defaults to the model's `halt_max_steps` and may exceed it.
         trace: Whether answers hold a trace of all steps.
+        noise: Noise on the states. With noise, a puzzle's answer is that of its step with the highest halting value.
+        commit: When cells are written into a puzzle, after which it has `max_steps` again; None means never.
 
     Raises:
         HRMModelError: If a number is out of range.
@@ -111,8 +79,13 @@ class ContinuousPredictor:
         halting: HaltingRule = HaltingRule(),  # noqa: B008 (a tuple, so never changed)
         max_steps: int | None = None,
         trace: bool = False,
+        noise: Noise = Noise(),  # noqa: B008
+        commit: Commit | None = None,
     ) -> None:
         halting.check()
+        noise.check()
+        if commit is not None:
+            commit.check(model.config.vocab_size)
         if batch_size < 1 or (max_steps is not None and max_steps < 1):
             raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} must be at least 1")
         prepare_kernels()
@@ -121,14 +94,18 @@ class ContinuousPredictor:
         self.halting = halting
         self.max_steps = max_steps or model.config.halt_max_steps
         self.trace = trace
+        self.noise = noise
+        self.commit = commit
         self._compiled: dict[int, Any] = {}
 
-    def __call__(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Answer]:
+    def __call__(self, batches: Iterable[Mapping[str, Any]], stop: Callable[[], bool] = _never) -> Iterator[Answer]:
         """Answer puzzles in their order, each as soon as it and all puzzles before it are done.
 
         Args:
-            batches: Dictionaries with `inputs [b, L]` and, where they are not all 0, `puzzle_identifiers [b]`: integer
-                arrays of MLX or NumPy. A batch is drawn when slots are free.
+            batches: Dictionaries with `inputs [b, L]` and, where they are not all 0, `puzzle_identifiers [b]` and the
+                numbers of their `trajectories [b]`, which choose the noise: integer arrays of MLX or NumPy. A batch is
+                drawn when slots are free.
+            stop: Called before every step. When it returns true the stream ends, and puzzles in slots have no answer.
 
         Yields:
             One answer for each puzzle.
@@ -136,10 +113,9 @@ class ContinuousPredictor:
         Raises:
             HRMModelError: If the length of a puzzle is not the model's `seq_len`.
         """
-        waiting = enumerate_puzzles(batches, self.model.config.seq_len)
         done: dict[int, Answer] = {}
         following = 0
-        for number, answer in self._answers(waiting):
+        for number, answer in self.as_they_halt(batches, stop):
             done[number] = answer
             while following in done:
                 yield done.pop(following)
@@ -150,8 +126,30 @@ class ContinuousPredictor:
         if puzzles:
             self._advance([], [None] * _fewer(self.batch_size, puzzles))
 
-    def _answers(self, waiting: Iterator[_Puzzle]) -> Iterator[tuple[int, Answer]]:
-        """Yield each answer with the number of its puzzle, in the order in which they halt."""
+    def _puzzles(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[_Puzzle]:
+        """Yield the puzzles of all batches, numbered from 0."""
+        seq_len, number = self.model.config.seq_len, 0
+        for batch in batches:
+            rows = batch["inputs"].tolist()
+            identifiers, trajectories = (
+                batch[name].tolist() if name in batch else [0] * len(rows)
+                for name in ("puzzle_identifiers", "trajectories")
+            )
+            for inputs, identifier, trajectory in zip(rows, identifiers, trajectories, strict=True):
+                if len(inputs) != seq_len:
+                    raise HRMModelError(f"puzzle {number + 1} has {len(inputs)} tokens, but the model needs {seq_len}")
+                key = self.noise.key(inputs, identifier, trajectory) if self.noise.sigma else [0, 0]
+                yield _Puzzle(number, inputs, identifier, key)
+                number += 1
+
+    def as_they_halt(
+        self, batches: Iterable[Mapping[str, Any]], stop: Callable[[], bool] = _never
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield each answer with the number of its puzzle, from 0, in the order in which puzzles halt.
+
+        Arguments and errors are those of a call.
+        """
+        waiting = self._puzzles(batches)
         owners: list[_Puzzle | None] = []
         traces: dict[int, list[Thought]] = {}
         state: list[_Slots] = []
@@ -167,6 +165,8 @@ class ContinuousPredictor:
                 kept = (busy + [i for i, owner in enumerate(owners) if owner is None])[:size]
                 owners, fresh = [owners[i] for i in kept], [fresh[i] for i in kept]
                 state = _select(state, kept) if state else state
+            if stop():
+                return
             state = self._advance(state, fresh)
 
             halted = [wants for part in state for wants in _lists(part.carry["halted"])]
@@ -180,13 +180,13 @@ class ContinuousPredictor:
                 )
                 for owner, tokens, q in thoughts:
                     if owner is not None:
-                        traces.setdefault(owner.number, []).append(Thought(tokens, *q))
+                        _remember(traces.setdefault(owner.number, []), Thought(tokens, *q))
             if not leaving:
                 continue
             index = mx.array(leaving)
             answers = zip(
                 _lists(_joined(state, lambda part: part.tokens)[index]),
-                _lists(_joined(state, lambda part: part.carry["steps"])[index]),
+                _lists(_joined(state, lambda part: part.taken)[index]),
                 _lists(_joined(state, lambda part: part.q)[index]),
                 strict=True,
             )
@@ -201,62 +201,74 @@ class ContinuousPredictor:
         share = len(fresh) // len(streams)
         if not state:
             state = [self._empty(share) for _ in streams]
-        batch = self._batch(fresh)
+        batch, keys = self._batch(fresh)
         after = []
         with lane_threads(len(fresh)):
             for lane, (stream, part) in enumerate(zip(streams, state, strict=True)):
+                own = slice(lane * share, (lane + 1) * share)
                 with mx.stream(stream):
-                    own = slots(batch, slice(lane * share, (lane + 1) * share))
-                    after.append(_Slots(*self._step(lane)(part, own)))
+                    after.append(_Slots(*self._step(lane)(part, slots(batch, own), keys[own])))
             mx.eval(after)
         return after
 
     def _empty(self, size: int) -> _Slots:
         config = self.model.config
-        tokens = mx.zeros((size, config.seq_len), mx.int32)
-        return _Slots(initial_carry(config, size), tokens, mx.zeros((size,), mx.int32), mx.zeros((size, 2)))
+        tokens, number = mx.zeros((size, config.seq_len), mx.int32), mx.zeros((size,), mx.int32)
+        pairs = mx.zeros((size, 2))
+        return _Slots(initial_carry(config, size), tokens, number, tokens, pairs, number, pairs.astype(mx.uint32))
 
-    def _batch(self, fresh: list[_Puzzle | None]) -> Batch:
-        nothing = [0] * self.model.config.seq_len
-        inputs = mx.array([puzzle.inputs if puzzle else nothing for puzzle in fresh], mx.int32)
-        identifiers = mx.array([puzzle.identifier if puzzle else 0 for puzzle in fresh], mx.int32)
-        return for_inference(Batch(inputs=inputs, puzzle_identifiers=identifiers))
+    def _batch(self, fresh: list[_Puzzle | None]) -> tuple[Batch, mx.array]:
+        nothing = _Puzzle(0, [0] * self.model.config.seq_len, 0, [0, 0])
+        puzzles = [puzzle or nothing for puzzle in fresh]
+        inputs = mx.array([puzzle.inputs for puzzle in puzzles], mx.int32)
+        identifiers = mx.array([puzzle.identifier for puzzle in puzzles], mx.int32)
+        batch = for_inference(Batch(inputs=inputs, puzzle_identifiers=identifiers))
+        return batch, mx.array([puzzle.key for puzzle in puzzles], mx.uint32)
 
     def _step(self, lane: int) -> Any:
         """Return the compiled step of a lane; lanes must not share a compiled function."""
         if lane not in self._compiled:
-
-            @partial(mx.compile, inputs=[self.model.state])
-            def step(before: _Slots, batch: Batch) -> tuple[Any, ...]:
-                carry = fill_halted_slots(self.model, before.carry, batch)
-                rows = self.model.puzzle_rows(carry["puzzle_identifiers"])
-                carry, out = act_step(self.model, carry, rows, training=False, max_steps=self.max_steps)
-                answer = out.logits.argmax(axis=-1).astype(mx.int32)
-                same = (answer == before.tokens).all(axis=-1) & (carry["steps"] > 1)
-                unchanged = mx.where(same, before.unchanged + 1, 0)
-                wants = self.halting.wants_to_halt(out.q_halt_logits, out.q_continue_logits, unchanged)
-                q = mx.stack([out.q_halt_logits, out.q_continue_logits], axis=1)
-                return {**carry, "halted": carry["halted"] | wants}, answer, unchanged, q
-
-            self._compiled[lane] = step
+            self._compiled[lane] = partial(mx.compile, inputs=[self.model.state])(self._take_step)
         return self._compiled[lane]
 
+    def _take_step(self, before: _Slots, batch: Batch, new_keys: mx.array) -> tuple[Any, ...]:
+        """Put the next puzzles into halted slots and take a step in all slots."""
+        is_new = before.carry["halted"]
+        keys = mx.where(is_new[:, None], new_keys, before.keys)
+        taken = mx.where(is_new, 0, before.taken)
+        carry = fill_halted_slots(self.model, before.carry, batch)
+        if self.noise.sigma:
+            carry = self.noise.disturb(self.model.config, carry, keys, taken)
+        rows = self.model.puzzle_rows(carry["puzzle_identifiers"])
+        carry, out = act_step(self.model, carry, rows, training=False, max_steps=self.max_steps)
 
-def enumerate_puzzles(batches: Iterable[Mapping[str, Any]], seq_len: int) -> Iterator[_Puzzle]:
-    """Yield the puzzles of all batches, numbered from 0.
+        is_first = carry["steps"] == 1  # of a puzzle, or after a commit
+        latest = out.logits.argmax(axis=-1).astype(mx.int32)
+        if self.commit:
+            latest = self.commit.answer(carry["inputs"], out.logits)
+        same = (latest == before.latest).all(axis=-1) & ~is_first
+        unchanged = mx.where(same, before.unchanged + 1, 0)
+        tokens, q = latest, mx.stack([out.q_halt_logits, out.q_continue_logits], axis=1)
+        if self.noise.sigma:
+            is_best = (is_first | (q[:, 0] > before.q[:, 0]))[:, None]
+            tokens, q = mx.where(is_best, tokens, before.tokens), mx.where(is_best, q, before.q)
 
-    Raises:
-        HRMModelError: If the length of a puzzle is not `seq_len`.
-    """
-    number = 0
-    for batch in batches:
-        rows = batch["inputs"].tolist()
-        identifiers = batch["puzzle_identifiers"].tolist() if "puzzle_identifiers" in batch else [0] * len(rows)
-        for inputs, identifier in zip(rows, identifiers, strict=True):
-            if len(inputs) != seq_len:
-                raise HRMModelError(f"puzzle {number + 1} has {len(inputs)} tokens, but the model needs {seq_len}")
-            yield _Puzzle(number, inputs, identifier)
-            number += 1
+        wants = self.halting.wants_to_halt(q[:, 0], q[:, 1], unchanged)
+        halted = carry["halted"] | wants
+        if self.commit:
+            written = self.commit.write(carry["inputs"], out.logits)
+            goes_on = halted & ~wants & (written == self.commit.open_token).any(axis=-1)
+            carry["inputs"] = mx.where(goes_on[:, None], written, carry["inputs"])
+            carry["steps"] = mx.where(goes_on, 0, carry["steps"])
+            halted &= ~goes_on
+        return {**carry, "halted": halted}, latest, unchanged, tokens, q, taken + 1, keys
+
+
+def _remember(trace: list[Thought], thought: Thought) -> None:
+    """Add a thought to a trace; equal tokens are stored once, so that a long trace of a settled answer is small."""
+    if trace and trace[-1].tokens == thought.tokens:
+        thought = thought._replace(tokens=trace[-1].tokens)
+    trace.append(thought)
 
 
 def _fewer(size: int, busy: int) -> int:

@@ -1,0 +1,94 @@
+"""Searching until an answer is valid: more steps first, then noisy trajectories of symmetric copies without end."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, cycle, islice
+from typing import NamedTuple
+
+import numpy as np
+from hrm_data import NumpyBatch, Symmetry, Task
+from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Noise
+
+from hrm_evaluator.answers._vote import checker, undo
+
+SIGMA = 0.2  # where the user gives no noise
+TIME_LIMIT = 10.0  # seconds
+_DEEPER = 4  # times the steps of a pass
+_SLOTS = 16
+_SYMMETRIES = 1000
+_SEED = 0
+
+
+class Search(NamedTuple):
+    """What a search took.
+
+    Attributes:
+        found: What found the valid answer: `first pass`, `more steps`, `trajectories`; None if nothing did.
+        answers: Number of answers tried, that of the first pass included.
+        steps: ACT steps of these answers.
+        symmetries: Number of symmetric copies among the puzzles answered.
+        seconds: Duration of the search after the first pass.
+    """
+
+    found: str | None
+    answers: int = 1
+    steps: int = 0
+    symmetries: int = 0
+    seconds: float = 0.0
+
+
+class Searcher:
+    """Searches for valid answers, one puzzle after the other.
+
+    Args:
+        model: The model.
+        task: Checks answers and has the symmetries.
+        halting: When a trajectory stops.
+        max_steps: The most steps of a trajectory.
+        noise: Noise of the trajectories; that of `SIGMA` if it has none.
+    """
+
+    def __init__(self, model: HRM, task: Task, halting: HaltingRule, max_steps: int, noise: Noise) -> None:
+        self._task = task
+        self._deep = ContinuousPredictor(model, 1, halting, _DEEPER * max_steps)
+        noise = noise if noise.sigma else noise._replace(sigma=SIGMA)
+        self._noisy = ContinuousPredictor(model, _SLOTS, halting, max_steps, noise=noise)
+        self._symmetries: Sequence[Symmetry] = list(islice(task.symmetries(np.random.default_rng(_SEED)), _SYMMETRIES))
+
+    def __call__(self, batch: NumpyBatch, first: Answer, time_limit: float) -> tuple[Answer, Search]:
+        """Search for a valid answer to a puzzle whose first answer is not.
+
+        Args:
+            batch: The puzzle, a batch of one.
+            first: The first answer.
+            time_limit: Seconds after which the search ends.
+
+        Returns:
+            A valid answer, or the first answer if none is found; and what the search took.
+        """
+        start = time.monotonic()
+        accepts = checker(self._task, batch["inputs"][0])
+        tried, steps, most = 1, first.steps, 0
+        for found, number, answer in self._answers(batch, lambda: time.monotonic() - start >= time_limit):
+            tried, steps, most = tried + 1, steps + answer.steps, max(most, number)
+            if accepts(answer):
+                seconds = time.monotonic() - start
+                return answer, Search(found, tried, steps, min(most, len(self._symmetries)), seconds)
+        seconds = time.monotonic() - start
+        return first, Search(None, tried, steps, min(most, len(self._symmetries)), seconds)
+
+    def _answers(self, batch: NumpyBatch, stop: Callable[[], bool]) -> Iterator[tuple[str, int, Answer]]:
+        """Yield what is tried, the number of the trajectory, and the answer, until it is time to stop."""
+        for answer in self._deep([batch], stop):
+            yield "more steps", 0, answer
+        kinds: dict[int, Symmetry | None] = {}
+
+        def endless() -> Iterator[NumpyBatch]:
+            for number, change in zip(count(), cycle([None, *self._symmetries]), strict=False):
+                kinds[number] = change
+                copy = batch["inputs"] if change is None else change.apply(batch["inputs"])
+                yield {**batch, "inputs": copy, "trajectories": np.array([number], np.int32)}
+
+        for number, answer in self._noisy.as_they_halt(endless(), stop):
+            change = kinds.pop(number)
+            yield "trajectories", number, answer if change is None else undo(change, answer)

@@ -1,0 +1,67 @@
+"""Noise that sends the trajectories of one puzzle along different ways."""
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mlx.core as mx
+
+from hrm_model._act import Carry
+from hrm_model._config import HRMConfig
+from hrm_model._errors import HRMModelError
+
+_MAX_SIGMA = 100.0
+_MAX_SEED = 2**63 - 1
+
+
+class Noise(NamedTuple):
+    """Gaussian noise on the states before every ACT step.
+
+    The answer to a puzzle is then the one with the highest halting value of all its steps. A trajectory's noise depends
+    on the seed, its number, the puzzle and the step alone, so it is the same in every batch. Source: probabilistic
+    recursion (arXiv 2605.19943).
+
+    Attributes:
+        sigma: Standard deviation; the states of a model have a root mean square of about 1. 0 means no noise.
+        seed: Chooses the noise.
+    """
+
+    sigma: float = 0.0
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise `HRMModelError` if a number is out of range."""
+        if not 0 <= self.sigma <= _MAX_SIGMA:
+            raise HRMModelError(f"noise is {self.sigma}, but must be a number from 0 to {_MAX_SIGMA:g}")
+        if not 0 <= self.seed <= _MAX_SEED:
+            raise HRMModelError(f"the seed of noise is {self.seed}, but must be from 0 to {_MAX_SEED}")
+
+    def key(self, inputs: Sequence[int], identifier: int, trajectory: int) -> list[int]:
+        """Return two numbers of 32 bits that choose the noise of a trajectory of a puzzle."""
+        numbers = array("q", [self.seed, trajectory, identifier, *inputs]).tobytes()
+        digest = hashlib.blake2b(numbers, digest_size=8).digest()
+        return [int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")]
+
+    def disturb(self, config: HRMConfig, carry: Carry, keys: mx.array, taken: mx.array) -> Carry:
+        """Add noise to the states of all slots.
+
+        Args:
+            config: A flat transformer has no second state.
+            carry: The slots before a step.
+            keys: Key of each slot, `[B, 2]` uint32.
+            taken: Steps that each slot has taken, `[B]` int32.
+        """
+        step = mx.stack([mx.zeros_like(taken), taken], axis=1).astype(mx.uint32)
+        names = ("z_H",) if config.variant == "transformer" else ("z_H", "z_L")
+        disturbed = carry.copy()
+        for state, name in enumerate(names):
+            z = carry[name]  # type: ignore[literal-required]
+            draws = gaussian(keys + step * len(names) + mx.array([0, state], mx.uint32), z.shape[1:])
+            disturbed[name] = (z + self.sigma * draws).astype(z.dtype)  # type: ignore[literal-required]
+        return disturbed
+
+
+def gaussian(keys: mx.array, shape: Sequence[int]) -> mx.array:
+    """Return standard normal numbers `[B, *shape]` float32; each key `[B, 2]` uint32 determines its own row."""
+    return mx.vmap(lambda key: mx.random.normal(shape, key=key))(keys)
