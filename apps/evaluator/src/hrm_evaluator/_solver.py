@@ -156,9 +156,19 @@ class Solver:
             models = [resized(model, task.seq_len, task.vocab_size, geometry) for model in self.models]
         except HRMModelError as error:
             raise UserError(f"{self.path}: {error}") from error
-        limits = self._halting, self.max_steps, self._batch_size
-        voting = self._votes, self._vote_by, self._electorate.trajectories, self._noise, self._commit
-        return Solver(models, task, self.path, *limits, None, *voting)
+        return Solver(
+            models,
+            task,
+            self.path,
+            self._halting,
+            self.max_steps,
+            self._batch_size,
+            votes=self._votes,
+            vote_by=self._vote_by,
+            trajectories=self._electorate.trajectories,
+            noise=self._noise,
+            commit=self._commit,
+        )
 
     def read(self, text: str) -> np.ndarray:
         """Parse the board of a puzzle from text, such as `53..7....6..195...` for a Sudoku.

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def evaluate(settings: Evaluate) -> int:
     if settings.commit is not None:
         summary["commit"] = settings.commit
     bought = efforts(result, seconds)
-    summary["efforts"] = [effort._asdict() for effort in bought]
+    summary["efforts"] = [asdict(effort) for effort in bought]
     if arc is not None:
         summary |= {"tasks": arc.tasks, "pass_at": arc.pass_at()}
     elif task is not None:

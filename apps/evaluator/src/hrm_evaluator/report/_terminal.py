@@ -95,8 +95,9 @@ def _print_efforts(console: Console, efforts: Sequence[Effort]) -> None:
     table.add_column("with", justify="left")
     for title in ("exact accuracy", "steps a puzzle", "puzzles a second"):
         table.add_column(title, justify="right")
-    for by, count, exact, steps, rate in efforts:
-        table.add_row(f"{count} {by}", f"{exact:.2%}", f"{steps:.2f}", f"{rate:.1f}")
+    for effort in efforts:
+        costs = f"{effort.steps_per_puzzle:.2f}", f"{effort.puzzles_per_second:.1f}"
+        table.add_row(f"{effort.count} {effort.by}", f"{effort.exact_accuracy:.2%}", *costs)
     console.print()
     console.print(table)
 

@@ -1,11 +1,12 @@
 """What buys accuracy: the exact accuracy by steps, trajectories and votes, and what each costs."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from hrm_evaluator.scoring._score import Evaluation, Tally, vote_counts
 
 
-class Effort(NamedTuple):
+@dataclass(frozen=True)
+class Effort:
     """A way to spend computation on every puzzle, and what it buys.
 
     Attributes:

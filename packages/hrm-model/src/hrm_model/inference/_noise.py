@@ -63,5 +63,6 @@ class Noise(NamedTuple):
 
 
 def gaussian(keys: mx.array, shape: Sequence[int]) -> mx.array:
-    """Return standard normal numbers `[B, *shape]` float32; each key `[B, 2]` uint32 determines its own row."""
-    return mx.vmap(lambda key: mx.random.normal(shape, key=key))(keys)
+    """Return standard normal numbers `[B, *shape]` float32; each key of `[B, 2]` uint32 determines its own row."""
+    # On a CPU, mx.vmap over the keys would make a step slower by a third; this by a tenth.
+    return mx.stack([mx.random.normal(shape, key=keys[slot]) for slot in range(keys.shape[0])])
