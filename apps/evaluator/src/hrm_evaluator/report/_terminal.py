@@ -92,11 +92,14 @@ def _print_by_votes(console: Console, result: Evaluation) -> None:
 
 
 def _print_arc(console: Console, arc: ArcScore) -> None:
-    table = _table("tries", "tasks solved", f"of {arc.tasks}")
-    for tries, share in arc.pass_at().items():
-        table.add_row(f"{tries}", f"{arc.solved[tries]}", f"{share:.2%}")
     console.print()
-    console.print(table)
+    if arc.unanswered:
+        console.print(f"{arc.unanswered} tasks have tests without answers and are not scored")
+    if arc.tasks:
+        table = _table("tries", "tasks solved", f"of {arc.tasks}")
+        for tries, share in arc.pass_at().items():
+            table.add_row(f"{tries}", f"{arc.solved[tries]}", f"{share:.2%}")
+        console.print(table)
 
 
 def _print_faults(console: Console, result: Evaluation) -> None:
