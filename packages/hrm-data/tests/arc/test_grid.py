@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hrm_data import HRMDataError
 from hrm_data.arc import ArcAugmentation, ArcTask, crop, encode_grid, parse_identifier
-from hrm_data.arc._grid import mark_of
 from hrm_data.arc._copies import CODES, colours_of, transforms_of
-from hrm_data.arc._grid import crop_sizes
+from hrm_data.arc._grid import crop_sizes, mark_of
 from hrm_data.symmetry import dihedral, undo_dihedral
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -55,7 +55,9 @@ def test_tasks_are_held_out_by_name_pattern_or_path(flat: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("entry", ["t99", "x*", "0", "1", "1.5", "-0.1", "nan"])
 def test_an_entry_that_names_nothing_is_refused(flat: Path, entry: str) -> None:
-    with pytest.raises(HRMDataError, match=r"is no path, no share between 0 and 1 and no task's name; names are t0, t1"):
+    with pytest.raises(
+        HRMDataError, match=r"is no path, no share between 0 and 1 and no task's name; names are t0, t1"
+    ):
         held_out(flat, entry)
 
 
@@ -177,7 +179,9 @@ def test_a_file_that_two_sources_hold_is_read_once(flat: Path) -> None:
 
 def test_tasks_too_large_are_refused_or_left_out_with_a_count(flat: Path, tmp_path: Path) -> None:
     save(flat / "big.json", {**task(1), "test": [{"input": [[1]] * 31, "output": [[1]]}]})
-    with pytest.raises(HRMDataError, match=r"big.json: test\[0\].input is 31x1; .*; too_large skip leaves such tasks out"):
+    with pytest.raises(
+        HRMDataError, match=r"big.json: test\[0\].input is 31x1; .*; too_large skip leaves such tasks out"
+    ):
         read_arc([flat])
     options = ArcOptions(source=flat, held_out="t1", too_large="skip", augmentations=0)
     written = json.loads((build_arc(tmp_path / "x", options) / "task.json").read_text())
@@ -188,7 +192,17 @@ def test_tasks_too_large_are_refused_or_left_out_with_a_count(flat: Path, tmp_pa
 def test_the_command_says_before_it_builds_what_is_used_for_what(flat: Path, tmp_path: Path) -> None:
     save(flat / "test" / "u.json", task(50, answered=False))
     (flat / "notes.txt").write_text("")
-    command = [sys.executable, "-c", "from hrm_data.cli import entry_point; entry_point()", "build", "arc1", "--source", flat, "--output", tmp_path / "x"]
+    command = [
+        sys.executable,
+        "-c",
+        "from hrm_data.cli import entry_point; entry_point()",
+        "build",
+        "arc1",
+        "--source",
+        flat,
+        "--output",
+        tmp_path / "x",
+    ]
     command += ["--held-out", "t1,t2", "--augmentations", "2", "--strict"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

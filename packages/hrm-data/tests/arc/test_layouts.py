@@ -25,7 +25,9 @@ grids = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**40)).m
     lambda drawn: [[drawn[2] // 7 ** (3 * r + c) % 10 for c in range(drawn[1])] for r in range(drawn[0])]
 )
 pairs = st.fixed_dictionaries({"input": grids, "output": grids})
-tasks = st.fixed_dictionaries({"train": st.lists(pairs, min_size=1, max_size=3), "test": st.lists(pairs, min_size=1, max_size=2)})
+tasks = st.fixed_dictionaries(
+    {"train": st.lists(pairs, min_size=1, max_size=3), "test": st.lists(pairs, min_size=1, max_size=2)}
+)
 names = st.text("abcdefgh0123", min_size=3, max_size=8)
 
 
@@ -95,7 +97,9 @@ LAYOUTS += [listed, _splits_in_one_file]
 
 
 @settings(max_examples=60)
-@given(splits(), st.sampled_from(LAYOUTS), st.sampled_from(["", "zip", "gztar"]), st.sampled_from(["", "my test of arc"]))
+@given(
+    splits(), st.sampled_from(LAYOUTS), st.sampled_from(["", "zip", "gztar"]), st.sampled_from(["", "my test of arc"])
+)
 def test_the_same_tasks_in_any_layout_are_the_same_dataset(
     given_splits: Splits, layout: Callable[..., None], archive: str, folder: str
 ) -> None:
@@ -190,11 +194,15 @@ def test_the_name_of_a_source_counts_only_if_it_is_that_of_a_split(tmp_path: Pat
 
 
 def test_solutions_that_disagree_are_refused(tmp_path: Path) -> None:
-    save(tmp_path / "evaluation.json", {"a": {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[1]]}]}})
+    save(
+        tmp_path / "evaluation.json", {"a": {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[1]]}]}}
+    )
     save(tmp_path / "one_solutions.json", {"a": [[[3]]]})
     assert read_arc([tmp_path])[0].tests[0][1].tolist() == [[3]]
     save(tmp_path / "two_solutions.json", {"a": [[[4]]]})
-    with pytest.raises(HRMDataError, match=r"one_solutions.json and .*two_solutions.json have different answers for .* a"):
+    with pytest.raises(
+        HRMDataError, match=r"one_solutions.json and .*two_solutions.json have different answers for .* a"
+    ):
         read_arc([tmp_path])
 
 

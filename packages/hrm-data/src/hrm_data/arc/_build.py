@@ -59,8 +59,9 @@ def build_arc(
     A group is a task, a puzzle one of its copies, each with its own identifier `name_t<transform>_<colours>`. The split
     `train` has the demonstrations of all tasks (with `strict`, of those that are not held out) and the tests of those
     that are not held out, `test` the tests of the others, with empty labels where answers are unknown. What is used and
-    what is not is logged before anything is written, and stands in `task.json`. Both kinds of directory have the same puzzles and give the same batches; offline, examples are
-    drawn and written group by group, in bounded memory. An interrupted build leaves nothing.
+    what is not is logged before anything is written, and stands in `task.json`. Both kinds of directory have the same
+    puzzles and give the same batches; offline, examples are drawn and written group by group, in bounded memory. An
+    interrupted build leaves nothing.
 
     Args:
         root: Must not exist yet.
@@ -189,8 +190,8 @@ def _check_split(items: Sequence[ArcItem], options: ArcOptions) -> None:
     if not any(item.held_out for item in items):
         places = ", ".join(map(str, options.source))
         raise HRMDataError(
-            f"{places}: nothing is held out, and the test split needs tasks ({_rule(options)}); say which with held_out: "
-            "their names, a share such as 0.1, or the path of other tasks"
+            f"{places}: nothing is held out, and the test split needs tasks ({_rule(options)}); say which with "
+            "held_out: their names, a share such as 0.1, or the path of other tasks"
         )
     if options.strict and all(item.held_out for item in items):
         raise HRMDataError("held_out and strict leave no task to train on; leave out strict, or hold fewer tasks out")

@@ -129,9 +129,7 @@ def _may_be_unknown(
     return np.column_stack([np.zeros_like(pairs), pairs]).ravel()
 
 
-def _check_arrays(
-    folder: Path, arrays: dict[str, np.ndarray], may_be_unknown: np.ndarray, copies: np.ndarray
-) -> None:
+def _check_arrays(folder: Path, arrays: dict[str, np.ndarray], may_be_unknown: np.ndarray, copies: np.ndarray) -> None:
     """Raise `HRMDataError` unless the arrays agree with `tasks.json` and with each other."""
     shapes, cells, codes = arrays["shapes"], arrays["cells"], arrays["codes"]
     grids = len(may_be_unknown)

@@ -110,7 +110,13 @@ def _file(
     folders = inner.parts[:-1]
     named = (own, *folders) if is_split(own) else folders
     return SourceFile(
-        where, path.resolve(), where.removesuffix(inner.name), inner.stem, named, outside + folders, _read(path) if content is None else content
+        where,
+        path.resolve(),
+        where.removesuffix(inner.name),
+        inner.stem,
+        named,
+        outside + folders,
+        _read(path) if content is None else content,
     )
 
 

@@ -18,7 +18,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words and numbers in a name, such as `("arc", "evaluation", "2")` for `arcEvaluation2` or `arc-evaluation_2`."""
+    """The words and numbers in a name, `("arc", "evaluation", "2")` in `arcEvaluation2` and in `arc-evaluation_2`."""
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
