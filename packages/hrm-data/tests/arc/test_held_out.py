@@ -175,6 +175,16 @@ def test_different_tasks_of_one_name_in_one_source_are_refused(tmp_path: Path) -
 def test_a_file_that_two_sources_hold_is_read_once(flat: Path) -> None:
     assert len(read_arc([flat, flat / "t1.json", flat])) == 10
     assert unused(flat, flat / "t1.json") == {}
+    (flat / "notes.txt").write_text("")
+    assert [what for what, _ in read_tasks([flat, flat], (), "refuse", 0).unused] == [str(flat / "notes.txt")]
+
+
+def test_sources_without_a_task_that_can_be_used_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a_solutions.json", {"a": [[[1]]]})
+    with pytest.raises(
+        HRMDataError, match=r"no ARC task is left \(.*a_solutions.json: solutions of no task that was read"
+    ):
+        read_arc([tmp_path])
 
 
 def test_tasks_too_large_are_refused_or_left_out_with_a_count(flat: Path, tmp_path: Path) -> None:

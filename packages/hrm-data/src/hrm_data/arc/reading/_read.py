@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -23,11 +23,14 @@ NO_ANSWER = np.zeros((0, 0), np.uint8)
 """The output of a test whose answer is not known."""
 
 
+_F = TypeVar("_F", FoundTask, FoundSolutions)
+
+
 @dataclass
-class _Part:
+class _Part(Generic[_F]):
     """A task or solutions, and where they were found."""
 
-    found: FoundTask | FoundSolutions
+    found: _F
     file: SourceFile
     source: int
     used: bool = False
@@ -35,13 +38,17 @@ class _Part:
     @property
     def pair(self) -> tuple[object, ...]:
         """What challenges and their solutions have in common: folder, file name and keys."""
-        keys = self.found.keys[:-1] if isinstance(self.found, FoundTask) else self.found.keys
+        keys: tuple[str, ...] = self.found.keys
+        if isinstance(self.found, FoundTask):
+            keys = keys[:-1]
         return (self.file.folder, paired_name(self.file.stem), *map(paired_name, keys))
 
     @property
     def where(self) -> str:
-        *keys, last = self.found.keys or ("",)
-        return ": ".join([self.file.where, *keys, *([f"task {last}"] if last else [])])
+        """File and place in it, for messages."""
+        *above, last = self.found.keys or ("",)
+        name = f"task {last}" if last and isinstance(self.found, FoundTask) else last
+        return ": ".join(filter(None, (self.file.where, *above, name)))
 
 
 def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") -> Reading:
@@ -53,9 +60,10 @@ def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") 
     Raises:
         HRMDataError: A source has no tasks, or a file is no ARC task; the message names file and place.
     """
-    reading, tasks, solutions = Reading(), [], []
-    read: set[Path] = set()
-    for number, source in enumerate(map(Path, sources)):
+    reading, read, places = Reading(), set[Path](), list(map(Path, sources))
+    tasks: list[_Part[FoundTask]] = []
+    solutions: list[_Part[FoundSolutions]] = []
+    for number, source in enumerate(places):
         unused: list[Unused] = []
         before, earlier, is_new = len(tasks) + len(solutions), frozenset(read), True
         for file in files_of(source):
@@ -85,6 +93,9 @@ def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") 
                 raise HRMDataError(f"{error}; too_large skip leaves such tasks out") from None
             reading.unused.append(Unused(part.where, "a grid larger than 30x30"))
     reading.unused += [Unused(part.where, "solutions of no task that was read") for part in solutions if not part.used]
+    reading.unused = list(dict.fromkeys(reading.unused))
+    if not reading.items:
+        raise HRMDataError(f"{', '.join(map(str, places))}: no ARC task is left{_listed(reading.unused)}; {_LAYOUTS}")
     return reading
 
 
@@ -103,10 +114,10 @@ def _listed(unused: list[Unused]) -> str:
 class _Answers:
     """Finds the answers to a task's tests in the solutions that were read."""
 
-    def __init__(self, parts: list[_Part]) -> None:
+    def __init__(self, parts: list[_Part[FoundSolutions]]) -> None:
         self._parts = parts
 
-    def to(self, task: _Part, name: str, tests: int, *, complete: bool) -> Any:
+    def to(self, task: _Part[FoundTask], name: str, tests: int, *, complete: bool) -> Any:
         """The answers in the file that belongs to the task's, else in any file that answers a task of this name.
 
         None if there are none. A task that has all its outputs needs no other file.
@@ -127,7 +138,7 @@ def _count(answers: Any) -> int:
     return len(answers) if isinstance(answers, list) else -1
 
 
-def _item(part: _Part, answers: _Answers) -> ArcItem:
+def _item(part: _Part[FoundTask], answers: _Answers) -> ArcItem:
     name, keys, value = part.found
     file, where = part.file, part.where
     if not isinstance(name, str):
