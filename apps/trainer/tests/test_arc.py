@@ -32,6 +32,18 @@ def test_arc_is_trained_from_a_given_source(trainer, cache: Path, tmp_path: Path
     assert list((cache / "hrm" / "datasets").glob("arc1-*"))
 
 
+def test_held_out_tasks_without_answers_are_not_scored(trainer, tmp_path: Path):
+    source = save(tmp_path / "tasks", 3)
+    two = json.loads((source / "evaluation" / "two.json").read_text())
+    (source / "test").mkdir()
+    (source / "test" / "two.json").write_text(json.dumps({**two, "test": [{"input": [[7]]}]}))
+    (source / "evaluation" / "two.json").unlink()
+    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 1, *TINY)
+    assert result.code == 0, result.err
+    assert "0 puzzles: none has a known answer" in result.out
+    assert "prediction, the right answer is not known" in result.out
+
+
 def test_arc_without_a_source_says_what_to_give(trainer):
     result = trainer("--dataset", "arc2", "--preset", "cpu")
     assert result.code == 2

@@ -278,6 +278,8 @@ def test_tests_without_answers_are_answered_in_a_submission(
     code, out, err = evaluator("--checkpoint", run.path, "--submission", tmp_path / "submission.json")
     assert code == 0, err
     assert "1 tasks have tests without answers and are not scored" in out
+    assert "1: the right answer is not known" in out
+    assert "solved" not in out
     submission = json.loads((tmp_path / "submission.json").read_text())
     assert {name: len(tests) for name, tests in submission.items()} == {"b": 2}
 

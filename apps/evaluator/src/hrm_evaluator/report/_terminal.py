@@ -135,6 +135,7 @@ def _print_boards(console: Console, task: Task, examples: list[Example]) -> None
         wrong = int(np.count_nonzero(scored & (example.answer != example.solution)))
         any_marked |= wrong > 0 and task.render(task.decode(example.answer)).width <= _boards.WIDE
         verdict = f"{wrong} of {np.count_nonzero(scored)} cells wrong" if wrong else "solved"
+        verdict = verdict if scored.any() else "the right answer is not known"
         console.print(f"\n{number}: {verdict}")
         console.print(_boards.scored(task, *example), soft_wrap=True)
     if any_marked:
