@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hrm_data import fingerprint, get_family
+from hrm_data import file_checksums, fingerprint, get_family
 from hrm_trainer._data import dataset_key
 
 TINY = ["--arch.hidden_size", "16", "--arch.num_heads", "2", "--arch.H_layers", "1", "--arch.L_layers", "1"]
@@ -16,8 +16,8 @@ TINY += ["--train.global_batch_size", "2", "--train.eval_interval", "2"]
 
 def save(root: Path, colour: int) -> Path:
     """A directory of one training and one evaluation task."""
-    task = {part: [{"input": [[1, 2]], "output": [[colour]]}] for part in ("train", "test")}
-    for name in ("training/one.json", "evaluation/two.json"):
+    for number, name in enumerate(("training/one.json", "evaluation/two.json"), start=1):
+        task = {part: [{"input": [[number, 2]], "output": [[colour]]}] for part in ("train", "test")}
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(json.dumps(task))
     return root
@@ -27,8 +27,21 @@ def test_arc_is_trained_from_a_given_source(trainer, cache: Path, tmp_path: Path
     source = save(tmp_path / "tasks", 3)
     result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 3, *TINY)
     assert result.code == 0, result.err
+    assert "evaluation: 1 task, all held out with 1 test" in result.out
     assert "12 puzzles to train on, 4 held out" in " ".join(result.out.split())
     assert list((cache / "hrm" / "datasets").glob("arc1-*"))
+
+
+def test_held_out_tasks_without_answers_are_not_scored(trainer, tmp_path: Path):
+    source = save(tmp_path / "tasks", 3)
+    two = json.loads((source / "evaluation" / "two.json").read_text())
+    (source / "test").mkdir()
+    (source / "test" / "two.json").write_text(json.dumps({**two, "test": [{"input": [[7]]}]}))
+    (source / "evaluation" / "two.json").unlink()
+    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 1, *TINY)
+    assert result.code == 0, result.err
+    assert "0 puzzles: none has a known answer" in result.out
+    assert "prediction, the right answer is not known" in result.out
 
 
 def test_arc_without_a_source_says_what_to_give(trainer):
@@ -80,7 +93,7 @@ def test_a_run_on_computed_examples_is_not_resumed_when_their_source_changed(
         np.save(file, array)
     code, _, err = trainer("--resume")
     assert code == (2 if name else 0), err
-    assert ("restore the dataset" in err) == bool(name)
+    assert (f"changed: online/{name}; restore the dataset" in err) == bool(name)
 
 
 def test_a_run_with_the_fingerprint_of_before_goes_on(trainer, cache: Path, tmp_path: Path):
@@ -89,7 +102,9 @@ def test_a_run_with_the_fingerprint_of_before_goes_on(trainer, cache: Path, tmp_
     (file,) = Path("runs").glob("*/config.json")
     config = json.loads(file.read_text())
     data = config["data_path"]
-    assert config["data_fingerprint"] != fingerprint(data, stored_only=True)
-    file.write_text(json.dumps({**config, "data_fingerprint": fingerprint(data, stored_only=True)}))
+    of_before = fingerprint(file_checksums(data, stored_only=True))
+    assert config.pop("data_files").keys() > {"online/cells.npy", "task.json"}
+    assert config["data_fingerprint"] != of_before
+    file.write_text(json.dumps({**config, "data_fingerprint": of_before}))
     shutil.rmtree(file.parent / "checkpoints")
     assert trainer("--resume").code == 0

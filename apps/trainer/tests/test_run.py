@@ -165,7 +165,8 @@ def test_a_run_is_not_resumed_on_other_puzzles(change, trainer, small, tmp_path:
     code, _, err = trainer("--resume")
     assert (code, err.count("\n")) == (2, 1)
     assert str(tmp_path / "data") in err
-    assert "restore the dataset" in err
+    named = {"a puzzle": ", changed: train/all__inputs.npy", "a missing file": ", missing: task.json"}
+    assert f"{named.get(change, '')}; restore the dataset" in err
 
 
 def test_a_run_that_another_process_trains_is_refused(trainer, small):

@@ -92,9 +92,10 @@ def test_what_is_no_grid_is_never_handed_in() -> None:
 
 
 def test_where_nobody_knows_the_answer_nothing_is_solved() -> None:
-    score = scored([("t", A, None, None, 5.0), (COPY, A, None, B, 0.0)])
-    assert score.pass_at()[1000] == 0
+    score = scored([("t", A, None, None, 5.0), (COPY, A, None, B, 0.0), ("u", A, B, B, 0.0), ("u", C, None, B, 0.0)])
+    assert (score.tasks, score.unanswered, score.pass_at()[1000]) == (0, 2, 0)
     assert score.submission["t"] == [{"attempt_1": B, "attempt_2": B}]
+    assert len(score.submission["u"]) == 2
 
 
 def test_every_vote_of_a_record_counts() -> None:
@@ -244,6 +245,45 @@ def scattered(data: Dataset, root: Path, seed: int) -> tuple[Dataset, np.ndarray
     return open_dataset(root, "test"), order
 
 
+@pytest.mark.parametrize("name", ["b", "b_t1", "b_t1_0213456789"])
+def test_identifiers_of_tinyrecursivemodels_are_copies_of_one_task(
+    arc_run: RunDirectory, tmp_path: Path, evaluator_json: Callable[..., dict[str, Any]], name: str
+) -> None:
+    data = {split: open_dataset(arc_run.path.parents[1] / "arc", split) for split in ("train", "test")}
+    own = list(data["test"].identifiers)
+    theirs = [renamed.replace("_", "|||") if renamed.count("_") == 2 else renamed for renamed in own]
+    theirs = [name + renamed[1:] if renamed[0] == "b" else renamed for renamed in theirs]
+    sets = {split: {"all": dataset.sets["all"]} for split, dataset in data.items()}
+    write_dataset(tmp_path / "theirs", sets, vocab_size=12, seq_len=900, identifiers=theirs)
+    reports = []
+    for root in (data["test"].root, tmp_path / "theirs"):
+        options = ("--data-path", root, "--task", "arc1", "--submission", tmp_path / f"{root.name}.json")
+        reports.append(evaluator_json("--checkpoint", arc_run.path, *options))
+    assert [report["tasks"] for report in reports] == [2, 2]
+    assert reports[0]["pass_at"] == reports[1]["pass_at"]
+    submissions = [json.loads((tmp_path / f"{kind}.json").read_text()) for kind in ("arc", "theirs")]
+    assert submissions[1] == {{"b": name}.get(task, task): tests for task, tests in submissions[0].items()}
+
+
+def test_tests_without_answers_are_answered_in_a_submission(
+    tmp_path: Path, make_run: Callable[..., RunDirectory], evaluator: Callable[..., tuple[int, str, str]]
+) -> None:
+    demonstrations = [{"input": A, "output": B}]
+    for name, tests in (("training/a", [{"input": C, "output": A}]), ("test/b", [{"input": A}, {"input": B}])):
+        path = tmp_path / "tasks" / f"{name}.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"train": demonstrations, "test": tests}))
+    dataset = build_arc(tmp_path / "arc", ArcOptions(source=(tmp_path / "tasks",), augmentations=3))
+    run = make_run(tmp_path / "runs", dataset, hidden_size=8, puzzle_emb_ndim=8, num_heads=1, halt_max_steps=1)
+    code, out, err = evaluator("--checkpoint", run.path, "--submission", tmp_path / "submission.json")
+    assert code == 0, err
+    assert "1 tasks have tests without answers and are not scored" in out
+    assert "1: the right answer is not known" in out
+    assert "solved" not in out
+    submission = json.loads((tmp_path / "submission.json").read_text())
+    assert {name: len(tests) for name, tests in submission.items()} == {"b": 2}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_copies_that_do_not_follow_each_other_are_scored_as_if_they_did(
     arc_run: RunDirectory, tmp_path: Path, evaluator_json: Callable[..., dict[str, Any]], seed: int
@@ -270,5 +310,5 @@ def test_what_follows_each_other_is_answered_in_its_order(arc_run: RunDirectory,
     order = order_by_task(mixed, ArcTask(), 7)
     assert order is not None
     assert sorted(order.tolist()) == list(range(7))
-    with pytest.raises(UserError, match="names no copy"):
+    with pytest.raises(UserError, match="name no copies"):
         order_by_task(built, SudokuTask((2, 2)), built.examples)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import mlx.core as mx
 import yaml
-from hrm_data import Dataset, HRMDataError, Task, fingerprint, get_task, open_dataset
+from hrm_data import Dataset, HRMDataError, Task, file_checksums, fingerprint, get_task, open_dataset
 from hrm_data.command_line import CommandError
 from hrm_model import (
     HRMConfig,
@@ -85,12 +85,14 @@ def import_reference(
     step = make_train_step(model, train)
     for optimizer in (step.optimizer, step.puzzle_optimizer):
         optimizer.state["step"] = mx.array(done, mx.uint64)  # so that the schedule goes on
+    data_files = file_checksums(data_path) if data_path else {}
     config = {
         "format": FORMAT,
         "preset": "paper",
         "dataset": dataset,
         "data_path": str(data_path.absolute()) if data_path else None,
-        "data_fingerprint": fingerprint(data_path) if data_path else None,
+        "data_fingerprint": fingerprint(data_files) if data_path else None,
+        "data_files": data_files,
         "generated": False,
         "task": puzzles.task.to_json() if puzzles.task else None,
         "arch": model.config.model_dump(),

@@ -124,10 +124,13 @@ class Display(Callback):
 
     def evaluated(self, report: Report) -> None:
         """Show the scores on held-out puzzles, and one example."""
-        self.say(
-            f"held out, step {int(report['step'])}, {int(report['count'])} puzzles: "
+        scores = (
             f"exact accuracy {report['exact_accuracy']:.1%}, accuracy {report['accuracy']:.1%}, "
             f"halting accuracy {report['q_halt_accuracy']:.1%}"
+        )
+        count = int(report["count"])
+        self.say(
+            f"held out, step {int(report['step'])}, {count} puzzles: {scores if count else 'none has a known answer'}"
         )
         if self.example is not None:
             self.console.print(_board(self.example), soft_wrap=True)
@@ -203,7 +206,9 @@ def _board(example: Example) -> RenderableType:
             {int(at): "!" for at in np.flatnonzero(wrong)},
         ),
     )
-    return Group(table, f"puzzle and prediction, {int(wrong.sum())} cells wrong (!)")
+    known = (example.solution != IGNORE).any()
+    verdict = f"{int(wrong.sum())} cells wrong (!)" if known else "the right answer is not known"
+    return Group(table, f"puzzle and prediction, {verdict}")
 
 
 def _drawn(picture: Picture, styles: Mapping[int, str], notes: Mapping[int, str]) -> Text:

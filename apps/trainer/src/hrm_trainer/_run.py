@@ -13,7 +13,16 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import DatasetMetadata, NumpyBatch, PrefetchLoader, Task, TestLoader, TrainLoader, fingerprint
+from hrm_data import (
+    DatasetMetadata,
+    NumpyBatch,
+    PrefetchLoader,
+    Task,
+    TestLoader,
+    TrainLoader,
+    file_checksums,
+    fingerprint,
+)
 from hrm_data.command_line import CommandError, leaves, underscored, validate
 from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HRMConfig, Score, score_answer
 from hrm_ops import prepare_kernels, temporary_directory_problem
@@ -77,10 +86,11 @@ def run(settings: TrainerSettings) -> None:
     # Data first: it fixes the model's vocabulary and length.
     with display.building() as progress:
         path = ranks.in_turn(lambda: find_or_build(settings, display.say, progress))
-    data_fingerprint = fingerprint(path)
+    data_files = file_checksums(path)
+    data_fingerprint = fingerprint(data_files)
     ranks.check_same({"data_fingerprint": data_fingerprint})
     if resumed is not None:
-        _refuse_other_data(resumed, path, data_fingerprint)
+        _refuse_other_data(resumed, path, data_files)
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
     variation = settings.options(settings.family.augmentation) if settings.family else {}
@@ -107,6 +117,7 @@ def run(settings: TrainerSettings) -> None:
             "format": FORMAT,
             "data_path": str(path.absolute()),
             "data_fingerprint": data_fingerprint,
+            "data_files": data_files,
             "generated": settings.data_path is None,
             "task": task.to_json() if task else None,
             "arch": config.model_dump(exclude={"geometry"}),  # the task's
@@ -243,16 +254,26 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("mlx", "hrm-ops", "hrm-data", "hrm-model", "hrm-train", "hrm-trainer")}
 
 
-def _refuse_other_data(run: RunDirectory, path: Path, data_fingerprint: str) -> None:
+def _refuse_other_data(run: RunDirectory, path: Path, files: dict[str, str]) -> None:
+    began = run.config.get("data_fingerprint")
     # Runs were once started with a fingerprint that left out the files from which ARC examples are computed.
-    if path.exists() and run.config.get("data_fingerprint") not in (
-        data_fingerprint,
-        fingerprint(path, stored_only=True),
-    ):
-        raise CommandError(
-            f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
-            "config.json); restore the dataset, or start a new run"
-        )
+    if began == fingerprint(files) or began == fingerprint(file_checksums(path, stored_only=True)):
+        return
+    raise CommandError(
+        f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
+        f"config.json){_changes(run.config.get('data_files') or {}, files)}; restore the dataset, or start a new run"
+    )
+
+
+def _changes(before: dict[str, str], now: dict[str, str]) -> str:
+    """The files that changed, are missing or are new; empty if it is not known which files there were."""
+    found = {
+        "changed": [name for name in before if now.get(name, before[name]) != before[name]],
+        "missing": [name for name in before if name not in now],
+        "new": [name for name in now if before and name not in before],
+    }
+    parts = [f"{kind}: {', '.join(names)}" for kind, names in found.items() if names]
+    return f", {'; '.join(parts)}" if parts else ""
 
 
 def _check_runs(runs: Path) -> None:

@@ -7,7 +7,7 @@ from hrm_data.command_line import CommandError, leaves, read_settings
 from hrm_model import ArchConfig, HRMConfig
 
 FORMAT = 1
-_NOT_SETTINGS = ("format", "task", "generated", "data_fingerprint")
+_NOT_SETTINGS = ("format", "task", "generated", "data_fingerprint", "data_files")
 _OF_THE_TASK = ("data.", "task.")
 _SWITCHES = {f"arch.{name}" for name, field in ArchConfig.model_fields.items() if field.annotation is bool}
 _FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()

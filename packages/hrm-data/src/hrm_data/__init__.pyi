@@ -6,9 +6,10 @@ from ._split import Split
 from .arc._build import build_arc
 from .arc._grid import ArcAugmentation
 from .arc._options import ArcOptions
-from .arc._read import ArcItem, read_arc
 from .arc._task import ArcTask
-from .dataset._fingerprint import fingerprint
+from .arc.reading._item import ArcItem
+from .arc.reading._select import read_arc
+from .dataset._fingerprint import file_checksums, fingerprint
 from .dataset._format import Dataset
 from .dataset._loader import IGNORE, NumpyBatch, TestLoader, TrainLoader, make_batch
 from .dataset._metadata import DatasetMetadata
@@ -72,6 +73,7 @@ __all__ = [
     "dataset",
     "draw_grid",
     "family_version",
+    "file_checksums",
     "fingerprint",
     "generate_mazes",
     "generate_sudoku",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,22 +29,46 @@ def no_progress(done: int, total: int, what: str) -> None:
 def progress_bar(console: Console) -> Iterator[Progress]:
     """Yield a `Progress` that shows its reports: a bar on a terminal, elsewhere a line every ten seconds.
 
-    The bar is removed when the block ends.
+    The bar is removed when the block ends. What the package logs meanwhile is printed too.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield _Lines(console)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        work = bar.add_task("", total=None)
+    with _logged(console):
+        if not console.is_terminal or console.is_dumb_terminal:
+            yield _Lines(console)
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bar(*columns, console=console, transient=True) as bar:
+            work = bar.add_task("", total=None)
 
-        def show(done: int, total: int, what: str) -> None:
-            bar.update(work, completed=done, total=total or None, description=what)
+            def show(done: int, total: int, what: str) -> None:
+                bar.update(work, completed=done, total=total or None, description=what)
 
-        yield show
+            yield show
+
+
+@contextmanager
+def _logged(console: Console) -> Iterator[None]:
+    """Print what the package logs, level INFO and above."""
+    logger, handler = logging.getLogger("hrm_data"), _Printed(console)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Printed(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), highlight=False, markup=False, soft_wrap=True)
 
 
 class _Lines:

@@ -7,9 +7,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 from hrm_data import HRMDataError
-from hrm_data.arc import ArcAugmentation, crop, encode_grid, parse_identifier
+from hrm_data.arc import ArcAugmentation, ArcTask, crop, encode_grid, parse_identifier
 from hrm_data.arc._copies import CODES, colours_of, transforms_of
-from hrm_data.arc._grid import crop_sizes
+from hrm_data.arc._grid import crop_sizes, mark_of
 from hrm_data.symmetry import dihedral, undo_dihedral
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -191,3 +191,20 @@ def test_what_is_no_augmentation_is_refused(transform: int, colours: list[int], 
     if transform not in range(8):
         with pytest.raises(HRMDataError, match=message):
             dihedral(np.zeros((1, 1)), transform)
+
+
+@given(st.text("ab_|t0123456789", min_size=1), st.integers(0, 7), st.permutations(range(1, 10)))
+def test_identifiers_of_tinyrecursivemodels_name_the_same_copies(task: str, transform: int, others: list[int]) -> None:
+    change = ArcAugmentation(transform, (0, *others))
+    digits = "".join(map(str, change.colours))
+    theirs = f"{task}|||t{transform}|||{digits}"
+    assert parse_identifier(theirs) == (task, change)
+    assert mark_of(["<blank>", "x_t1_0123456789", theirs]) == "|||"
+    assert mark_of(["<blank>", change.name("x")]) == mark_of([]) == "_"
+
+
+def test_a_name_that_looks_like_a_copy_is_a_task_where_copies_have_the_other_mark() -> None:
+    original = ArcTask().originals(["<blank>", "a_t1_0123456789", "a_t1_0123456789|||t2|||0213456789"])
+    assert original("a_t1_0123456789").name == "a_t1_0123456789"
+    assert original("a_t1_0123456789|||t2|||0213456789").name == "a_t1_0123456789"
+    assert ArcTask().originals(["<blank>", "a", "a_t1_0123456789"])("a_t1_0123456789").name == "a"

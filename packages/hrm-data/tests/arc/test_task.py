@@ -137,7 +137,8 @@ class Mirror:
             for number in range(count):
                 place = "data/evaluation" if number % 2 else "data/training"
                 place = f"corpus/Concept{number % 16}" if "Concept" in repository else place
-                task = {"train": [PAIR], "test": [{"input": [[number % 9 + 1, 0]], "output": [[number // 9 % 10]]}]}
+                grid = [[int(digit) for digit in f"{number}{len(repository)}"]]
+                task = {"train": [PAIR], "test": [{"input": grid, "output": grid}]}
                 content = json.dumps(task).encode()
                 info = tarfile.TarInfo(f"repo-0123abc/{place}/{repository.split('/')[1]}{number}.json")
                 info.size = len(content)

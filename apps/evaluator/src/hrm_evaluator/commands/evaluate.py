@@ -98,7 +98,7 @@ def evaluate(settings: Evaluate) -> int:
     bought = efforts(result, seconds)
     summary["efforts"] = [asdict(effort) for effort in bought]
     if arc is not None:
-        summary |= {"tasks": arc.tasks, "pass_at": arc.pass_at()}
+        summary |= {"tasks": arc.tasks, "unanswered_tasks": arc.unanswered, "pass_at": arc.pass_at()}
     elif task is not None:
         of = max(1, result.score.count)
         summary |= {"valid": result.valid / of, "equivalent": result.equivalent / of, "faults": result.faults}
@@ -118,7 +118,7 @@ def _copies_vote(settings: Evaluate, dataset: Dataset, task: Task | None) -> boo
     Raises:
         UserError: If a submission is requested for another task.
     """
-    if task is not None and dataset.identifiers and task.original(dataset.identifiers[0]) is not None:
+    if task is not None and dataset.identifiers and task.originals(dataset.identifiers) is not None:
         return True
     if settings.submission is not None:
         kind = "of an unknown task" if task is None else f"{task.name}"

@@ -103,11 +103,14 @@ def _print_efforts(console: Console, efforts: Sequence[Effort]) -> None:
 
 
 def _print_arc(console: Console, arc: ArcScore) -> None:
-    table = _table("tries", "tasks solved", f"of {arc.tasks}")
-    for tries, share in arc.pass_at().items():
-        table.add_row(f"{tries}", f"{arc.solved[tries]}", f"{share:.2%}")
     console.print()
-    console.print(table)
+    if arc.unanswered:
+        console.print(f"{arc.unanswered} tasks have tests without answers and are not scored")
+    if arc.tasks:
+        table = _table("tries", "tasks solved", f"of {arc.tasks}")
+        for tries, share in arc.pass_at().items():
+            table.add_row(f"{tries}", f"{arc.solved[tries]}", f"{share:.2%}")
+        console.print(table)
 
 
 def _print_faults(console: Console, result: Evaluation) -> None:
@@ -143,6 +146,7 @@ def _print_boards(console: Console, task: Task, examples: list[Example]) -> None
         wrong = int(np.count_nonzero(scored & (example.answer != example.solution)))
         any_marked |= wrong > 0 and task.render(task.decode(example.answer)).width <= _boards.WIDE
         verdict = f"{wrong} of {np.count_nonzero(scored)} cells wrong" if wrong else "solved"
+        verdict = verdict if scored.any() else "the right answer is not known"
         console.print(f"\n{number}: {verdict}")
         console.print(_boards.scored(task, *example), soft_wrap=True)
     if any_marked:

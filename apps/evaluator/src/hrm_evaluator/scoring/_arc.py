@@ -27,13 +27,15 @@ class ArcScore:
 
     Attributes:
         by: Ranks the answers to a test by their mean probability of being right, or by their number.
-        tasks: Number of tasks counted.
+        tasks: Number of tasks counted, those with answers to all tests.
+        unanswered: Number of other tasks, which are only handed in.
         solved: By number of tries, the tasks whose tests all have their solution among so many first answers.
         submission: The two best answers to every test of every task, in the format of the ARC Prize.
     """
 
     by: VoteBy = "confidence"
     tasks: int = 0
+    unanswered: int = 0
     solved: Counter[int] = field(default_factory=Counter)
     submission: dict[str, list[dict[str, list[list[int]]]]] = field(default_factory=dict)
     _name: str | None = None
@@ -71,9 +73,12 @@ class ArcScore:
         if self._name is None:
             return
         ranked = [test.ranked(self.by) for test in self._tests.values()]
-        ranks = [test.rank(grids) for test, grids in zip(self._tests.values(), ranked, strict=True)]
-        self.tasks += 1
-        self.solved.update(tries for tries in TRIES if all(rank < tries for rank in ranks))
+        if all(test.has_label for test in self._tests.values()):
+            ranks = [test.rank(grids) for test, grids in zip(self._tests.values(), ranked, strict=True)]
+            self.tasks += 1
+            self.solved.update(tries for tries in TRIES if all(rank < tries for rank in ranks))
+        else:
+            self.unanswered += 1
         self.submission[self._name] = [_attempts(grids) for grids in ranked]
         self._name, self._tests = None, {}
 
@@ -84,6 +89,11 @@ class _Test:
     def __init__(self, label: bytes | None) -> None:
         self._label = label
         self._candidates: dict[bytes, list[float]] = {}
+
+    @property
+    def has_label(self) -> bool:
+        """Whether the solution is known."""
+        return self._label is not None
 
     def vote(self, grid: np.ndarray, probability: float) -> None:
         """Add an answer `[h, w]` with the model's probability that it is right."""
@@ -112,12 +122,13 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
     Every vote of a record, or its answer without a vote, is turned back into a grid of the original task and counts
     once. Memory holds the votes for one task.
     """
+    original_of = copies_of(task, identifiers)
     copy, seen = -1, Counter[bytes]()
     for record in records:
         if record.puzzle_identifier != copy:
             copy = record.puzzle_identifier
             seen.clear()
-            original = _original(task, identifiers[copy])
+            original = original_of(identifiers[copy])
         puzzle = original.board(record.inputs)
         key = _key(puzzle)
         test = score.add(original.name, puzzle, seen[key], partial(_label, original, record.labels))
@@ -140,17 +151,18 @@ def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray | None
     sets = dataset.sets.values()
     copies = np.concatenate([np.repeat(item.puzzle_identifiers, np.diff(item.puzzle_indices)) for item in sets])[:count]
     found, first, copy = np.unique(copies, return_index=True, return_inverse=True)
+    original_of = copies_of(task, dataset.identifiers)
     begins: dict[str, int] = {}
     begin = np.empty(len(found), np.int64)  # for each identifier, the first example of its task
     for row in np.argsort(first).tolist():
-        name = _original(task, dataset.identifiers[int(found[row])]).name
+        name = original_of(dataset.identifiers[int(found[row])]).name
         begin[row] = begins.setdefault(name, int(first[row]))
     order = np.lexsort((np.arange(len(copies)), first[copy], begin[copy]))
     return None if np.array_equal(order, np.arange(len(order))) else order
 
 
 def _label(original: Original, labels: np.ndarray | None) -> np.ndarray | None:
-    """The solution as a grid; None if it is unknown or empty, because an empty answer is never right."""
+    """The solution as a grid; None if it is unknown, and so the label empty."""
     if labels is None:
         return None
     grid: np.ndarray = original.board(np.where(labels == IGNORE, 0, labels))
@@ -163,11 +175,16 @@ def _tokens(answer: Answer, task: Task) -> np.ndarray:
     return np.frombuffer(bytes(answer.tokens), np.uint8)  # much faster, which matters for a million answers
 
 
-def _original(task: Task, identifier: str) -> Original:
-    original = task.original(identifier)
-    if original is None:
-        raise UserError(f"the identifier {identifier} names no copy of a puzzle of {task.name}")
-    return original
+def copies_of(task: Task, identifiers: Sequence[str]) -> Callable[[str], Original]:
+    """Return what finds the puzzle that an identifier is a copy of.
+
+    Raises:
+        UserError: If copies of this task do not vote.
+    """
+    original_of = task.originals(identifiers)
+    if original_of is None:
+        raise UserError(f"identifiers of {task.name} name no copies of puzzles")
+    return original_of
 
 
 def write_submission(path: Path, submission: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,17 +15,22 @@ import numpy as np
 from hrm_data._errors import HRMDataError
 from hrm_data._progress import Progress, no_progress
 from hrm_data._split import Split
-from hrm_data.arc._corpus import ArcCorpus, make_corpus, task_keys
+from hrm_data.arc._corpus import ArcCorpus, make_corpus
 from hrm_data.arc._grid import SEQ_LEN, VOCAB_SIZE
 from hrm_data.arc._online import FOLDER, online_files
 from hrm_data.arc._options import ArcOptions
-from hrm_data.arc._read import ArcItem, read_arc
 from hrm_data.arc._set import ArcSet
+from hrm_data.arc.reading._item import ArcItem, Reading, Unused, task_keys
+from hrm_data.arc.reading._read import read_sources
+from hrm_data.arc.reading._select import held_out_paths, select
+from hrm_data.arc.reading._splits import HELD_OUT, SPLITS
+from hrm_data.arc.reading._summary import by_reason, counts, subset_of, summary
 from hrm_data.dataset._atomic import check_new, new_directory, synced, write_array, write_array_header, write_json
 from hrm_data.dataset._metadata import DatasetMetadata
 from hrm_data.sources._download import checksum, download
 
 _SET = "all"
+_SAY = logging.getLogger(__name__)
 
 
 class Published(NamedTuple):
@@ -51,9 +57,11 @@ def build_arc(
     """Make the dataset directory `root` of ARC tasks with augmented copies, and return its path.
 
     A group is a task, a puzzle one of its copies, each with its own identifier `name_t<transform>_<colours>`. The split
-    `train` has the demonstrations of all tasks and the tests of those that are not held out, `test` the tests of the
-    evaluation tasks. Both kinds of directory have the same puzzles and give the same batches; offline, examples are
-    drawn and written group by group, in bounded memory. An interrupted build leaves nothing.
+    `train` has the demonstrations of all tasks (with `strict`, of those that are not held out) and the tests of those
+    that are not held out, `test` the tests of the others, with empty labels where answers are unknown. What is used and
+    what is not is logged before anything is written, and stands in `task.json`. Both kinds of directory have the same
+    puzzles and give the same batches; offline, examples are drawn and written group by group, in bounded memory. An
+    interrupted build leaves nothing.
 
     Args:
         root: Must not exist yet.
@@ -67,19 +75,22 @@ def build_arc(
     options = options or ArcOptions()
     root = Path(root)
     check_new(root)
-    items, sources = _tasks(name, options, progress)
-    if not any(item.held_out for item in items):
-        places = ", ".join(map(str, options.source))
-        raise HRMDataError(f"{places}: no task is in a directory named evaluation, and the test split needs one")
+    reading, sources = _read(name, options, progress)
+    reading = _subset(reading, options)
+    items = reading.items
+    for line in summary(reading, _rule(options), strict=options.strict):
+        _SAY.info(line)
+    _check_split(items, options)
     progress(0, 0, "choosing augmentations")
-    corpus = make_corpus(items, options.augmentations, options.seed)
+    corpus = make_corpus(items, options.augmentations, options.seed, strict=options.strict)
     with new_directory(root) as scratch:
         write_json(
             scratch / "task.json",
             {
                 "task": name,
                 "options": options.model_dump(mode="json"),
-                "tasks": Counter(_kind(item) for item in items),
+                **counts(items),
+                "not_used": by_reason(reading.unused),
                 "sources": sources,
                 "content_sha256": content_digest(items),
             },
@@ -114,58 +125,76 @@ def content_digest(items: Iterable[ArcItem]) -> str:
     return digest.hexdigest()
 
 
-def _tasks(name: str, options: ArcOptions, progress: Progress) -> tuple[list[ArcItem], dict[str, str | None]]:
+def _read(name: str, options: ArcOptions, progress: Progress) -> tuple[Reading, dict[str, str | None]]:
     """The tasks, and where they came from with the checksum of each file."""
+    paths = held_out_paths(options.held_out)
     if options.source:
-        sources = {str(path): checksum(path) if path.is_file() else None for path in options.source}
-        items = read_arc(options.source)
+        places = (*options.source, *paths)
+        sources = {str(path): checksum(path) if path.is_file() else None for path in places}
+        found = read_sources(places, options.too_large)
     elif options.download:
-        items, sources = _downloaded(name, options.mirror, progress)
+        found, sources = _downloaded(name, options, progress)
     else:
         raise HRMDataError(
             f"{name} cannot be generated: give its task files as source (directories, archives or Kaggle's JSON "
             "files), or ask for their download"
         )
-    return _subset(items, options), sources
+    return select(found, options.held_out, options.seed), sources
 
 
-def _downloaded(name: str, mirror: str, progress: Progress) -> tuple[list[ArcItem], dict[str, str | None]]:
-    items: list[ArcItem] = []
+def _downloaded(name: str, options: ArcOptions, progress: Progress) -> tuple[Reading, dict[str, str | None]]:
+    files: list[Path] = []
     sources: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for repository, commit, expected in PUBLISHED[name]:
-            url = f"{mirror.rstrip('/')}/{repository}/tar.gz/{commit}"
+            url = f"{options.mirror.rstrip('/')}/{repository}/tar.gz/{commit}"
             path = download(
                 url,
                 Path(folder) / f"{repository.replace('/', '-')}.tar.gz",
                 progress=lambda done, total, what=f"downloading {repository}": progress(done, total or 0, what),  # type: ignore[misc]
             )
-            found = read_arc([path])
-            if len(found) != expected:
-                raise HRMDataError(
-                    f"{url} holds {len(found)} tasks, expected {expected}; give the files as source instead"
-                )
-            items += found
+            count = len(read_sources([path]).items)
+            if count != expected:
+                raise HRMDataError(f"{url} holds {count} tasks, expected {expected}; give the files as source instead")
+            files.append(path)
             sources[url] = checksum(path)
-    return sorted(items, key=lambda item: (item.subset, item.name)), sources
+        paths = held_out_paths(options.held_out)
+        sources |= {str(path): checksum(path) if path.is_file() else None for path in paths}
+        return read_sources([*files, *paths], options.too_large), sources
 
 
-def _subset(items: Sequence[ArcItem], options: ArcOptions) -> list[ArcItem]:
+def _subset(reading: Reading, options: ArcOptions) -> Reading:
     if options.subset is None:
-        return list(items)
-    order = task_keys(options.seed, [item.name for item in items])
+        return reading
+    items = reading.items
     chosen: Counter[str] = Counter()
     kept = set()
-    for number in np.argsort(order).tolist():
-        kind = _kind(items[number])
+    for number in np.argsort(task_keys(options.seed, [item.name for item in items])).tolist():
+        kind = "held out" if items[number].held_out else subset_of(items[number])
         if chosen[kind] < options.subset:
             chosen[kind] += 1
             kept.add(number)
-    return [items[number] for number in sorted(kept)]
+    left = [Unused(item.where, f"more than subset {options.subset}") for n, item in enumerate(items) if n not in kept]
+    return Reading([items[number] for number in sorted(kept)], reading.unused + left)
 
 
-def _kind(item: ArcItem) -> str:
-    return item.subset if item.subset in ("training", "evaluation") else "concept"
+def _rule(options: ArcOptions) -> str:
+    """How the held-out tasks were chosen."""
+    words = [word for word, split in SPLITS.items() if split in HELD_OUT]
+    by_place = f"tasks in folders, files or keys named {', '.join(words)}"
+    return f"as held_out says, {', '.join(options.held_out)}" if options.held_out else by_place
+
+
+def _check_split(items: Sequence[ArcItem], options: ArcOptions) -> None:
+    """Raise `HRMDataError` unless there are tasks to train on and tasks to test on."""
+    if not any(item.held_out for item in items):
+        places = ", ".join(map(str, options.source))
+        raise HRMDataError(
+            f"{places}: nothing is held out, and the test split needs tasks ({_rule(options)}); say which with "
+            "held_out: their names, a share such as 0.1, or the path of other tasks"
+        )
+    if options.strict and all(item.held_out for item in items):
+        raise HRMDataError("held_out and strict leave no task to train on; leave out strict, or hold fewer tasks out")
 
 
 def _metadata(corpus: ArcCorpus, item: ArcSet) -> DatasetMetadata:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,9 @@ from typing import overload
 
 import numpy as np
 
-from hrm_data._random import item_keys
 from hrm_data.arc._copies import choose, colours_of, transforms_of
 from hrm_data.arc._draw import Pixels
-from hrm_data.arc._read import ArcItem
+from hrm_data.arc.reading._item import ArcItem, task_keys
 
 BLANK = "<blank>"
 
@@ -27,12 +25,14 @@ class ArcCorpus:
     names: tuple[str, ...]
     held_out: np.ndarray
     """`[tasks]` bool: whether the tests are for the test split."""
+    strict: bool
+    """Whether the demonstrations of held-out tasks are left out of the training split."""
     demonstrations: np.ndarray
     """`[tasks]` int32, how many demonstrations."""
     tests: np.ndarray
     """`[tasks]` int32, how many tests."""
     pixels: Pixels
-    """The grids: of pair `p` the input `2 * p` and the output `2 * p + 1`."""
+    """The grids: of pair `p` the input `2 * p` and the output `2 * p + 1`, 0x0 where the answer is not known."""
     copies: np.ndarray
     """`[tasks]` int32, how many copies, the original included."""
     codes: np.ndarray
@@ -59,7 +59,7 @@ class ArcCorpus:
         return _Identifiers(self)
 
 
-def make_corpus(items: Sequence[ArcItem], augmentations: int, seed: int) -> ArcCorpus:
+def make_corpus(items: Sequence[ArcItem], augmentations: int, seed: int, *, strict: bool = False) -> ArcCorpus:
     """The corpus of `items` with up to `augmentations` different augmented copies of each."""
     names = tuple(item.name for item in items)
     demonstrations = np.array([len(item.demonstrations) for item in items], np.int32)
@@ -71,18 +71,13 @@ def make_corpus(items: Sequence[ArcItem], augmentations: int, seed: int) -> ArcC
         seed,
         names,
         np.array([item.held_out for item in items]),
+        strict,
         demonstrations,
         tests,
         pixels,
         np.array([len(task) for task in codes], np.int32),
         np.concatenate(codes),
     )
-
-
-def task_keys(seed: int, names: Sequence[str]) -> np.ndarray:
-    """Return one uint64 for each task: its random draws depend on seed and name, not on other tasks."""
-    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names]
-    return item_keys(seed, np.frombuffer(b"".join(digests), np.uint64))
 
 
 def starts(sizes: np.ndarray) -> np.ndarray:

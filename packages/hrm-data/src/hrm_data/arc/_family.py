@@ -29,9 +29,11 @@ def _family(name: str, summary: str, published: str) -> TaskFamily:
         return ArcTask(name)
 
     def files(options: ArcOptions) -> list[Path]:
-        from hrm_data.arc._read import source_files
+        from hrm_data.arc.reading._files import source_files
+        from hrm_data.arc.reading._select import held_out_paths
 
-        return [file for source in options.source for file in source_files(source)]
+        sources = (*options.source, *held_out_paths(options.held_out))
+        return [file for source in sources for file in source_files(source)]
 
     def computed(root: Path) -> ComputedSets | None:
         from hrm_data.arc._online import computed_sets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -22,7 +22,17 @@ PAD, END, FIRST_COLOUR = 0, 1, 2
 COLOURS = 10
 
 _HEIGHTS = np.arange(1, SIDE + 1)
-_NAME = re.compile(r"(?P<task>.+)_t(?P<transform>[0-7])_(?P<colours>0[1-9]{9})", re.DOTALL)
+_NAMES = {
+    mark: re.compile(
+        rf"(?P<task>.+){re.escape(mark)}t(?P<transform>[0-7]){re.escape(mark)}(?P<colours>0[1-9]{{9}})", re.DOTALL
+    )
+    for mark in ("|||", "_")
+}
+"""Identifiers of copies by the mark between their parts: that of TinyRecursiveModels' builder, and the usual one."""
+
+
+class GridTooLargeError(HRMDataError):
+    """A grid has more than 30 rows or columns."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +71,27 @@ class ArcAugmentation:
         return f"{task}_t{self.transform}_{''.join(map(str, self.colours))}"
 
 
-def parse_identifier(name: str) -> tuple[str, ArcAugmentation | None]:
-    """The task's name and its augmentation, None where the identifier is that of the original task."""
-    found = _NAME.fullmatch(name)
-    if found is None or len(set(found["colours"])) != COLOURS:
-        return name, None
-    return found["task"], ArcAugmentation(int(found["transform"]), tuple(map(int, found["colours"])))
+def parse_identifier(name: str, mark: str | None = None) -> tuple[str, ArcAugmentation | None]:
+    """The task's name and its augmentation, None where the identifier is that of the original task.
+
+    Args:
+        name: The identifier, `name_t<transform>_<colours>` or, as of TinyRecursiveModels, with `|||` in place of `_`.
+        mark: The mark of the dataset, from `mark_of`; without it, both are tried.
+    """
+    for pattern in _NAMES.values() if mark is None else (_NAMES[mark],):
+        found = pattern.fullmatch(name)
+        if found is not None and len(set(found["colours"])) == COLOURS:
+            return found["task"], ArcAugmentation(int(found["transform"]), tuple(map(int, found["colours"])))
+    return name, None
+
+
+def mark_of(identifiers: Iterable[str]) -> str:
+    """The mark between the parts of a dataset's identifiers: `|||` if one of them has it, else `_`.
+
+    A name of a task may look like the identifier of a copy with the other mark.
+    """
+    first, usual = _NAMES
+    return first if any(first in name and parse_identifier(name, first)[1] for name in identifiers) else usual
 
 
 def encode_grid(grid: np.ndarray | Sequence[Sequence[int]], row: int = 0, column: int = 0) -> np.ndarray:
@@ -134,7 +159,7 @@ def as_grid(grid: object, where: str = "the grid") -> np.ndarray:
                     f"{where} holds {_brief(colour)} in row {number}, column {column}; expected a colour from 0 to 9"
                 )
     if len(grid) > SIDE or width > SIDE:
-        raise HRMDataError(f"{where} is {len(grid)}x{width}; at most {SIDE}x{SIDE} fits on the canvas")
+        raise GridTooLargeError(f"{where} is {len(grid)}x{width}; at most {SIDE}x{SIDE} fits on the canvas")
     return np.array(grid, np.uint8)
 
 

@@ -43,6 +43,7 @@ class OnlineTasks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     seed: int = Field(ge=0)
+    strict: bool = False
     tasks: tuple[OnlineTask, ...] = Field(min_length=1, strict=False)
 
 
@@ -56,7 +57,7 @@ def online_files(corpus: ArcCorpus) -> tuple[OnlineTasks, dict[str, np.ndarray]]
         )
     )
     arrays = {"cells": corpus.pixels.cells, "shapes": corpus.pixels.shapes, "codes": corpus.codes}
-    return OnlineTasks(seed=corpus.seed, tasks=tasks), arrays
+    return OnlineTasks(seed=corpus.seed, strict=corpus.strict, tasks=tasks), arrays
 
 
 def open_corpus(root: Path) -> ArcCorpus | None:
@@ -74,11 +75,13 @@ def open_corpus(root: Path) -> ArcCorpus | None:
         field: np.array([getattr(task, field) for task in listed.tasks], np.int32)
         for field in ("demonstrations", "tests", "copies")
     }
-    _check_arrays(folder, arrays, 2 * int((counts["demonstrations"] + counts["tests"]).sum()), counts["copies"])
+    held_out = np.array([task.held_out for task in listed.tasks])
+    _check_arrays(folder, arrays, _may_be_unknown(held_out, **counts), counts["copies"])
     return ArcCorpus(
         seed=listed.seed,
         names=tuple(task.name for task in listed.tasks),
-        held_out=np.array([task.held_out for task in listed.tasks]),
+        held_out=held_out,
+        strict=listed.strict,
         pixels=Pixels(arrays["cells"].astype(np.uint8), arrays["shapes"].astype(np.uint8)),
         codes=arrays["codes"].astype(np.uint32),
         **counts,
@@ -118,22 +121,32 @@ def _read_tasks(path: Path) -> OnlineTasks:
     return listed
 
 
-def _check_arrays(folder: Path, arrays: dict[str, np.ndarray], grids: int, copies: np.ndarray) -> None:
+def _may_be_unknown(
+    held_out: np.ndarray, demonstrations: np.ndarray, tests: np.ndarray, copies: np.ndarray
+) -> np.ndarray:
+    """Which grids may be 0x0: the outputs of held-out tests, whose answers may be unknown; `[grids]` bool."""
+    pairs = np.repeat(np.column_stack([np.zeros_like(held_out), held_out]), np.ravel([demonstrations, tests], "F"))
+    return np.column_stack([np.zeros_like(pairs), pairs]).ravel()
+
+
+def _check_arrays(folder: Path, arrays: dict[str, np.ndarray], may_be_unknown: np.ndarray, copies: np.ndarray) -> None:
     """Raise `HRMDataError` unless the arrays agree with `tasks.json` and with each other."""
     shapes, cells, codes = arrays["shapes"], arrays["cells"], arrays["codes"]
+    grids = len(may_be_unknown)
     if shapes.shape != (grids, 2):
         raise HRMDataError(
             f"{folder / 'shapes.npy'} has shape {shapes.shape}; the pairs in tasks.json need ({grids}, 2), "
             "build the dataset again"
         )
+    known = shapes[~may_be_unknown | shapes.any(axis=1)]
     total = int(shapes.astype(np.int64).prod(axis=1).sum())
     for name, array, size, low, high in (
-        ("shapes", shapes, shapes.size, 1, SIDE),
+        ("shapes", known, known.size, 1, SIDE),
         ("cells", cells, total, 0, COLOURS - 1),
         ("codes", codes, int(copies.sum()), 0, CODES - 1),
     ):
         path = folder / f"{name}.npy"
-        if array.ndim != (2 if name == "shapes" else 1) or array.size != size:
+        if name != "shapes" and (array.ndim != 1 or array.size != size):
             raise HRMDataError(f"{path} has shape {array.shape}; expected ({size},), build the dataset again")
         if array.min() < low or array.max() > high:
             raise HRMDataError(

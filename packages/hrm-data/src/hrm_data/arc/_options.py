@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
-def _paths(value: Any) -> Any:
-    """Split paths at commas; empty text is no path, rather than the working directory."""
-    if isinstance(value, Path):
+def _listed(value: Any) -> Any:
+    """Split text at commas; empty text is no path, rather than the working directory."""
+    if isinstance(value, Path | float):
         return (value,)
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part for part in parts if part != "") if isinstance(parts, list | tuple) else parts
+
+
+def _texts(value: Any) -> Any:
+    """The same, with shares and paths as text."""
+    parts = _listed(value)
+    return tuple(str(part) if isinstance(part, Path | float) else part for part in parts) if parts else parts
 
 
 class ArcOptions(BaseModel):
@@ -21,16 +27,25 @@ class ArcOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
-        (), description="Directories, archives or Kaggle's JSON files with the tasks, with commas between them."
+    source: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
+        (), description="Directories, archives or JSON files with the tasks, with commas between them."
     )
     download: bool = Field(False, description="Fetch the published tasks from GitHub.")
     mirror: str = Field("https://codeload.github.com", description="What to download from, if not from GitHub itself.")
+    held_out: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        (),
+        description="What is held out, with commas: names of tasks (also with * and ?), a share such as 0.1, or paths "
+        "of more task files; without it the tasks in folders or files named evaluation or test.",
+    )
+    strict: bool = Field(False, description="Do not train on the demonstrations of held-out tasks either.")
+    too_large: Literal["refuse", "skip"] = Field(
+        "refuse", description="What is done with tasks that have a grid larger than 30x30."
+    )
     augmentations: int = Field(1000, ge=0, le=100_000, description="Augmented copies of each task.")
     online: bool = Field(True, description="Store the tasks and augment while loading; else write every copy (9 GB).")
     seed: int = Field(0, ge=0, description="Seed of the augmentations.")
     subset: int | None = Field(
-        None, ge=1, description="Only so many of the training, of the evaluation and of the concept tasks."
+        None, ge=1, description="Only so many of the training, of the concept and of the held-out tasks."
     )
 
     @model_validator(mode="after")

@@ -19,13 +19,14 @@ class ArcSet(PuzzleSet):
 
     A group is a task, a puzzle a copy of it. In `train` a puzzle has the task's demonstrations, and its tests unless
     they are held out; every example but one of a puzzle, drawn at random, is moved by a random offset, input and output
-    alike. In `test` a puzzle has the held-out tests, and nothing is moved.
+    alike. In `test` a puzzle has the held-out tests, and nothing is moved; a label without answer is all padding.
     """
 
     def __init__(self, corpus: ArcCorpus, split: Split) -> None:
         tests = np.where(corpus.held_out, 0, corpus.tests)
         counts = corpus.demonstrations + tests if split == "train" else corpus.tests
-        tasks = np.arange(len(corpus.names)) if split == "train" else np.flatnonzero(corpus.held_out)
+        trained = ~corpus.held_out if corpus.strict else np.ones(len(corpus.names), bool)
+        tasks = np.flatnonzero(trained if split == "train" else corpus.held_out)
         copies = corpus.copies[tasks]
         owner = np.repeat(np.arange(len(tasks)), copies)
         number = np.arange(len(owner)) - np.repeat(starts(copies)[:-1], copies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from hrm_data.arc._grid import (
     as_grid,
     crop,
     encode_grid,
+    mark_of,
     parse_identifier,
 )
 from hrm_data.arc._lines import grids
@@ -139,11 +140,16 @@ class ArcTask(Task):
             change = ArcAugmentation(int(rng.integers(TRANSFORMS)), colours)
             yield Symmetry(self._on_canvas(change.apply), self._on_canvas(change.undo))
 
-    def original(self, identifier: str) -> Original:
-        """The task that an identifier `name_t<transform>_<colours>` is a copy of."""
-        name, change = parse_identifier(identifier)
-        undo = (change or ArcAugmentation()).undo
-        return Original(name, lambda tokens: undo(crop(tokens)))
+    def originals(self, identifiers: Sequence[str]) -> Callable[[str], Original]:
+        """What finds the task that an identifier is a copy of: `name_t<transform>_<colours>`, or with `|||` for `_`."""
+        mark = mark_of(identifiers)
+
+        def original(identifier: str) -> Original:
+            name, change = parse_identifier(identifier, mark)
+            undo = (change or ArcAugmentation()).undo
+            return Original(name, lambda tokens: undo(crop(tokens)))
+
+        return original
 
     def _on_canvas(self, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
         def one(canvas: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from hrm_data.dataset._read import open_dataset, splits_of, task_of
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Task
 
+_LISTED = 5  # parts of a list that are shown
+
 
 def describe_directory(root: Path) -> None:
     """Print sizes, vocabulary, task and origin of a dataset directory."""
@@ -35,7 +37,8 @@ def describe_directory(root: Path) -> None:
     }
     console = Console(highlight=False)
     for name, value in rows.items():
-        console.print(f"{name:<12} {value}", soft_wrap=True, markup=False)
+        if value:
+            console.print(f"{name:<12} {value}", soft_wrap=True, markup=False)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
     for column in ("split", "set", "groups", "puzzles", "examples"):
         table.add_column(column, justify="left" if column in ("split", "set") else "right")
@@ -51,7 +54,8 @@ def _told(value: Any) -> str:
         parts = (f"{key} ({_told(v)})" if isinstance(v, dict) else f"{key} {_told(v)}" for key, v in value.items())
         return ", ".join(part for part in parts if not part.endswith(" null"))
     if isinstance(value, list):
-        return " ".join(map(_told, value))
+        more = f" and {len(value) - _LISTED:,} more" if len(value) > _LISTED else ""
+        return " ".join(map(_told, value[:_LISTED])) + more
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -21,5 +21,7 @@ def verify_directory(root: Path, task: str | None) -> int:
         print(f"hrm-data: {root}: {len(report.faults)} faults found", file=sys.stderr)
         return 1
     solutions = "every solution is right" if report.solutions else "no task says how to check its solutions"
+    if report.unanswered:
+        solutions += f", {report.unanswered:,} to test on have none"
     print(f"{root}: {report.examples:,} examples in {', '.join(report.splits)} are in order; {solutions}")
     return 0

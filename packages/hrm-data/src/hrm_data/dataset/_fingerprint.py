@@ -1,8 +1,9 @@
-"""One checksum of every file in a dataset directory that decides its batches."""
+"""Checksums of every file in a dataset directory that decides its batches."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from hrm_data._errors import HRMDataError
@@ -11,11 +12,8 @@ from hrm_data.dataset._read import computed_sets
 _STORED = ("identifiers.json", "task.json", "*/dataset.json", "*/*__*.npy")
 
 
-def fingerprint(root: str | Path, *, stored_only: bool = False) -> str:
-    """Return a SHA-256 over names and contents of the files that decide the batches of a dataset directory.
-
-    Directories with equal fingerprints give the same batches. The path of the directory and other files in it do not
-    count.
+def file_checksums(root: str | Path, *, stored_only: bool = False) -> dict[str, str]:
+    """Return the SHA-256 of every file that decides the batches of a dataset directory, by its name below `root`.
 
     Args:
         root: A dataset directory.
@@ -31,12 +29,28 @@ def fingerprint(root: str | Path, *, stored_only: bool = False) -> str:
     if computed is not None:
         source = computed.source
         paths |= {path for path in (source, *source.rglob("*")) if path.is_file() and not path.name.startswith(".")}
-    total = hashlib.sha256()
+    checksums = {}
     try:
         for path in sorted(paths):
             with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{digest}  {path.relative_to(root).as_posix()}\n".encode())
+                checksums[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise HRMDataError(f"{error.filename or root} cannot be read ({error.strerror}); restore it") from error
-    return total.hexdigest()
+    return checksums
+
+
+def fingerprint(dataset: str | Path | Mapping[str, str]) -> str:
+    """Return one SHA-256 over names and contents of the files that decide the batches of a dataset directory.
+
+    Directories with equal fingerprints give the same batches. The path of the directory and other files in it do not
+    count.
+
+    Args:
+        dataset: A dataset directory, or its `file_checksums`.
+
+    Raises:
+        HRMDataError: A file cannot be read.
+    """
+    checksums = dataset if isinstance(dataset, Mapping) else file_checksums(dataset)
+    lines = (f"{checksum}  {name}\n" for name, checksum in checksums.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

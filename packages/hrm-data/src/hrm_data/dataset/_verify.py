@@ -22,11 +22,15 @@ _SAME = ("pad_id", "ignore_label_id", "blank_identifier_id", "vocab_size", "seq_
 
 @dataclass
 class Findings:
-    """The result of a check: what was checked, and one sentence for each fault, with file or position."""
+    """The result of a check: what was checked, and one sentence for each fault, with file or position.
+
+    `unanswered` examples to test on have no label, as tasks whose solutions are secret.
+    """
 
     splits: list[str] = field(default_factory=list)
     examples: int = 0
     solutions: bool = False
+    unanswered: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -68,8 +72,7 @@ def find_faults(root: str | Path, task: str | None = None, progress: Progress = 
         findings.solutions = found is not None
         for name, item in dataset.sets.items():
             if found is not None:
-                faults, done = _wrong_solutions(found, dataset, name, item, progress, done, findings.examples)
-                findings.faults += faults
+                done = _check_solutions(found, dataset, name, item, progress, done, findings)
     findings.faults = list(dict.fromkeys(findings.faults))
     return findings
 
@@ -96,21 +99,24 @@ def _differences(one: Dataset, other: Dataset) -> list[str]:
     ]
 
 
-def _wrong_solutions(
-    task: Task, dataset: Dataset, name: str, item: PuzzleSet, progress: Progress, done: int, total: int
-) -> tuple[list[str], int]:
+def _check_solutions(
+    task: Task, dataset: Dataset, name: str, item: PuzzleSet, progress: Progress, done: int, findings: Findings
+) -> int:
+    """Add the wrong solutions of a set to `findings`; return how many examples are done."""
     wrong = []
     for start in range(0, item.examples, _ROWS):
         examples = np.arange(start, min(start + _ROWS, item.examples))
         inputs, labels = (rows.astype(np.int32) for rows in item.rows(examples))
-        wrong += examples[~task.check_all(inputs, labels)].tolist()
+        unanswered = (labels == dataset.metadata.ignore_label_id).all(axis=1) & (dataset.split != "train")
+        findings.unanswered += int(unanswered.sum())
+        wrong += examples[~task.check_all(inputs, labels) & ~unanswered].tolist()
         done += len(examples)
-        progress(done, total, f"solutions of {dataset.split}")
+        progress(done, findings.examples, f"solutions of {dataset.split}")
     where = f"{dataset.root / dataset.split} set {name!r}"
-    faults = []
     for example in wrong[:_MOST]:
         puzzle, answer = (task.decode(rows[0].astype(np.int32)) for rows in item.rows(np.array([example])))
-        faults.append(f"{where}, example {example}: the label {' and '.join(task.explain(puzzle, answer))}")
+        findings.faults.append(f"{where}, example {example}: the label {' and '.join(task.explain(puzzle, answer))}")
     if len(wrong) > _MOST:
-        faults.append(f"{where}: {len(wrong) - _MOST} more labels are no solutions, the last at example {wrong[-1]}")
-    return faults, done
+        more = f"{len(wrong) - _MOST} more labels are no solutions, the last at example {wrong[-1]}"
+        findings.faults.append(f"{where}: {more}")
+    return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,11 +93,14 @@ class Task(ABC):
         """Yield symmetries other than the identity in random order, for votes; endless, or all there are."""
         return iter(())
 
-    def original(self, identifier: str) -> Original | None:
-        """Return the puzzle of which the example with this identifier is a copy; None if copies do not vote.
+    def originals(self, identifiers: Sequence[str]) -> Callable[[str], Original] | None:
+        """Return what finds the puzzle of which the example with an identifier is a copy; None if copies do not vote.
 
         Where copies vote, their answers are turned back, equal boards are counted and ranked, and a puzzle has as many
         tries as the benchmark allows.
+
+        Args:
+            identifiers: All identifiers of the dataset.
         """
         return None
 
