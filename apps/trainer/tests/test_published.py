@@ -114,7 +114,8 @@ def metadata(groups: int, mean: float) -> DatasetMetadata:
         ("--preset trm", 1000, 1.0, 65104),
         ("--preset trm-mlp", 1000, 1.0, 65104),
         ("--preset trm --dataset maze", 1000, 1.0, 65104),
-        ("--preset trm --dataset arc1", 960, 4.14457, 518071),  # the step in the name of its published checkpoint
+        ("--preset trm --dataset arc1", 960, 3633407 / 876403, 518227),  # with 1,000 copies of each task
+        ("--preset trm --dataset arc2", 1280, 5163253 / 1191722, 722099),  # the same with ConceptARC
         ("--preset trm --train.steps 7", 1000, 1.0, 7),
         ("--preset trm --train.epochs 10 --train.global_batch_size 100", 1000, 1.0, 100),
         ("--preset cpu --train.epochs 2 --train.global_batch_size 8", 100, 1.5, 37),
