@@ -36,7 +36,7 @@ ELSEWHERE = (
     "bash .ci/",  # .ci/run, and what it calls
     "uv pip install --no-deps --editable docs/examples/hitori",  # tests/own_puzzle.py does so without a network
 )
-OTHER_HARDWARE = {"cuda.md", "distributed.md"}  # pages that say which of their lines no test runs
+OTHER_HARDWARE = {"cuda.md", "distributed.md", "reproduce.md"}  # pages that say which of their lines no test runs
 
 
 class Block(NamedTuple):

@@ -88,7 +88,11 @@ def test_run_checkpoint_file_and_newest_run_are_the_same_model(
 def reference(run: RunDirectory, tmp_path: Path) -> Path:
     """The run's model as the reference's trainer would leave it."""
     model = load(run.path).models[0]
-    save_reference_weights(model, tmp_path / "step_4.safetensors")
+    file = tmp_path / "step_4.safetensors"
+    save_reference_weights(model, file)
+    weights = dict(mx.load(str(file)))
+    mx.eval(weights)
+    mx.save_safetensors(str(file), weights)  # without our metadata
     (tmp_path / "all_config.yaml").write_text(json.dumps({"arch": reference_config(model.config)}))
     return tmp_path
 
@@ -110,6 +114,15 @@ def test_a_checkpoint_of_the_reference_is_opened_when_the_puzzles_are_known(
     code, _, err = evaluator("solve", PUZZLE, "--checkpoint", reference, "--task", "sudoku")
     assert code == 2
     assert "vocab_size is 11 for the task sudoku-3x3, but 6 in" in err
+
+
+def test_an_export_needs_neither_its_run_nor_a_task(run: RunDirectory, tmp_path: Path) -> None:
+    solver = load(run.path)
+    save_reference_weights(solver.models[0], tmp_path / "step_4.safetensors")
+    (tmp_path / "all_config.yaml").write_text(json.dumps({"arch": reference_config(solver.models[0].config)}))
+    alone = load(tmp_path)
+    assert alone.task.name == "sudoku-2x2"
+    assert alone.solve(PUZZLE).text == solver.solve(PUZZLE).text
 
 
 def test_an_id_of_the_hub_is_looked_for_there(

@@ -104,7 +104,7 @@ def test_a_command_line_wins_over_the_file_and_the_file_over_the_preset(small):
     settings = parse(["--config", str(small()), "--preset", "cpu-6x6", "--train.steps", "7"])
     assert (settings.train.steps, settings.arch.hidden_size) == (7, 16)
     assert settings.arch.pos_encodings == "learned"
-    assert {"train.steps", "data.box"} <= set(settings.changed())
+    assert {"train.steps", "data.box"} <= set(settings.changed(1000))
 
 
 def test_help_lists_every_setting_and_no_python_type(trainer: Callable):

@@ -77,6 +77,16 @@ def test_what_was_exported_is_what_was_imported(trainer, checkpoint, tmp_path):
         assert settings["lr"] == original["lr"]
 
 
+def test_a_length_that_nothing_tells_is_asked_for(trainer, checkpoint):
+    weights = dict(mx.load(str(checkpoint)))
+    mx.eval(weights)
+    mx.save_safetensors(str(checkpoint), weights)  # without our metadata
+    failed = trainer("import-checkpoint", checkpoint, "--output", "imported")
+    assert failed.code == 2
+    assert "give the sequence length (--seq-len" in failed.err
+    assert not Path("imported").exists()
+
+
 def test_activations_can_be_of_another_dtype_than_there(trainer, checkpoint):
     words = ("--seq-len", 16, "--forward-dtype", "bfloat16")
     assert trainer("import-checkpoint", checkpoint, "--output", "imported", *words).code == 0
@@ -86,14 +96,13 @@ def test_activations_can_be_of_another_dtype_than_there(trainer, checkpoint):
 def test_a_task_of_other_puzzles_is_refused(trainer, checkpoint):
     named = trainer("import-checkpoint", checkpoint, "--output", "named", "--dataset", "sudoku")
     assert named.code == 2  # of boards of 9x9
-    assert "has vocab_size 6, but" in named.err
+    assert "a puzzle has 16 tokens by its metadata, but 81 by seq_len" in named.err
     assert not Path("named").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "--seq-len"),
         (("--seq-len", 0), "--seq-len 0: should be at least 1"),
         (("--seq-len", "many"), "--seq-len many: should be an integer"),
         (("--dataset", "chess"), "'chess' is unknown"),
@@ -160,3 +169,29 @@ def test_in_python_a_path_may_be_text(checkpoint, puzzles):
 
     import_reference(str(checkpoint), "imported", data_path=str(puzzles))
     assert RunDirectory(Path("imported")).config["data_path"] == str(puzzles.absolute())
+
+
+RELATIVES = Path(__file__).parents[3] / "packages" / "hrm-model" / "tests" / "reference" / "fixtures"
+
+
+def test_a_tiny_recursive_model_comes_in_by_a_sized_name_and_an_export_needs_nothing_beside_it(trainer):
+    words = ("--output", "imported", "--dataset", "sudoku-2x2", "--forward-dtype", "float32")
+    done = trainer("import-checkpoint", RELATIVES / "trm", *words)
+    assert done.code == 0, done.err
+    run = RunDirectory(Path("imported"))
+    assert (run.config["task"], run.config["train"]["ema_decay"]) == ({"task": "sudoku", "box": [2, 2]}, 0.99)
+    assert load_checkpoint_model(run.newest_checkpoint()).config.variant == "trm"
+    assert trainer("export-checkpoint", "imported", "--output", "exported").code == 0
+    content = yaml.safe_load(Path("exported/all_config.yaml").read_text())
+    assert content["arch"]["name"] == "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"
+    assert (content["ema"], content["ema_rate"], content["data_paths"]) == (True, 0.99, [""])
+    again = trainer("import-checkpoint", "exported", "--output", "again")  # neither length nor task is given
+    assert again.code == 0, again.err
+    assert RunDirectory(Path("again")).config["task"] == {"task": "sudoku", "box": [2, 2]}
+
+
+def test_a_checkpoint_of_nano_trm_comes_in(trainer):
+    done = trainer("import-checkpoint", RELATIVES / "nano" / "last.ckpt", "--output", "imported")
+    assert done.code == 0, done.err
+    train = RunDirectory(Path("imported")).config["train"]
+    assert (train["puzzle_emb_lr"], train["global_batch_size"], train["lr_warmup_steps"]) == (0.01, 4, 2000)

@@ -26,7 +26,7 @@ def test_the_tiny_recursive_model_is_that_of_its_paper():
 
 def test_the_flat_transformer_has_all_layers_in_one_module_and_else_the_papers_settings():
     flat, paper = parse(["--preset", "transformer"]), parse(["--preset", "paper"])
-    assert flat.arch == paper.arch.model_copy(update={"variant": "transformer", "H_layers": 8})
+    assert flat.arch == paper.arch.model_copy(update={"variant": "transformer", "H_layers": 8, "H_cycles": 1})
     assert flat.train == paper.train
 
 

@@ -76,7 +76,34 @@ def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
     ],
 )
 def test_what_differs_from_a_preset_is_what_was_asked_for(flags, changed):
-    assert parse(["--preset", "cpu-6x6", *flags]).changed() == changed
+    assert parse(["--preset", "cpu-6x6", *flags]).changed(1000) == changed
+
+
+def test_a_preset_that_counts_epochs_is_unchanged_with_the_steps_they_make():
+    paper = parse(["--preset", "paper"])
+    made = paper.model_copy(update={"train": paper.train.resolved(1000)})
+    assert (paper.changed(1000), made.changed(1000)) == ([], [])
+    assert parse(["--preset", "paper", "--train.epochs", "5"]).changed(1000) == ["train.steps"]
+
+
+def test_a_datasets_name_may_say_the_size(tmp_path: Path):
+    assert parse(["--dataset", "sudoku-2x3"]).data.box == (2, 3)
+    assert parse(["--dataset", "maze-11x11", "--preset", "paper"]).data.size == 11
+    with pytest.raises(CommandError, match=r"dataset sudoku-2x3 names the size already; leave data\.box out"):
+        parse(["--dataset", "sudoku-2x3", "--data.box", "3,3"])
+    with pytest.raises(CommandError, match="size '2' should be the rows and columns of a box"):
+        parse(["--dataset", "sudoku-2"])
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"format": 1, "dataset": "sudoku-2x3", "data": {"box": [2, 3]}}))
+    assert parse(["--config", str(file)]).data.box == (2, 3)
+
+
+def test_a_length_replaces_the_other_kind_from_below(tmp_path: Path):
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"preset": "paper", "train": {"steps": 5}}))
+    assert (lambda train: (train.steps, train.epochs))(parse(["--config", str(file)]).train) == (5, 0)
+    given = parse(["--config", str(file), "--train.epochs", "3"]).train
+    assert given.resolved(768).steps == 3
 
 
 def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path):
@@ -91,6 +118,6 @@ def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path
 def test_activations_have_the_dtype_that_suits_the_device(preset: str, device: str, dtype: str) -> None:
     found = parse(["--preset", preset, "--device", device])
     assert found.arch.forward_dtype == dtype
-    assert found.changed() == []
+    assert found.changed(1000) == []
     other = parse(["--preset", preset, "--device", device, "--arch.forward_dtype", "float32"])
     assert other.arch.forward_dtype == "float32"

@@ -38,7 +38,7 @@ def load(
             `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left out.
         runs: Directory that holds the run directories.
         data_path: Dataset directory that names the task; the run's own when left out.
-        task: Name of the task in its usual size, such as `sudoku`, if neither run nor dataset names it.
+        task: Name of the task, such as `sudoku` or `sudoku-2x3`, if neither file, run nor dataset names it.
         halting: When the model stops on a puzzle: by default when `q_halt > q_continue`. `HaltingRule("max")` always
             takes all steps, as the reference does.
         max_steps: The most ACT steps of a puzzle; as many as in training when left out.

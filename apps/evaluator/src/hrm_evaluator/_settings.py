@@ -18,7 +18,7 @@ class Source(BaseModel):
     checkpoint: Path | None = _option(None, "model", "Run, checkpoint, .safetensors (default: newest run).", "PATH")
     runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
-    task: str | None = _option(None, "model", "Task, if neither run nor dataset names it.", "NAME")
+    task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")
 
 
 class Halting(BaseModel):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hrm_evaluator import load
 from hrm_train import RunDirectory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -26,6 +27,12 @@ def test_a_quantised_file_is_smaller_and_is_scored_like_a_checkpoint(
     found = evaluator_json("--checkpoint", path, "--data-path", dataset)
     assert found["puzzles"] == 11
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_quantised_file_says_what_its_puzzles_are(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:
+    path = tmp_path / "small.safetensors"
+    assert evaluator("quantize", "--checkpoint", run.path, "--output", path)[0] == 0
+    assert load(path).task.name == "sudoku-2x2"
 
 
 def test_nothing_is_overwritten_and_nothing_quantised_twice(run: RunDirectory, tmp_path: Path, evaluator: Call) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from cyclopts import CycloptsError
 from hrm_data import TaskFamily
-from hrm_data.command_line import CommandError, application, dispatch, merge, options_of, underscored, validate
+from hrm_data.command_line import CommandError, application, dispatch, options_of, underscored, validate
 
 from hrm_trainer import _subcommands
-from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, settings_type
+from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, settings_type, with_one_length
 from hrm_trainer._settings_file import read_settings_file
 
 SECOND_FLAGS = {"train.keep_checkpoints": "--keep", "train.on_nan": "--on-nan"}
@@ -70,7 +70,7 @@ def _training(words: Sequence[str]) -> Any:
     made = settings_type(family)
 
     def train(options: Mapping[str, Any] | None = None) -> TrainerSettings:
-        settings = validate(made, merge(options or {}, file), underscored)
+        settings = validate(made, with_one_length(options or {}, file), underscored)
         odd = [name for name in names if name not in _WITH_RESUME]
         if settings.resume is not None and odd:
             raise CommandError(f"--{odd[0]}: does not go with --resume, a run keeps the settings that it started with")

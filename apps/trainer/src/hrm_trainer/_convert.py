@@ -1,5 +1,6 @@
 """Converts checkpoints of the reference into runs, and runs into the reference's files."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from hrm_data import Dataset, HRMDataError, Task, file_checksums, fingerprint, g
 from hrm_data.command_line import CommandError
 from hrm_model import (
     HRMConfig,
+    config_path,
     download_checkpoint,
     find_reference,
     is_hub_id,
@@ -36,6 +38,7 @@ from pydantic import ValidationError
 from hrm_trainer._settings_file import FORMAT
 
 CONFIG = "all_config.yaml"
+TRM_ROOM = "recursive_reasoning."  # where the release of the Tiny Recursive Model keeps its models
 # Named alike there and here.
 _TRAIN = (
     *("global_batch_size", "lr", "lr_min_ratio", "lr_warmup_steps", "weight_decay", "beta1", "beta2"),
@@ -78,9 +81,12 @@ def import_reference(
 
     file = find_reference(download_checkpoint(path) if is_hub_id(path) else Path(path))
     model = load_reference(file, puzzles.seq_len, forward_dtype=forward_dtype)
+    if puzzles.task is None and model.task is not None:
+        puzzles = puzzles._replace(task=_task_in(model.task, file))
     _check_fit(model.config, puzzles, file)
+    model.task = json.dumps(puzzles.task.to_json()) if puzzles.task else None
     done = int(match[1]) if (match := re.fullmatch(r"step_([0-9]{1,9})(\.safetensors)?", file.name)) else 0
-    train = _train_config(file.with_name(CONFIG), puzzles.train, done)
+    train = _train_config(config_path(file), puzzles.train, done)
 
     step = make_train_step(model, train)
     for optimizer in (step.optimizer, step.puzzle_optimizer):
@@ -123,6 +129,8 @@ def export_reference(run: Path, output: Path, format: str) -> None:
         raise CommandError(str(error)) from error
     run = run if is_run else checkpoint.parent.parent
     settings = RunDirectory(run).config if (run / "config.json").is_file() else {}
+    if model.task is None and isinstance(settings.get("task"), dict):
+        model.task = json.dumps(settings["task"])
 
     name = f"step_{step_of(checkpoint)}" if checkpoint.name.startswith("step-") else "checkpoint"
     with new_directory(output) as temporary:
@@ -130,6 +138,14 @@ def export_reference(run: Path, output: Path, format: str) -> None:
         save_reference_weights(model, temporary / f"{name}{suffix}")
         (temporary / CONFIG).write_text(yaml.safe_dump(_all_config(model.config, settings)))
     print(f"{output}: {name}{suffix} and {CONFIG}, after {checkpoint}")
+
+
+def _task_in(text: str, path: Path) -> Task:
+    """Return the task that the metadata of a weight file describes."""
+    try:
+        return get_task(json.loads(text))
+    except (ValueError, AttributeError, HRMDataError) as error:
+        raise CommandError(f"{path}: its metadata has task {text[:80]!r}, which is none ({error})") from error
 
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:
@@ -177,33 +193,31 @@ def _train_config(path: Path, data: Dataset | None, done: int) -> TrainConfig:
     loss = content["arch"].get("loss")
     if isinstance(loss, dict) and "loss_type" in loss:
         settings["loss_type"] = loss["loss_type"]
+    if content.get("ema") == "true":
+        settings["ema_decay"] = content.get("ema_rate", 0.999)
+    steps = max(done, 1)
     try:
-        train = TrainConfig(**settings, steps=max(done, 1))
         if data is not None and "epochs" in content:
-            total = int(float(content["epochs"]) * _examples(data) / train.global_batch_size)
-            train = TrainConfig(**settings, steps=max(done, total, 1))
-    except (ValidationError, ValueError, OverflowError) as error:
-        if not isinstance(error, ValidationError):
-            raise CommandError(f"{path}: epochs {content['epochs']}: should be a number of epochs") from error
+            whole = TrainConfig(**settings, epochs=content["epochs"])
+            steps = max(steps, whole.resolved(data.metadata.examples_in_an_epoch).steps)
+        return TrainConfig(**settings, steps=steps)
+    except HRMTrainError as error:
+        raise CommandError(f"{path}: {error}") from error
+    except ValidationError as error:
         first = error.errors()[0]
         raise CommandError(f"{path}: {first['loc'][0]} {first['input']}: {first['msg']}") from error
-    return train
-
-
-def _examples(data: Dataset) -> float:
-    return data.metadata.total_groups * data.metadata.mean_puzzle_examples
 
 
 def _all_config(config: HRMConfig, run: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration that the reference's own evaluation reads beside a checkpoint."""
+    """The configuration that the release's own evaluation reads beside a checkpoint; HRM's and TRM's data differ."""
     train = {**TrainConfig().model_dump(mode="json"), **run.get("train", {})}
+    arch, data_path = reference_config(config), run.get("data_path") or ""
+    ema = {"ema": True, "ema_rate": train["ema_decay"]} if train["ema_decay"] else {}
     return {
-        "arch": {
-            **reference_config(config),
-            "loss": {"name": "losses@ACTLossHead", "loss_type": train["loss_type"]},
-        },
+        "arch": {**arch, "loss": {"name": "losses@ACTLossHead", "loss_type": train["loss_type"]}},
         **{name: train[name] for name in _TRAIN},
-        "data_path": run.get("data_path") or "",
+        **ema,
+        **({"data_paths": [data_path]} if arch["name"].startswith(TRM_ROOM) else {"data_path": data_path}),
         "epochs": 1,  # steps are what is counted here
         "eval_interval": 1,
     }

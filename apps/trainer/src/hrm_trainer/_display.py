@@ -69,7 +69,7 @@ class Display(Callback):
         table = Table.grid(padding=(0, 2))
         halting = f"at most {config.halt_max_steps} steps"
         length = f"{settings.train.steps:,} steps of {settings.train.global_batch_size} puzzles"
-        changed, duration = settings.changed(), preset.duration
+        changed, duration = settings.changed(data.train.metadata.examples_in_an_epoch), preset.duration
         if duration == "not measured":
             duration = "how long that takes was not measured"
         elif changed:

@@ -29,25 +29,29 @@ _TRM: Mapping[str, Any] = {
     "halt_loss": "bce",
 }
 
-# The model and its training, whatever the puzzles. How these were found: docs/recipe.md.
+# As published for Sudoku and mazes; the families name what differs for other puzzles.
+_HRM_LENGTH = {"epochs": 20_000}
+_TRM_LENGTH = {"epochs": 50_000, "ema_decay": 0.999}
+
+# The model and its training, whatever the puzzles. Sources: docs/reproduce.md, and of the small ones docs/recipe.md.
 _MODELS: Mapping[str, Preset] = {
-    "paper": Preset("The paper's setting: hidden 512, batch 768.", "not measured", {}),
+    "paper": Preset("The paper's setting: hidden 512, batch 768.", "not measured", {"train": _HRM_LENGTH}),
     # arXiv 2510.04871, section 5, and its release: one network of two layers, deep recursion, averaged weights.
     "trm": Preset(
         "The Tiny Recursive Model with attention: 7 M parameters, hidden 512, batch 768.",
         "not measured",
-        {"arch": _TRM, "train": {"ema_decay": 0.999}},
+        {"arch": _TRM, "train": _TRM_LENGTH},
     ),
     "trm-mlp": Preset(
         "The Tiny Recursive Model without attention, for few positions: hidden 512, batch 768.",
         "not measured",
-        {"arch": {**_TRM, "mixer": "mlp", "pos_encodings": "none"}, "train": {"ema_decay": 0.999}},
+        {"arch": {**_TRM, "mixer": "mlp", "pos_encodings": "none"}, "train": _TRM_LENGTH},
     ),
     # "The Hidden Drivers of HRM's Performance on ARC-AGI" (arcprize.org, 2025): as many layers, no hierarchy.
     "transformer": Preset(
         "The flat transformer of the ARC Prize's ablation: 27 M parameters, hidden 512, batch 768.",
         "not measured",
-        {"arch": {"variant": "transformer", "H_layers": 8}},
+        {"arch": {"variant": "transformer", "H_layers": 8, "H_cycles": 1}, "train": _HRM_LENGTH},
     ),
     "cpu": Preset(
         "A small model for two CPU cores.",

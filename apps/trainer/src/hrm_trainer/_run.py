@@ -93,6 +93,11 @@ def run(settings: TrainerSettings) -> None:
         _refuse_other_data(resumed, path, data_files)
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
+    try:
+        training = settings.train.resolved(metadata.examples_in_an_epoch)
+    except HRMTrainError as error:
+        raise CommandError(f"--train: {error}") from error
+    settings = settings.model_copy(update={"train": training})
     variation = settings.options(settings.family.augmentation) if settings.family else {}
     config = _model_config(settings, metadata, task)
     batches = PrefetchLoader(
@@ -108,6 +113,7 @@ def run(settings: TrainerSettings) -> None:
 
     mx.random.seed(settings.train.seed)
     model = HRM(config)
+    model.task = json.dumps(task.to_json()) if task else None
     mx.eval(model.parameters())
     directory = resumed
     if ranks.leads and directory is None:

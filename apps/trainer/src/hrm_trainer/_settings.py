@@ -4,16 +4,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hrm_data import HRMDataError, TaskFamily, get_family, task_names
+from hrm_data import HRMDataError, TaskFamily, describe_task, get_family
 from hrm_data.command_line import CommandError, merge
 from hrm_data.task import read_task
 from hrm_model import ArchConfig
 from hrm_train import TrainConfig, WandbMode
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from hrm_trainer._presets import DEFAULT_PRESETS, get_preset, preset_names
 
 DEFAULT_DATASET = "sudoku"
+_LENGTH = {"steps", "epochs"}
 NEWEST = "newest"  # the run that --resume without a value means
 
 
@@ -28,7 +38,10 @@ class TrainerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: str | None = Field(None, description=f"Task to learn (without data_path: {DEFAULT_DATASET}).")
+    dataset: str | None = Field(
+        None,
+        description=f"Task to learn (without data_path: {DEFAULT_DATASET}), also with a size, such as sudoku-2x3.",
+    )
     preset: str = Field("auto", description="Set of defaults; auto chooses by the device.")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Device to compute on.")
     data_path: Path | None = Field(None, description="Dataset directory; without it, a dataset is built.")
@@ -49,25 +62,36 @@ class TrainerSettings(BaseModel):
         """Choose dataset and preset if none is given, and take the other missing settings from the preset."""
         if values.get("dataset") is None and values.get("data_path") is None:
             values = {**values, "dataset": DEFAULT_DATASET}
+        if cls.family is not None and values.get("data_path") is None:
+            values = _with_size(values, cls.family)
         values = {**values, "preset": _preset_name(values)}
-        return merge(values, _preset_settings(values, cls.family))
+        return with_one_length(values, _preset_settings(values, cls.family))
 
     def options(self, model: type[BaseModel]) -> dict[str, Any]:
         """Return those data settings that are fields of a model: the family's options, or its augmentation."""
         return {name: getattr(self.data, name) for name in model.model_fields}
 
-    def changed(self) -> list[str]:
-        """Return the settings that differ from the preset's, such as `train.steps`."""
+    def changed(self, examples: float) -> list[str]:
+        """Return the settings that differ from the preset's, such as `train.steps`, with `examples` in an epoch."""
         preset = type(self)(dataset=self.dataset, preset=self.preset, device=self.device)
         untied = self._data_of_preset(type(self.data).model_fields)
         given = {*_differing(self.data, preset.data)} & {*_differing(self.data, untied)}
         data = self._data_of_preset(given)
-        pairs = {"data": (self.data, data), "arch": (self.arch, preset.arch), "train": (self.train, preset.train)}
+        lengths = self.train.resolved(examples), preset.train.resolved(examples)
+        pairs = {"data": (self.data, data), "arch": (self.arch, preset.arch), "train": lengths}
         return [f"{part}.{name}" for part, (now, before) in pairs.items() for name in _differing(now, before)]
 
     def _data_of_preset(self, given: Iterable[str]) -> BaseModel:
         """The preset's data settings, if the user chose the fields `given`; some of them replace tied settings."""
         return type(self.data)(**get_preset(self.preset, self.family, dict.fromkeys(given)).settings.get("data", {}))
+
+
+def with_one_length(above: Mapping[str, Any], below: dict[str, Any]) -> dict[str, Any]:
+    """Merge settings; steps or epochs from above replace both from below, for they mean the same."""
+    train = above.get("train")
+    if isinstance(train, Mapping) and train.keys() & _LENGTH and "train" in below:
+        below = {**below, "train": {name: value for name, value in below["train"].items() if name not in _LENGTH}}
+    return merge(above, below)
 
 
 def find_family(dataset: Any, data_path: Any) -> TaskFamily | None:
@@ -87,7 +111,7 @@ def find_family(dataset: Any, data_path: Any) -> TaskFamily | None:
     else:
         dataset, where = DEFAULT_DATASET if dataset is None else dataset, "--dataset"
     try:
-        return get_family(str(dataset))
+        return get_family(describe_task(str(dataset))["task"])
     except HRMDataError as error:
         raise CommandError(f"{where} {dataset}: {error}") from error
 
@@ -98,7 +122,6 @@ def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
     Its `data` are the family's options and augmentation, its `preset` one of those that the family knows.
     """
     fields: dict[str, Any] = {
-        "dataset": (_one_of(task_names()) | None, TrainerSettings.model_fields["dataset"]),
         "preset": (_one_of(("auto", *preset_names(family))), TrainerSettings.model_fields["preset"]),
     }
     if family is None:
@@ -114,6 +137,21 @@ def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
     made = create_model("Settings", __base__=TrainerSettings, __doc__=TrainerSettings.__doc__, **fields)
     made.family = family
     return made
+
+
+def _with_size(values: dict[str, Any], family: TaskFamily) -> dict[str, Any]:
+    """Set the size that the name of the dataset says; other values of the same setting are refused."""
+    size = {name: value for name, value in describe_task(str(values["dataset"])).items() if name != "task"}
+    data = values.get("data")
+    given = data if isinstance(data, Mapping) else {}
+    for name in size.keys() & given.keys():
+        try:
+            other = family.options(**{name: given[name]}) != family.options(**{name: size[name]})
+        except ValidationError:
+            continue  # is named when all settings are validated
+        if other:
+            raise ValueError(f"dataset {values['dataset']} names the size already; leave data.{name} out")
+    return merge({"data": size}, values) if size else values
 
 
 def _differing(now: BaseModel, before: BaseModel) -> list[str]:

@@ -29,7 +29,7 @@ from .symmetry._symmetry import Original, Symmetry
 from .task._family import ComputedSets, NoOptions, TaskDefaults, TaskFamily
 from .task._geometry import Geometry
 from .task._picture import Picture, draw_grid
-from .task._registry import family_version, get_family, get_task, task_names
+from .task._registry import describe_task, family_version, get_family, get_task, task_names
 from .task._task import Augment, Task
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "build_sudoku",
     "command_line",
     "dataset",
+    "describe_task",
     "draw_grid",
     "family_version",
     "file_checksums",

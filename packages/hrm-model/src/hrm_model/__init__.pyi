@@ -15,22 +15,17 @@ from ._metrics import Score, score, score_answer
 from ._model import HRM, HRMOutput, ReasoningModule
 from ._quantize import Quantization, quantize
 from ._resize import resized
-from ._weights import load_model, save_weights
+from ._weights import load_model, save_weights, weights_metadata
 from .inference._answer import Answer, Thought
 from .inference._commit import Commit
 from .inference._continuous import ContinuousPredictor
 from .inference._noise import Noise
 from .inference._predictor import Prediction, Predictor
-from .reference._convert import (
-    find_reference,
-    load_reference,
-    our_name,
-    read_reference_config,
-    reference_config,
-    reference_name,
-    save_reference_weights,
-)
+from .reference._config_file import config_path, read_reference_config
+from .reference._convert import find_reference, load_reference
+from .reference._export import reference_config, save_reference_weights
 from .reference._hub import download_checkpoint, is_hub_id
+from .reference._names import our_name, reference_name
 
 __all__ = [
     "HRM",
@@ -54,6 +49,7 @@ __all__ = [
     "Score",
     "Thought",
     "act_step",
+    "config_path",
     "download_checkpoint",
     "fill_halted_slots",
     "find_reference",
@@ -74,4 +70,5 @@ __all__ = [
     "score",
     "score_answer",
     "slots",
+    "weights_metadata",
 ]

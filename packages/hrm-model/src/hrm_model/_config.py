@@ -110,6 +110,17 @@ class ArchConfig(BaseModel):
         return self.symbol_equivariant or self.mixer in ("groups", "neighbours")
 
     @property
+    def prefix_len(self) -> int:
+        """Positions of the puzzle embedding: `puzzle_emb_len`, or `ceil(puzzle_emb_ndim / hidden_size)` if 0.
+
+        A model of boards adds the embedding to every position instead.
+        """
+        if self.on_board:
+            return 0
+        needed = -(-self.puzzle_emb_ndim // self.hidden_size)
+        return self.puzzle_emb_len if needed and self.puzzle_emb_len else needed
+
+    @property
     def needs_geometry(self) -> bool:
         """Whether the task must say where its tokens stand."""
         return self.on_board or self.pos_encodings in ("rope2d", "grid")
@@ -152,17 +163,6 @@ class HRMConfig(ArchConfig):
         if self.symbol_equivariant and self.puzzle_emb_ndim:
             return self.puzzle_emb_ndim + self.vocab_size
         return self.puzzle_emb_ndim
-
-    @property
-    def prefix_len(self) -> int:
-        """Positions of the puzzle embedding: `puzzle_emb_len`, or `ceil(puzzle_emb_ndim / hidden_size)` if 0.
-
-        A model of boards adds the embedding to every position instead.
-        """
-        if self.on_board:
-            return 0
-        needed = -(-self.puzzle_emb_ndim // self.hidden_size)
-        return self.puzzle_emb_len if needed and self.puzzle_emb_len else needed
 
     @property
     def total_len(self) -> int:

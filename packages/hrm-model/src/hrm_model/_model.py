@@ -88,12 +88,16 @@ class HRM(nn.Module):
 
     Args:
         config: The architecture.
+
+    Attributes:
+        task: What the puzzles are, the text of a dataset's `task.json`, for weight files; None if unknown.
     """
 
     def __init__(self, config: HRMConfig) -> None:
         super().__init__()
         self.config = config
         self.quantization: Any = None  # set by quantize()
+        self.task: str | None = None
         D = config.hidden_size
         std = 1 / math.sqrt(D)
 

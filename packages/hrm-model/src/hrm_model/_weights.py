@@ -14,12 +14,18 @@ from hrm_model._safetensors import read_safetensors
 
 
 def save_weights(model: HRM, path: str | Path) -> None:
-    """Write all parameters to a safetensors file, with the configuration in its metadata."""
-    arrays = dict(tree_flatten(model.parameters()))
+    """Write all parameters to a safetensors file, with the configuration and the task in its metadata."""
+    mx.save_safetensors(str(path), dict(tree_flatten(model.parameters())), metadata=weights_metadata(model))
+
+
+def weights_metadata(model: HRM) -> dict[str, str]:
+    """Return what a weight file says of its model: `config`, and `quantization` and `task` if it has them."""
     metadata = {"config": model.config.model_dump_json()}
     if model.quantization is not None:
         metadata["quantization"] = model.quantization.model_dump_json()
-    mx.save_safetensors(str(path), arrays, metadata=metadata)
+    if model.task is not None:
+        metadata["task"] = model.task
+    return metadata
 
 
 def load_model(path: str | Path) -> HRM:
@@ -51,6 +57,7 @@ def load_model(path: str | Path) -> HRM:
                 f"{path}: parameter {name} should have shape {expected.get(name)}, but has {found.get(name)}"
             )
     model.load_weights(list(arrays.items()))
+    model.task = metadata.get("task")
     return model
 
 

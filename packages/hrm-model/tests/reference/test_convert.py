@@ -124,15 +124,26 @@ def test_pytorchs_own_format_without_pytorch_says_what_to_do(
 
 def test_a_length_that_no_file_holds_is_asked_for(make_model: Callable[..., HRM], tmp_path: Path) -> None:
     model = make_model()
+    path = write(model, tmp_path)
+    weights = dict(mx.load(str(path)))
+    mx.eval(weights)
+    mx.save_safetensors(str(path), weights)  # as other programs write it, without our metadata
     with pytest.raises(HRMModelError, match=r"step_7.*rotary positions.*sequence length"):
-        load_reference(write(model, tmp_path))
+        load_reference(path)
+
+
+def test_a_file_of_ours_says_its_length_and_its_task(make_model: Callable[..., HRM], tmp_path: Path) -> None:
+    model = make_model()
+    model.task = '{"task": "sudoku", "box": [2, 2]}'
+    loaded = load_reference(write(model, tmp_path))
+    assert (loaded.config.seq_len, loaded.task) == (model.config.seq_len, model.task)
 
 
 def test_learned_positions_hold_the_length(make_model: Callable[..., HRM], tmp_path: Path) -> None:
     model = make_model(pos_encodings="learned")
     path = write(model, tmp_path)
     assert load_reference(path).config.seq_len == model.config.seq_len
-    with pytest.raises(HRMModelError, match="are for 16 tokens, but seq_len is 15"):
+    with pytest.raises(HRMModelError, match="a puzzle has 16 tokens by its metadata, but 15 by seq_len"):
         load_reference(path, 15)
 
 
@@ -149,7 +160,8 @@ def test_learned_positions_hold_the_length(make_model: Callable[..., HRM], tmp_p
         ({"expansion": 1e300}, "all_config.yaml"),
         ({"H_cycles": "many"}, r"arch\.H_cycles many"),
         ({"surprise": 1}, r"arch\.surprise"),
-        ({"name": "trm@TRM"}, "arch.name is 'trm@TRM'"),
+        ({"mlp_t": True}, "its blocks have attention, but .*all_config.yaml says mlp_t true"),
+        ({"mlp_t": "perhaps"}, r"arch\.mlp_t perhaps: should be true or false"),
     ],
 )
 def test_a_configuration_that_contradicts_the_weights_is_refused_by_field(
@@ -225,16 +237,16 @@ def test_weights_that_are_no_hrm_are_refused_by_parameter(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"variant": "trm"},
-        {"mixer": "mlp"},
         {"puzzle_emb_len": 4},
-        {"pos_encodings": "none"},
         {"swiglu_multiple": 64},
         {"halt_loss": "none"},
+        {"halt_loss": "bce"},
+        {"mixer": "mlp", "variant": "transformer"},
+        {"pos_encodings": "none", "variant": "transformer"},
     ],
 )
 def test_what_the_reference_does_not_have_is_not_exported(changes: dict, make_config: Callable[..., HRMConfig]) -> None:
-    with pytest.raises(HRMModelError, match=f"{next(iter(changes))} is .*the reference knows"):
+    with pytest.raises(HRMModelError, match=f"{next(iter(changes))} is .* knows only"):
         reference_config(make_config(**changes))
 
 

@@ -18,6 +18,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: Count = Field(26041, description="ACT training steps of the run.")
+    epochs: int = Field(
+        0,
+        ge=0,
+        lt=2**31,
+        description="Passes over the training puzzles, from which the steps follow; 0 for train.steps.",
+    )
     global_batch_size: Count = Field(768, description="Slots that are trained at once.")
     lr: Rate = Field(1e-4, description="Peak learning rate of everything but the puzzle table.")
     lr_min_ratio: float = Field(1.0, ge=0, le=1, description="Final learning rate as a share of the peak.")
@@ -92,6 +98,31 @@ class TrainConfig(BaseModel):
                 f"micro_batch_size {self.micro_batch_size} must divide global_batch_size {self.global_batch_size}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs and "steps" in self.model_fields_set:
+            raise ValueError(f"steps {self.steps} and epochs {self.epochs} are both given; leave one of them out")
+        return self
+
+    def resolved(self, examples: float) -> Self:
+        """Return these settings with the steps that the epochs make of so many examples in a pass.
+
+        `total_groups * mean_puzzle_examples` of a dataset are its examples in a pass. Source: the reference's
+        `pretrain.py`, which counts steps in this way.
+
+        Raises:
+            HRMTrainError: If the epochs do not fill one batch, or make too many steps.
+        """
+        if not self.epochs:
+            return self
+        steps = int(self.epochs * examples / self.global_batch_size)
+        if not 1 <= steps < 2**31:
+            raise HRMTrainError(
+                f"epochs {self.epochs} of {examples:,.0f} examples make {steps:,} steps of batch size "
+                f"{self.global_batch_size}; change epochs, or give steps"
+            )
+        return self.model_copy(update={"steps": steps, "epochs": 0})
 
     def slots_per_rank(self, ranks: int) -> int:
         """Return how many slots each rank trains.

@@ -10,6 +10,7 @@ from rich.console import Console
 from hrm_evaluator._output import check_new, publish_new
 from hrm_evaluator._settings import Quantize
 from hrm_evaluator.loading._checkpoint import find_checkpoint
+from hrm_evaluator.loading._dataset import open_task
 from hrm_evaluator.loading._model import load_one
 
 
@@ -19,6 +20,8 @@ def write_quantized(settings: Quantize) -> int:
     check_new("--output", path)
     checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
     model = load_one(checkpoint, settings.data_path, settings.task)
+    if task := open_task(checkpoint, model, settings.task):
+        model.task = json.dumps(task.to_json())
     quantize(model, Quantization.model_validate({"bits": int(settings.bits), "group_size": int(settings.group_size)}))
     _write(model, path)
     sizes = {"bytes": path.stat().st_size, "bytes_before": checkpoint.weights.stat().st_size}

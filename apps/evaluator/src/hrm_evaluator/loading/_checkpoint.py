@@ -53,13 +53,22 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
             raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
         raise UserError(f"--checkpoint {path}: does not exist")
-    if path.is_dir() and (path / REFERENCE_CONFIG).is_file() and not (path / WEIGHTS).is_file():
+    if path.is_dir() and not (path / WEIGHTS).is_file() and _holds_reference(path):
         return Checkpoint(find_reference(path), None)
     weights = path / WEIGHTS if path.is_dir() else path
     if not weights.is_file():
         raise UserError(f"--checkpoint {path}: has neither {WEIGHTS}, like a checkpoint, nor config.json, like a run")
     root = (weights.resolve().parent / ".." / "..").resolve()  # <run>/checkpoints/<step>/model.safetensors
     return Checkpoint(weights, RunDirectory(root) if is_run(root) else None)
+
+
+def _holds_reference(directory: Path) -> bool:
+    return (directory / REFERENCE_CONFIG).is_file() or any(directory.glob("*.ckpt"))
+
+
+def is_reference(weights: Path) -> bool:
+    """Whether a weight file is one of the reference or of a relative: beside its configuration, or of Lightning."""
+    return weights.suffix == ".ckpt" or (weights.name != WEIGHTS and (weights.parent / REFERENCE_CONFIG).is_file())
 
 
 def is_run(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Opening the test split and the task that fit a model."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,18 @@ def _data_path_of_run(checkpoint: Checkpoint) -> Path:
 
 
 def open_task(checkpoint: Checkpoint, model: HRM, given: Any = None) -> Task | None:
-    """Return the given task, or else the run's; None where neither is known.
+    """Return the given task, or else that of the run or the weight file; None where none is known.
 
     Args:
         checkpoint: Its run may name the task.
-        model: The model that the task must fit.
+        model: The model that the task must fit; its weight file may name the task.
         given: Name of a task, a dataset directory with a `task.json`, or the content of one.
 
     Raises:
         UserError: If the task does not fit the model.
         HRMDataError: If there is no such task.
     """
-    described = given or checkpoint.setting("task", dict)
+    described = given or checkpoint.setting("task", dict) or _told(checkpoint, model)
     if described is None:
         return None
     task = get_task(described)
@@ -66,6 +67,19 @@ def open_task(checkpoint: Checkpoint, model: HRM, given: Any = None) -> Task | N
         if theirs != ours:
             raise UserError(f"{name} is {theirs} for the task {task.name}, but {ours} in {checkpoint.weights}")
     return task
+
+
+def _told(checkpoint: Checkpoint, model: HRM) -> dict[str, Any] | None:
+    """Return the task in the metadata of the weight file."""
+    if model.task is None:
+        return None
+    try:
+        described = json.loads(model.task)
+    except ValueError:
+        described = None
+    if not isinstance(described, dict):
+        raise UserError(f"{checkpoint.weights}: its metadata has task {model.task[:80]!r}, which is no JSON object")
+    return described
 
 
 def require_task(checkpoint: Checkpoint, model: HRM, data_path: Path | None, name: str | None) -> Task:
@@ -79,7 +93,7 @@ def require_task(checkpoint: Checkpoint, model: HRM, data_path: Path | None, nam
     task = open_task(checkpoint, model, data_path or name)
     if task is None:
         raise UserError(
-            f"{checkpoint.weights}: no run names its task; name the task with --task, or a dataset directory with "
-            "a task.json with --data-path"
+            f"{checkpoint.weights}: neither it nor a run names its task; name the task with --task, or a dataset "
+            "directory with a task.json with --data-path"
         )
     return task

@@ -1,5 +1,6 @@
 """Reading models from checkpoints: one, or those of a run's newest checkpoints."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,11 @@ from hrm_train import DamagedCheckpointError, checkpoints, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.loading._checkpoint import (
-    REFERENCE_CONFIG,
     STATE,
     WEIGHTS,
     Checkpoint,
     find_checkpoint,
+    is_reference,
     is_run,
     warn,
 )
@@ -81,7 +82,7 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
         raise UserError(problem)
     _prepare_kernels()
     directory = checkpoint.weights.parent
-    if checkpoint.weights.name != WEIGHTS and (directory / REFERENCE_CONFIG).is_file():
+    if is_reference(checkpoint.weights):
         return load_reference(checkpoint.weights, _seq_len(data_path, task))
     in_checkpoint = checkpoint.weights.name == WEIGHTS and (directory / STATE).is_file()
     model = load_checkpoint_model(directory) if in_checkpoint else load_model(checkpoint.weights)
@@ -89,6 +90,9 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
         mx.eval(model.parameters())
     except RuntimeError as error:
         raise UserError(f"{checkpoint.weights}: is damaged ({error}); choose another checkpoint") from error
+    described = checkpoint.setting("task", dict)
+    if model.task is None and described is not None:
+        model.task = json.dumps(described)
     return model
 
 

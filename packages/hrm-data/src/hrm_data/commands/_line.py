@@ -1,5 +1,6 @@
 """The command line of `hrm-data`: its subcommands, their arguments and options."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from pydantic import Field
 from hrm_data._errors import HRMDataError
 from hrm_data.command_line import CommandError, application, options_of, validate
 from hrm_data.task._family import TaskFamily
-from hrm_data.task._registry import get_family, task_names
+from hrm_data.task._registry import describe_task, get_family, task_names
 
 # The functions import what a command needs, so that its help does not wait for NumPy.
 
@@ -83,8 +84,9 @@ def _add_families(build: App, name: str | None) -> None:
     if name is not None:
         if name.startswith("-"):
             raise CommandError(f"{name} must come after the name of a task ({_BUILD_USAGE})")
-        family = get_family(name)
-        build.command(_builder(family), name=name, help=family.summary)
+        size = describe_task(name)
+        family = get_family(size.pop("task"))
+        build.command(_builder(family, name, size), name=name, help=family.summary)
         return
     for known in task_names():
         try:
@@ -98,11 +100,13 @@ def _listed() -> None:
     """Stand in the help for a family that is not built."""
 
 
-def _builder(family: TaskFamily) -> Any:
+def _builder(family: TaskFamily, name: str, size: Mapping[str, Any]) -> Any:
     def build(*, output: Output, options: Any = None) -> int:
         from hrm_data.commands._build import build_dataset
 
-        build_dataset(family, output, validate(family.options, options or {}))
+        for field in size.keys() & (options or {}).keys():
+            raise CommandError(f"--{field}: {name} names the size already; leave one of them out")
+        build_dataset(family, output, validate(family.options, {**size, **(options or {})}))
         return 0
 
     build.__annotations__["options"] = options_of(family.options)

@@ -30,6 +30,11 @@ class DatasetMetadata(BaseModel):
     mean_puzzle_examples: float = Field(ge=0, allow_inf_nan=False)
     sets: tuple[SetName, ...] = Field(min_length=1, strict=False)
 
+    @property
+    def examples_in_an_epoch(self) -> float:
+        """Examples of one pass, which takes one puzzle of every group."""
+        return self.total_groups * self.mean_puzzle_examples
+
     @model_validator(mode="after")
     def _ids_are_in_range(self) -> DatasetMetadata:
         if self.pad_id >= self.vocab_size:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hrm_data._errors import HRMDataError
 from hrm_data.dataset._format import Dataset, open_set
@@ -102,11 +103,13 @@ def _check_computed(computed: ComputedSets, folder: Path, metadata: DatasetMetad
 def task_of(dataset: Dataset, name: str | None = None) -> Task | None:
     """Return the task of a dataset, which `task.json` or, without one, `name` tells; None if neither does.
 
+    A name without a size fits every size of a dataset that says its own.
+
     Raises:
         HRMDataError: There is no such task, the two contradict each other, or the task has other tokens.
     """
     where = dataset.root / "task.json"
-    if dataset.task is not None and name not in (None, dataset.task.get("task")):
+    if dataset.task is not None and name is not None and not _is_named(dataset.task, name):
         raise HRMDataError(f"{where} says that the puzzles are {dataset.task.get('task')!r}, not {name!r}")
     if dataset.task is None and name is None:
         return None
@@ -124,6 +127,15 @@ def task_of(dataset: Dataset, name: str | None = None) -> Task | None:
                 f"{task.name}; name another task or correct the file"
             )
     return task
+
+
+def _is_named(content: Mapping[str, Any], name: str) -> bool:
+    if name == content.get("task"):
+        return True
+    try:
+        return get_task(name).name == get_task(content).name
+    except HRMDataError:
+        return False
 
 
 def _read_identifiers(path: Path, metadata: DatasetMetadata) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hrm_data._errors import HRMDataError
 from hrm_data._progress import Progress
 from hrm_data.maze._options import MazeOptions
-from hrm_data.task._family import SMALL_BOARD_MODEL, TaskDefaults, TaskFamily
+from hrm_data.task._family import FEWER_CYCLES, SMALL_BOARD_MODEL, TaskDefaults, TaskFamily
 
 if TYPE_CHECKING:
     from hrm_data.maze._task import MazeTask
@@ -36,17 +37,27 @@ def _task(description: Mapping[str, Any]) -> MazeTask:
     return MazeTask(description.get("size", 30))
 
 
+def _sized(text: str) -> dict[str, Any]:
+    sides = set(text.split("x"))
+    if len(sides) != 1 or text.count("x") > 1 or not all(side.isdecimal() for side in sides):
+        raise HRMDataError(f"size {text!r} should be the cells in a side of a square maze, as in 11x11")
+    return {"size": int(sides.pop())}
+
+
 # Mazes of another size or from files do not have the preset's length of paths.
 _OTHER_MAZES = frozenset({"size", "min_length", "train_csv", "hub"})
 
+_PAPER = TaskDefaults(
+    summary="1,000 generated mazes of 30x30 with paths over 110 moves, as the paper's Maze-Hard.",
+    base="paper",
+    data={"train": 1000, "test": 1000},
+    tied={"size": 30, "min_length": 111},
+    unless=_OTHER_MAZES,
+)
+
 _PRESETS = {
-    "paper": TaskDefaults(
-        summary="1,000 generated mazes of 30x30 with paths over 110 moves, as the paper's Maze-Hard.",
-        base="paper",
-        data={"train": 1000, "test": 1000},
-        tied={"size": 30, "min_length": 111},
-        unless=_OTHER_MAZES,
-    ),
+    "paper": _PAPER,
+    **_PAPER.relatives(FEWER_CYCLES),
     "cpu": TaskDefaults(
         summary="11x11 mazes with one shortest path each, turned and mirrored at random.",
         base="cpu",
@@ -67,4 +78,5 @@ MAZE = TaskFamily(
     task=_task,
     augmentation=MazeVariation,
     presets=_PRESETS,
+    sized=_sized,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hrm_data._errors import HRMDataError
 from hrm_data._progress import Progress
 from hrm_data.sudoku._options import SudokuOptions
 from hrm_data.task._family import SMALL_BOARD_MODEL, TaskDefaults, TaskFamily
@@ -36,6 +37,13 @@ def _task(description: Mapping[str, Any]) -> SudokuTask:
     from hrm_data.sudoku._task import SudokuTask
 
     return SudokuTask(description.get("box", (3, 3)))
+
+
+def _sized(text: str) -> dict[str, Any]:
+    sides = text.split("x")
+    if len(sides) != 2 or not all(side.isdecimal() for side in sides):
+        raise HRMDataError(f"size {text!r} should be the rows and columns of a box, as in 2x3")
+    return {"box": [int(side) for side in sides]}
 
 
 # A difficulty fits its own board only.
@@ -98,4 +106,5 @@ SUDOKU = TaskFamily(
     task=_task,
     augmentation=SudokuVariation,
     presets=_PRESETS,
+    sized=_sized,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ SMALL_BOARD_MODEL: Mapping[str, Any] = {
 }
 """Settings that the presets of small models of boards share; each family adds what mixes positions, and halting."""
 
+FEWER_CYCLES: Mapping[str, Any] = {"L_cycles": 4}
+"""Settings of the Tiny Recursive Model that its release has for boards of 30x30, in the place of 6 cycles."""
+
 
 class NoOptions(BaseModel):
     """A model without fields: nothing can be chosen."""
@@ -38,7 +41,7 @@ class TaskDefaults:
 
     Attributes:
         summary: One sentence: what is learnt, and on what it is tested.
-        base: The trainer's own preset that this one builds upon, `cpu` or `paper`.
+        base: The trainer's own preset that this one builds upon, such as `cpu` or `paper`.
         duration: How long a run takes, and where that was measured.
         data: Values of the family's `options` and `augmentation`.
         tied: More such values, used only while the user sets none of the fields in `unless`. An example is a
@@ -56,6 +59,10 @@ class TaskDefaults:
     unless: frozenset[str] = frozenset()
     arch: Mapping[str, Any] = field(default_factory=dict)
     train: Mapping[str, Any] = field(default_factory=dict)
+
+    def relatives(self, arch: Mapping[str, Any]) -> dict[str, TaskDefaults]:
+        """Return the same puzzles for the Tiny Recursive Models, whose settings differ by `arch`."""
+        return {name: replace(self, base=name, arch=arch) for name in ("trm", "trm-mlp")}
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class TaskFamily:
         presets: The family's part in the trainer's presets, by name: `cpu` for minutes on a few cores, `paper` for the
             published setting. Others may be added.
         computed: Returns the examples of a directory that stores none, or None if it stores them.
+        sized: Reads the size in a name such as `sudoku-2x3` (`2x3`) as options, which `task.json` has as well; raises
+            `HRMDataError` for text that is no size. None for a family of one size.
     """
 
     name: str
@@ -119,3 +128,4 @@ class TaskFamily:
     files: Callable[[Any], Iterable[Path]] = named_files
     presets: Mapping[str, TaskDefaults] = field(default_factory=dict)
     computed: Callable[[Path], ComputedSets | None] = nothing_computed
+    sized: Callable[[str], Mapping[str, Any]] | None = None

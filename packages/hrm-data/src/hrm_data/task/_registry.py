@@ -41,22 +41,40 @@ def get_family(name: str) -> TaskFamily:
     return family
 
 
+def describe_task(name: str) -> dict[str, Any]:
+    """Return what a name says, as `task.json` would: a family, such as `sudoku`, with a size or without (`sudoku-2x3`).
+
+    Raises:
+        HRMDataError: There is no such family, or it has no such size.
+    """
+    known = [family for family in task_names() if name.startswith(f"{family}-")]
+    if name in task_names() or not known:
+        return {"task": name}
+    family = get_family(max(known, key=len))
+    if family.sized is None:
+        raise HRMDataError(f"task {name!r} names a size, but the task {family.name} has one size only")
+    try:
+        return {"task": family.name, **family.sized(name.removeprefix(f"{family.name}-"))}
+    except HRMDataError as error:
+        raise HRMDataError(f"task {name!r}: {error}") from error
+
+
 def family_version(name: str) -> str:
     """Return name and version of the distribution that a family comes from; raises as `get_family` does."""
     return _provider(_entry_point(name))
 
 
 def get_task(task: str | Path | Mapping[str, Any]) -> Task:
-    """Make the task of a family's name, of the content of a `task.json`, or of a path to one or to its directory.
+    """Make the task of a name, of the content of a `task.json`, or of a path to one or to its directory.
 
-    A `str` is a path if it contains a path separator, else a name.
+    A `str` is a path if it contains a path separator, else a name, see `describe_task`.
 
     Raises:
         HRMDataError: There is no such task, the description lacks something, or the task lacks a required member.
     """
     if isinstance(task, Path) or (isinstance(task, str) and os.sep in task):
         task = _from_path(Path(task))
-    description = {"task": task} if isinstance(task, str) else task
+    description = describe_task(task) if isinstance(task, str) else task
     name = description.get("task")
     if not isinstance(name, str):
         raise HRMDataError(f"field task is {name!r}; it must name one of the tasks {', '.join(task_names())}")

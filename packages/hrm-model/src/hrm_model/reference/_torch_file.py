@@ -4,7 +4,8 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +49,11 @@ class _Tensor(NamedTuple):
 
 
 def read_torch_file(path: Path) -> dict[str, mx.array]:
-    """Read a dictionary of tensors that `torch.save` wrote.
+    """Read a dictionary of tensors that `torch.save` wrote, or the one inside a checkpoint of Lightning.
 
     Only tensors and plain containers are read; the file cannot import or call anything. The memory needed is at most
-    the size of the file plus its largest tensor.
+    the size of the file plus its largest tensor. Where a callback of Lightning keeps averages of the weights
+    (`shadow`), these are read in place of the last weights: such a run is evaluated with them.
 
     Args:
         path: A zip archive of PyTorch 1.6 or newer.
@@ -62,9 +64,33 @@ def read_torch_file(path: Path) -> dict[str, mx.array]:
     Raises:
         HRMModelError: If the file is missing or damaged, holds anything else, or claims more than it has.
     """
+    with _reader(path) as reader:
+        return reader.read()
+
+
+def read_hyper_parameters(path: Path) -> dict[str, Any]:
+    """Return the `hyper_parameters` of a checkpoint of Lightning.
+
+    Raises:
+        HRMModelError: If the file cannot be read, or is no checkpoint of Lightning with hyper-parameters.
+    """
+    with _reader(path) as reader:
+        found = reader.content.get("hyper_parameters") if _is_lightning(reader.content) else None
+        if not isinstance(found, dict):
+            raise HRMModelError("it is no checkpoint of Lightning with hyper_parameters")
+        return found
+
+
+def _is_lightning(content: Mapping[Any, Any]) -> bool:
+    return "pytorch-lightning_version" in content and isinstance(content.get("state_dict"), dict)
+
+
+@contextmanager
+def _reader(path: Path) -> "Iterator[_Reader]":
+    """Open an archive; errors inside the block name it."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _Reader(archive, path.stat().st_size).read()
+            yield _Reader(archive, path.stat().st_size)
     except FileNotFoundError:
         raise HRMModelError(f"{path}: does not exist") from None
     except zipfile.BadZipFile as error:
@@ -93,7 +119,9 @@ class _Reader:
         if claimed > size:
             raise HRMModelError(f"its entries claim {claimed:,} bytes, but it has {size:,}")
 
-    def read(self) -> dict[str, mx.array]:
+        self.content = self.unpickled()
+
+    def unpickled(self) -> dict[Any, Any]:
         pickles = [name for name in self.sizes if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise HRMModelError(f"it holds {len(pickles)} entries named data.pkl, but torch.save writes one")
@@ -104,11 +132,18 @@ class _Reader:
         content = read_pickle(self.archive.read(pickles[0]), _NAMED, self.storage)
         if not isinstance(content, dict):
             raise HRMModelError(f"it holds a {type(content).__name__}, but a dictionary of tensors was expected")
-        for name, value in content.items():
+        return content
+
+    def read(self) -> dict[str, mx.array]:
+        """Return the tensors; those of Lightning stand inside, the averages of weights apart."""
+        tensors = self.content
+        if _is_lightning(self.content):
+            tensors = {**self.content["state_dict"], **_averages(self.content.get("callbacks"))}
+        for name, value in tensors.items():
             if not isinstance(name, str) or not isinstance(value, _Tensor):
                 raise HRMModelError(f"its entry {str(name)[:200]!r} is a {type(value).__name__}, not a named tensor")
-        self.check(content)
-        by_storage = sorted(content.items(), key=lambda item: item[1].storage.key)
+        self.check(tensors)
+        by_storage = sorted(tensors.items(), key=lambda item: item[1].storage.key)
         return {name: self.load(tensor) for name, tensor in by_storage}
 
     def storage(self, identifier: Any) -> _Storage:
@@ -155,6 +190,13 @@ class _Reader:
             raise HRMModelError(f"its entry {name!r} is cut short")
         array = mx.array(data)
         return array.astype(mx.bool_) if kind.dtype == mx.bool_ else array.view(kind.dtype)
+
+
+def _averages(callbacks: Any) -> dict[Any, Any]:
+    """Return what a callback keeps as `shadow`: averages of the trained weights, by name."""
+    states = callbacks.values() if isinstance(callbacks, dict) else ()
+    found = [state["shadow"] for state in states if isinstance(state, dict) and isinstance(state.get("shadow"), dict)]
+    return found[0] if found else {}
 
 
 class _StorageKind:

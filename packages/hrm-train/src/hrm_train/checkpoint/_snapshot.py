@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+from hrm_model import weights_metadata
 from mlx.utils import tree_flatten
 
 from hrm_train._config import TrainConfig
@@ -46,14 +47,14 @@ class Snapshot:
         mx.eval(self._weights, self._training)
         self.position = position
         self._settings = {} if settings is None else settings.model_dump(mode="json")
-        self._config = step.model.config.model_dump_json()
+        self._metadata = weights_metadata(step.model)
         _refuse_not_finite(self._weights | self._training)  # the table gets finite rows only
         self.table = TableCopy(step.table) if has_table else None
 
     def write(self, directory: str | Path) -> Path:
         """Write a new directory `step-00001234` atomically; call it once only.
 
-        The directory holds `model.safetensors` (weights and configuration), `training.safetensors` (both optimisers,
+        The directory holds `model.safetensors` (weights, configuration, task), `training.safetensors` (both optimisers,
         carry, metrics since the last report, random state), `state.json` (counters, settings and versions) and
         `SHA256SUMS` of these. Any thread may call this: it computes no array.
 
@@ -84,7 +85,7 @@ class Snapshot:
         weights: dict[str, Any] = {name: (array.shape, [array]) for name, array in self._weights.items()}
         if self.table is not None:
             weights[TABLE] = self.table.shape, self.table.parts()
-        write_weights(directory / WEIGHTS, weights, {"config": self._config})
+        write_weights(directory / WEIGHTS, weights, self._metadata)
         mx.save_safetensors(str(directory / TRAINING), self._training)
         state = {
             "format": FORMAT,
