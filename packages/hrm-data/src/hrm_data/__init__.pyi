@@ -25,6 +25,7 @@ from .sudoku._options import SudokuOptions
 from .sudoku._task import SudokuTask
 from .sudoku.generator._generate import generate_sudoku
 from .symmetry._symmetry import Original, Symmetry
+from .task._board_text import BoardText
 from .task._family import ComputedSets, NoOptions, TaskDefaults, TaskFamily
 from .task._geometry import Geometry
 from .task._picture import Picture, draw_grid
@@ -38,6 +39,7 @@ __all__ = [
     "ArcOptions",
     "ArcTask",
     "Augment",
+    "BoardText",
     "ComputedSets",
     "Dataset",
     "DatasetMetadata",
