@@ -44,9 +44,7 @@ def puzzles_of_json(lines: Iterable[tuple[int, str | None]], task: Task, source:
             yield PuzzleText(where, only_puzzle(task, line) or line)
 
 
-def _of_document(
-    lines: Iterable[tuple[int, str | None]], task: Task, source: str, name: str
-) -> Iterator[PuzzleText]:
+def _of_document(lines: Iterable[tuple[int, str | None]], task: Task, source: str, name: str) -> Iterator[PuzzleText]:
     parts: list[str] = []
     length = 0
     for _, line in lines:

@@ -45,6 +45,9 @@ def decode_lines(read: Callable[[int], bytes]) -> Iterator[str | None]:
                 yield "".join(pieces) if length <= LONGEST else None
                 pieces, length = [], 0
             length += len(piece)
-            pieces = [*pieces, piece] if length <= LONGEST else []
+            if length <= LONGEST:
+                pieces.append(piece)
+            else:
+                pieces.clear()
     if length:
         yield "".join(pieces) if length <= LONGEST else None

@@ -13,11 +13,12 @@ from hrm_data._errors import HRMDataError
 from hrm_data.sources._csv import Table, ratings, read_table
 from hrm_data.sudoku._board import Board
 from hrm_data.sudoku._rules import violations
-from hrm_data.sudoku._task import BLANKS, SudokuTask
+from hrm_data.sudoku._task import BLANKS, SOLE_BLANKS, SudokuTask, blanks_of
 from hrm_data.sudoku.search._solve import solve
 
 _NOT_ASCII = re.compile(r"[^\0-\x7f]")
 _BLANKS = np.frombuffer(BLANKS.encode(), np.uint8)
+_SOLE_BLANKS = np.frombuffer(SOLE_BLANKS.encode(), np.uint8)
 
 
 class Rows(NamedTuple):
@@ -77,10 +78,14 @@ def _grids(table: Table, column: str, board: Board, *, blanks: bool) -> np.ndarr
     digits = codes - np.uint8(ord("0"))  # wraps to a large number below "0"
     if blanks:
         digits[np.isin(codes, _BLANKS)] = 0
+        sole = np.isin(codes, _SOLE_BLANKS)
+        for row in np.flatnonzero(sole.any(axis=1)).tolist():
+            if blanks_of(texts[row]) != BLANKS:
+                digits[row, sole[row]] = 0
     wrong = (digits > board.n) | ((digits == 0) & (not blanks))
     if wrong.any():
         row, cell = (int(number) for number in np.argwhere(wrong)[0])
-        allowed = f"1..{board.n}" + (f" and a blank, one of {' '.join(BLANKS)}" if blanks else "")
+        allowed = f"1..{board.n}" + (f", and one of {' '.join(BLANKS)} for a blank" if blanks else "")
         raise table.error(
             row,
             f"character {texts[row][cell]!r} at position {cell + 1}; allowed are {allowed}, correct the line",

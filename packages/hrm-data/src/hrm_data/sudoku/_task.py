@@ -17,8 +17,16 @@ from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Augment, Task
 
-BLANKS = ".0*_-xX?"
+BLANKS = ".0*_"
 """Characters for a blank cell."""
+SOLE_BLANKS = "-xX?"
+"""Characters for a blank cell where the board has no other ones; else they are mistakes."""
+
+
+def blanks_of(text: str) -> str:
+    """Return the characters that stand for blanks in the text of a board."""
+    used = {char.lower() for char in text if char in BLANKS + SOLE_BLANKS}
+    return BLANKS + SOLE_BLANKS if len(used) == 1 else BLANKS
 
 
 class SudokuTask(Task):
@@ -32,7 +40,7 @@ class SudokuTask(Task):
         self.name = f"sudoku-{self.board.rows}x{self.board.cols}"
         self.seq_len = self.board.cells
         self.vocab_size = self.board.n + 2
-        self.board_text = BoardText(self.board.n, self.board.n, "123456789"[: self.board.n], BLANKS)
+        self.board_text = BoardText(self.board.n, self.board.n, "123456789"[: self.board.n], BLANKS + SOLE_BLANKS)
 
     def __repr__(self) -> str:
         return f"SudokuTask(box=({self.board.rows}, {self.board.cols}))"
@@ -44,15 +52,15 @@ class SudokuTask(Task):
         return hash((SudokuTask, self.board))
 
     def parse(self, text: str) -> np.ndarray:
-        """The board `[n, n]` uint8 of a text in reading order; `.`, `0`, `*`, `_`, `-`, `x`, `?` are blanks.
+        """The board `[n, n]` uint8 of a text in reading order; `.`, `0`, `*`, `_` are blanks.
 
-        White space is skipped.
+        So are `-`, `x` or `?` where they are the only ones. White space is skipped.
 
         Raises:
             HRMDataError: A character or the length is wrong; the message names it.
         """
         n = self.board.n
-        value = {char: 0 for char in BLANKS} | {str(digit): digit for digit in range(1, n + 1)}
+        value = {char: 0 for char in blanks_of(text)} | {str(digit): digit for digit in range(1, n + 1)}
         chars = [(at, char) for at, char in enumerate(text, start=1) if not char.isspace()]
         if len(chars) != self.board.cells:
             raise HRMDataError(

@@ -56,7 +56,9 @@ class _Block:
 
     def is_ended_by(self, line: Line) -> bool:
         """Whether this is a line of spaces, and spaces are no cells here."""
-        return " " in line.blanks and line.kind == "rule" and bool(self._blanks) and " " not in self._blanks
+        if line.kind != "rule" or " " not in line.blanks or line.between:
+            return False
+        return bool(self._certain) and not (self._is_row(line) or not self._blanks)
 
     @property
     def is_complete(self) -> bool:
@@ -81,6 +83,10 @@ class _Block:
 
     @property
     def _members(self) -> list[tuple[int, Line]]:
-        """The rows: a line of `-` alone is one if `-` is a blank in the others, else it is part of the frame."""
-        used = self._blanks or {" "}
-        return [(number, line) for number, line in self._lines if line.kind != "rule" or line.blanks <= used]
+        return [(number, line) for number, line in self._lines if self._is_row(line)]
+
+    def _is_row(self, line: Line) -> bool:
+        """Whether this is a row: a line of `-` alone is one if the other rows have `-` and the same frame."""
+        if line.kind != "rule":
+            return True
+        return line.blanks <= (self._blanks or {" "}) and any(line.between == row.between for row in self._certain)

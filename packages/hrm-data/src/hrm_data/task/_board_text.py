@@ -57,7 +57,9 @@ class BoardText:
         code = _NOTE.sub("", line)
         if not code.strip():
             return Line("blank")
-        return self._board(code) or (self._board(line) if code != line else None) or self._other(code)
+        found = self._board(code) or (self._board(line) if code != line else None) or self._other(code)
+        between = (char for char in line if char not in self._allowed and not char.isspace())
+        return found._replace(between="".join(between)) if found.kind in ("row", "rule") else found
 
     @property
     def _size(self) -> int:
@@ -186,10 +188,15 @@ class BoardText:
             or (known == len(compact) < 2 * self.columns and not compact.isdigit())
         ):
             return Line("bad row", line.rstrip() if self._spaces else _BAR.sub(" ", text))
-        if text[0] == "#":
-            return Line("blank")
+        if text[0] == "#" and len(line.rstrip()) not in (self.columns, self._size):
+            solid = [char in self._allowed for char in compact if not char.isspace()]
+            if 2 * sum(solid) <= len(solid):
+                return Line("blank")  # a comment, although `#` is also a cell
         fields = [field for field in re.split(r"[\s,;|]+", text) if self._allowed.issuperset(field)]
-        is_decorated = not (text[0].isalnum() or text[-1].isalnum() or {text[0], text[-1]} & set(self.blanks))
+        edges = {text[0], text[-1]}
+        is_decorated = not any(map(str.isalnum, edges)) and (
+            not edges & self._allowed or (has_word and edges <= set(_RULES))
+        )
         is_named = bool(letters) and (is_decorated or text[-1] == ":" or (has_word and re.search(r"\d", text)))
         if _NUMBER.fullmatch(text) or (is_named and sum(map(len, fields)) < 2 * self.columns):
             return Line("title", text)

@@ -20,11 +20,13 @@ class Line(NamedTuple):
             part of a frame; brackets or commas alone (`between`); blank, or a comment; a title; anything else.
         text: The cells of a board, row or rule, otherwise the line.
         blanks: The characters that stand for blank cells in this line.
+        between: What stands between and around the cells, without white space.
     """
 
     kind: Literal["board", "row", "bad row", "rule", "frame", "between", "blank", "title", "other"]
     text: str = ""
     blanks: frozenset[str] = frozenset()
+    between: str = ""
 
 
 def without_comment(line: str) -> str:
