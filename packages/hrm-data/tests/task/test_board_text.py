@@ -214,6 +214,19 @@ def test_a_board_is_found_as_soon_as_its_last_row_is_there(layout: str) -> None:
     assert next(drawn) == last + 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    ['12..34..2.4.é.3.1',",
+        '"12..34..2z4..3.1",',
+        "1;2;.;.;3;4;.;.;2;.;4;.;.;3;.1;1;",
+        "easy 12..34..2.4..3. 2.3",
+    ],
+)
+def test_a_board_with_a_mistake_is_no_title(line: str) -> None:
+    assert [number for number, _ in SudokuTask((2, 2)).find_puzzles([line, "12..34..2.4..3.1"])] == [1, 2]
+
+
 @pytest.mark.parametrize("title", ["Grid 01", "a title"])
 def test_titles_are_reported_unless_a_board_follows(title: str) -> None:
     task: Task = SudokuTask((2, 2))

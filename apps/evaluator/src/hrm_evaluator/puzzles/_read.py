@@ -64,7 +64,7 @@ def read_lines(lines: Iterable[str | None], task: Task, source: str) -> Iterator
                 if known := _format(line, task):
                     rest = known(chain([(number, line)], numbered), task, source)
                     return
-                line = "" if is_header(line) else line  # of a single column
+                line = "" if len(line) <= LONGEST_PUZZLE and is_header(line) else line  # of a single column
             if line is None or len(line) > LONGEST_PUZZLE:
                 problems.append(PuzzleText(f"{source}, line {number}", "", problem=TOO_LONG))
                 line = ""

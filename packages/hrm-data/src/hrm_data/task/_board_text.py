@@ -57,7 +57,7 @@ class BoardText:
         code = _NOTE.sub("", line)
         if not code.strip():
             return Line("blank")
-        found = self._board(code) or (self._board(line) if code != line else None) or self._other(code)
+        found = self._board(code) or (self._board(line) if code != line else None) or self._other(code, line)
         between = (char for char in line if char not in self._allowed and not char.isspace())
         return found._replace(between="".join(between)) if found.kind in ("row", "rule") else found
 
@@ -174,15 +174,15 @@ class BoardText:
             return self._rule(" ")
         return None if set(cells) <= set(self.blanks + " ") else self._line(cells)
 
-    def _other(self, line: str) -> Line:
-        """Return what a line without a board or row is."""
+    def _other(self, line: str, with_note: str) -> Line:
+        """Return what a line without a board or row is; `with_note` is the line with all that may be a comment."""
         text = line.strip()
         if set(text) <= _FRAME and not (set(text) <= self._allowed and not set(text) & set(_RULES)):
             return Line("frame" if set(text) & set(_RULES + _BARS[2:]) else "between", text)
         compact = self._without_plus(self._between.sub("", line.rstrip()))
         known = sum(char in self._allowed for char in compact)
         letters = {char for char in text if char.isalpha()} - self._allowed
-        has_word = any(sum(char not in self._allowed for char in word) > 1 for word in _WORD.findall(text))
+        has_word = any(map(self._is_word, _WORD.findall(text)))
         if not has_word and (
             (len(compact) == self.columns and 2 * known > len(compact))
             or (known == len(compact) < 2 * self.columns and not compact.isdigit())
@@ -192,12 +192,16 @@ class BoardText:
             solid = [char in self._allowed for char in compact if not char.isspace()]
             if 2 * sum(solid) <= len(solid):
                 return Line("blank")  # a comment, although `#` is also a cell
-        fields = [field for field in re.split(r"[\s,;|]+", text) if self._allowed.issuperset(field)]
+        no_words = _WORD.sub(lambda word: "" if self._is_word(word[0]) else word[0], with_note)
+        is_short = sum(char in self._allowed and not char.isspace() for char in no_words) < 2 * self.columns
         edges = {text[0], text[-1]}
         is_decorated = not any(map(str.isalnum, edges)) and (
             not edges & self._allowed or (has_word and edges <= set(_RULES))
         )
         is_named = bool(letters) and (is_decorated or text[-1] == ":" or (has_word and re.search(r"\d", text)))
-        if _NUMBER.fullmatch(text) or (is_named and sum(map(len, fields)) < 2 * self.columns):
+        if is_short and (is_named or _NUMBER.fullmatch(text)):
             return Line("title", text)
         return Line("other", line.rstrip() if self._spaces else text)
+
+    def _is_word(self, letters: str) -> bool:
+        return sum(char not in self._allowed for char in letters) > 1
