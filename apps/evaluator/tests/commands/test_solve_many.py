@@ -77,6 +77,19 @@ def test_an_answer_is_the_same_alone_and_among_others(dataset: Path, solve: Any)
         "# a CSV file\nsource,question,answer\nhere,12..34..2.4..3.1,\n# and its end",
         'quizzes;solutions\n"12..34..2.4..3.1";1234341221434321',
         "id\tpuzzle\n7\t1200340020400301",
+        "Sudoku,Solution\n12xx34xx2x4xx3x1,1234341221434321",
+        "puzzles,solutions\n1;2;0;0;3;4;0;0;2;0;4;0;0;3;0;1,",
+        "Grid 01\n12..\n34..\n2.4.\n.3.1",
+        "Puzzle\r12--\r34--\r2-4-\r-3-1\r",
+        "┌───┬───┐\n│1 2│   │\n│3 4│   │\n├───┼───┤\n│2  │4  │\n│  3│  1│\n└───┴───┘",
+        "[[1, 2, 0, 0], [3, 4, 0, 0], [2, 0, 4, 0], [0, 3, 0, 1]]",
+        "[\n [1, 2, null, null],\n [3, 4, 0, 0],\n [2, 0, 4, 0],\n [0, 3, 0, 1]\n]",
+        '[{"puzzle": "12..34..2.4..3.1", "solution": "1234341221434321"}]',
+        '{"puzzle": "12..34..2.4..3.1"}\n\n',
+        '{"newboard": {"grids": [{"value": [[1,2,0,0],[3,4,0,0],[2,0,4,0],[0,3,0,1]], "solution": [[1]]}]}}',
+        '["12..34..2.4..3.1"]',
+        '<opensudoku>\n<name>one</name>\n<game data="1200340020400301"/>\n</opensudoku>',
+        "<list><puzzle>\n12..\n34..\n2.4.\n.3.1\n</puzzle></list>",
     ],
 )
 def test_real_collections_are_read(written: str, tmp_path: Path, solve: Any) -> None:
@@ -84,6 +97,40 @@ def test_real_collections_are_read(written: str, tmp_path: Path, solve: Any) -> 
     file.write_bytes(written.encode())
     _, found, err = solve("--file", file)
     assert [row["puzzle"] for row in found] == [PUZZLE], err
+    assert len(err) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_of_other_systems_are_read(encoding: str, end: str, tmp_path: Path, solve: Any) -> None:
+    file = tmp_path / "puzzles.txt"
+    file.write_bytes(end.join([PUZZLE, "no puzzle", PUZZLE, ""]).encode(encoding))
+    _, found, err = solve("--file", file)
+    assert [row["source"] for row in found] == [f"{file}, line 1", f"{file}, line 3"]
+    assert f"{file}, line 2: the puzzle has" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "is not readable JSON"),
+        ('[{"puzzle": "12"}]', "item 1: the puzzle has 2 characters"),
+        ('{"a": 1}', "has no puzzle"),
+        ("[[1, 2], [3, 4]]\n", "is no board of sudoku-2x2; write a board as"),
+        ("<a><b></a>", "line 1: is not readable XML"),
+        ("<a>\n<b>\n", "is not readable XML"),
+        ("<a/>", "has no puzzle"),
+        ('<a><game data="12"/></a>', "line 1: the puzzle has 2 characters"),
+        ("1" * 200_000, "line 1: is longer than 131,072 characters"),
+    ],
+)
+def test_what_cannot_be_read_is_said_once(content: str, problem: str, tmp_path: Path, solve: Any) -> None:
+    file = tmp_path / "puzzles"
+    file.write_text(content)
+    code, found, err = solve("--file", file)
+    assert (code, found) == (2, [])
+    assert problem in err[0]
+    assert len(err) == 2
 
 
 def test_malformed_lines_are_reported_with_file_and_number_and_the_rest_is_solved(tmp_path: Path, solve: Any) -> None:

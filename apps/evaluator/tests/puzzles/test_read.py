@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tracemalloc
 from collections.abc import Iterator
+from itertools import chain, repeat
 
+import pytest
+from hrm_evaluator.puzzles import _lines
+from hrm_evaluator.puzzles._lines import decode_lines
 from hrm_evaluator.puzzles._read import read_lines
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +18,11 @@ from hypothesis import strategies as st
 
 class OneEach:
     """A task of which every line is a puzzle."""
+
+    name = "one"
+
+    def parse(self, text: str) -> str:
+        return text
 
     def find_puzzles(self, lines: Iterator[str]) -> Iterator[tuple[int, str]]:
         yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
@@ -32,3 +43,23 @@ def test_arc_tasks_and_kaggles_files_give_their_test_inputs() -> None:
     for wrong in ("{", "{}", '{"test": 3}', '{"test": [{"output": 3}]}', "[{}]"):
         (item,) = read_lines([wrong], OneEach(), "t.json")  # type: ignore[arg-type]
         assert item.problem
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\ufeff")), min_size=1, max_size=8),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["utf-8", "utf-16"]),
+    st.integers(1, 7),
+)
+def test_lines_are_the_same_in_every_encoding_and_piece(lines: list[str], end: str, encoding: str, size: int) -> None:
+    data = io.BytesIO("".join(line + end for line in lines).encode(encoding))
+    assert list(decode_lines(lambda _: data.read(size))) == lines
+
+
+def test_a_line_without_end_takes_bounded_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lines, "LONGEST", 1 << 20)
+    pieces = chain(repeat(b"1" * (1 << 16), 4096), [b"\nnext\n"])
+    tracemalloc.start()
+    assert list(decode_lines(lambda _: next(pieces, b""))) == [None, "next"]
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()

@@ -26,6 +26,7 @@ from .sudoku._options import SudokuOptions
 from .sudoku._task import SudokuTask
 from .sudoku.generator._generate import generate_sudoku
 from .symmetry._symmetry import Original, Symmetry
+from .task._board_text import BoardText
 from .task._family import ComputedSets, NoOptions, TaskDefaults, TaskFamily
 from .task._geometry import Geometry
 from .task._picture import Picture, draw_grid
@@ -39,6 +40,7 @@ __all__ = [
     "ArcOptions",
     "ArcTask",
     "Augment",
+    "BoardText",
     "ComputedSets",
     "Dataset",
     "DatasetMetadata",

@@ -148,10 +148,18 @@ def test_a_wrong_row_is_named_by_file_line_and_column(
         read_mazes(tmp_path / "x.csv")
 
 
+def test_source_and_rating_are_not_demanded(mazes: Mazes, tmp_path: Path) -> None:
+    rows = [",".join(line(mazes, row)[1:3]) for row in range(5)]
+    (tmp_path / "x.csv").write_text("\n".join(["maze,solution", *rows]))
+    back = read_mazes(tmp_path / "x.csv")
+    assert (back.answers == mazes.answers[:5]).all()
+    assert (back.lengths == mazes.lengths[:5]).all()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"line 1: column source, question, answer, rating is missing, the header has nothing"),
+        ("", r"line 1: column question, answer is missing, the header has nothing"),
         (HEADER, "holds no mazes, only a header"),
         ("source,question,rating\n", "column answer is missing"),
         (f"{HEADER}\nx,S G,SoG,1\n", "line 2, column question: 3 characters are no square"),

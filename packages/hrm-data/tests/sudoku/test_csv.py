@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,10 +120,56 @@ def test_asking_for_more_than_there_is_fails(read: Read, file: Path) -> None:
         read(file, test=301)
 
 
-@pytest.mark.parametrize("header", ["", "question,answer,rating", "source,question,rating", "a;b"])
+@pytest.mark.parametrize("header", ["", "answer,rating", "source,question,rating", "a;b"])
 def test_missing_columns_are_named(read: Read, tmp_path: Path, header: str) -> None:
     (tmp_path / "x.csv").write_text(header)
-    with pytest.raises(HRMDataError, match=r"x\.csv, line 1: column .* is missing.*source,question,answer,rating"):
+    with pytest.raises(HRMDataError, match=r"x\.csv, line 1: column .* is missing.* the columns question,answer"):
+        read(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("header", ["puzzle,solution", "quizzes,solutions", "Sudoku;Solution", "question\tanswer"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_usual_headers_are_read(read: Read, made: Puzzles, tmp_path: Path, header: str, encoding: str) -> None:
+    delimiter = next(char for char in ",;\t" if char in header)
+    rows = [delimiter.join(line(made, row)[1:3]) for row in range(5)]
+    (tmp_path / "x.csv").write_bytes("\r".join([header, *rows, ""]).encode(encoding))
+    puzzles, solutions = read(tmp_path / "x.csv")
+    assert (puzzles == made.puzzles[:5]).all()
+    assert (solutions == made.solutions[:5]).all()
+
+
+@pytest.mark.parametrize("blank", "0*_-xX?")
+def test_blanks_and_layouts_of_a_field_are_those_of_text(read: Read, made: Puzzles, tmp_path: Path, blank: str) -> None:
+    _, question, answer, _ = line(made, 0)
+    fields = question.replace(".", blank), ";".join(question), "/".join(re.findall(".{9}", question))
+    text = "\n".join(["question,answer", *(f"{field},{answer}" for field in fields)])
+    (tmp_path / "x.csv").write_text(text)
+    puzzles, _ = read(tmp_path / "x.csv")  # equal puzzles are one
+    assert (puzzles == made.puzzles[:1]).all()
+
+
+def test_ratings_are_demanded_only_where_they_are_wanted(read: Read, made: Puzzles, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("puzzle,solution\n" + ",".join(line(made, 0)[1:3]))
+    with pytest.raises(HRMDataError, match="column rating is missing"):
+        read(tmp_path / "x.csv", min_rating=1)
+    root = build_sudoku(
+        tmp_path / "out", SudokuOptions(train_csv=save(tmp_path / "y.csv", made), test_csv=tmp_path / "x.csv")
+    )
+    difficulty = json.loads((root / "task.json").read_text())["difficulty"]
+    assert "rating" in difficulty["train"]
+    assert "rating" not in difficulty["test"]
+
+
+def test_the_columns_of_the_file_are_named(read: Read, made: Puzzles, tmp_path: Path) -> None:
+    _, question, answer, _ = line(made, 0)
+    (tmp_path / "x.csv").write_text(f"puzzle,solution\n{question[:-1]},{answer}")
+    with pytest.raises(HRMDataError, match=r"line 2, column puzzle: 80 characters"):
+        read(tmp_path / "x.csv")
+
+
+def test_a_line_that_is_too_long_is_named(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("puzzle,solution\n" + "1" * (1 << 21))
+    with pytest.raises(HRMDataError, match=r"line 2: longer than 1,048,576 characters"):
         read(tmp_path / "x.csv")
 
 
@@ -176,9 +223,7 @@ def test_a_puzzle_with_several_solutions_is_named_by_file_and_line(read: Read, m
     rows[3][1] = _swap(rows[3][1], cell, ".")  # the puzzles are minimal
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(",".join(row) for row in rows)]))
     for use in (read, lambda path: build_sudoku(tmp_path / "out", SudokuOptions(train_csv=path, prove=True))):
-        with pytest.raises(
-            HRMDataError, match=r"x\.csv, line 5, column question: the puzzle has more than one solution"
-        ):
+        with pytest.raises(HRMDataError, match=r"x\.csv, line 5: the puzzle has more than one solution"):
             use(tmp_path / "x.csv")
     assert not (tmp_path / "out").exists()
     assert len(read(tmp_path / "x.csv", prove=False)[0]) == 6

@@ -44,7 +44,7 @@ def test_encode_then_decode_is_the_text(box: tuple[int, int], data: st.DataObjec
 def test_all_signs_for_a_blank_and_white_space_are_read() -> None:
     task = SudokuTask()
     board = task.parse(TEXT)
-    for sign in "0*_":
+    for sign in "0*_-xX?":
         assert (task.parse(TEXT.replace(".", sign)) == board).all()
     lines = "\n ".join(TEXT[i : i + 9] for i in range(0, 81, 9)) + "\n"
     assert (task.parse(lines) == board).all()

@@ -21,7 +21,9 @@ from hrm_evaluator._solver import Named, Puzzle, Solution, Solver
 from hrm_evaluator.answers._search import TIME_LIMIT, Search
 from hrm_evaluator.commands._halting import halting_rule
 from hrm_evaluator.puzzles._background import BackgroundReader
-from hrm_evaluator.puzzles._read import PuzzleText, decode_lines, read_file, read_lines
+from hrm_evaluator.puzzles._lines import decode_lines
+from hrm_evaluator.puzzles._puzzle_text import PuzzleText
+from hrm_evaluator.puzzles._read import read_file, read_lines
 from hrm_evaluator.report import _boards
 from hrm_evaluator.report._images import save_gif, save_png
 from hrm_evaluator.report._trajectory import trajectory

@@ -1,9 +1,10 @@
 """The rules of Hitori, and its boards as tokens, text and pictures."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from hrm_data import Augment, HRMDataError, Picture, Task, draw_grid
+from hrm_data import Augment, BoardText, HRMDataError, Picture, Task, draw_grid
 
 SHADED = 0
 
@@ -42,6 +43,10 @@ class HitoriTask(Task):
     def text(self, board: np.ndarray) -> str:
         """The cells in reading order."""
         return "".join(str(cell) if cell else "#" for cell in board.ravel().tolist())
+
+    def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """Boards in one line or in `n`."""
+        return BoardText(self.size, self.size, "123456789"[: self.size]).find(lines)
 
     def encode(self, board: np.ndarray) -> np.ndarray:
         """Tokens `[n * n]` of a board."""

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from hrm_data.task._lines import Rows, Written, without_comment
+from hrm_data.task._lines import Written, without_comment
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def grids(lines: Iterable[str]) -> Iterator[Written]:
     """Yield grids of digits: rows with `/` or `|` between them in one line, a JSON list of lists, or a line a row.
 
-    A grid of several lines ends at a blank line, at a comment, or where the next grid begins.
+    A grid of several lines ends at a blank line, at a comment or title, or where the next grid begins.
     """
-    rows = Rows()
+    rows: list[str] = []
+    first = 0
     for number, line in enumerate(chain(lines, [""]), start=1):
         text = without_comment(line)
-        if not text or "/" in text or "|" in text or text.startswith("[["):
-            yield from rows.taken()
-        if "/" in text or "|" in text:
+        is_alone = "/" in text or "|" in text or _WORD.search(text) is not None
+        if rows and (not text or is_alone or text.startswith("[[")):
+            yield first, "\n".join(rows)
+            rows = []
+        if is_alone:
             yield number, text
         elif text:
-            rows.add(number, text)
+            first = first if rows else number
+            rows.append(text)
             if text.endswith("]]"):
-                yield from rows.taken()
+                yield first, "\n".join(rows)
+                rows = []

@@ -9,15 +9,15 @@ import numpy as np
 
 from hrm_data._errors import HRMDataError
 from hrm_data.maze._generate import Mazes
-from hrm_data.maze._rules import CHARS, PATH, faults
-from hrm_data.sources._csv import COLUMNS, Table, ratings, read_table
+from hrm_data.maze._rules import CHARS, GOAL, PATH, faults
+from hrm_data.sources._csv import Table, ratings, read_table
 
 _CODES = np.zeros(128, np.uint8)
 _CODES[[ord(char) for char in CHARS]] = range(1, len(CHARS) + 1)
 
 
 def read_mazes(path: str | Path) -> Mazes:
-    """Read mazes from a CSV file with the columns source, question, answer, rating.
+    """Read mazes from a CSV file with the columns question, answer and perhaps rating, else moves are the rating.
 
     Questions and answers are rows joined to one text of the characters `# SGo`; their length gives the size, which
     must be the same for all. Every answer must mark a shortest path of its question.
@@ -27,11 +27,13 @@ def read_mazes(path: str | Path) -> Mazes:
     """
     path, size = Path(path), 0
     parts: list[Mazes] = []
-    for table in read_table(path, COLUMNS):
+    for table in read_table(path, ["question", "answer"], ["rating"]):
         size = size or _size(table)
         puzzles, answers = (_boards(table, column, size) for column in ("question", "answer"))
         _check(table, puzzles, answers)
-        parts.append(Mazes(puzzles, answers, ratings(table)))
+        found = ratings(table)
+        moves = (answers > GOAL).sum(axis=(1, 2), dtype=np.int64) + 1
+        parts.append(Mazes(puzzles, answers, moves if found is None else found))
     if not parts:
         raise HRMDataError(f"{path} holds no mazes, only a header; give another file")
     return Mazes(*(np.concatenate(field) for field in zip(*parts, strict=True)))

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hrm_data._errors import HRMDataError
-from hrm_data.maze._lines import mazes
 from hrm_data.maze._options import MAZE_SIZES
 from hrm_data.maze._rules import CHARS, GOAL, PATH, SPACE, START, changed_cells, faults, route_lengths
 from hrm_data.maze._search import distances
 from hrm_data.symmetry._dihedral import TRANSFORMS, DihedralAugment, cell_maps
 from hrm_data.symmetry._symmetry import Symmetry, relabelling
+from hrm_data.task._board_text import BoardText
 from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Augment, Task
@@ -57,7 +57,7 @@ class MazeTask(Task):
     def parse(self, text: str) -> np.ndarray:
         """The board `[size, size]` uint8 of a text with a line for each row, or with all cells in one line.
 
-        Free cells are spaces or `.`; of a row, spaces that are missing at its end are free cells.
+        Free cells are spaces or `.`. Spaces may be missing at the end of a row, unless free cells are written as `.`.
 
         Raises:
             HRMDataError: A character, the number of lines or their length is wrong; the message names it.
@@ -73,7 +73,7 @@ class MazeTask(Task):
             )
         board = np.full((n, n), SPACE, np.uint8)
         for row, line in enumerate(lines):
-            if len(line.rstrip(" ")) > n:
+            if len(line.rstrip(" ")) > n or (len(line) < n and "." in text):
                 raise HRMDataError(f"line {row + 1} of the maze has {len(line)} characters; {self.name} has {n}")
             for col, char in enumerate(line[:n]):
                 if char not in CHARS + ".":
@@ -93,8 +93,8 @@ class MazeTask(Task):
         return (MazeTask(size) for size in MAZE_SIZES if size != self.size)
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """Yield mazes in `size` lines or in one; a line from `#` on is a comment if it cannot be part of a maze."""
-        return mazes(lines, self.size, CHARS + ".")
+        """Yield mazes in `size` lines or in one, see `BoardText`; what begins with `#` may be a comment."""
+        return BoardText(self.size, self.size, CHARS.replace(" ", ""), " .").find(lines)
 
     def text(self, board: np.ndarray) -> str:
         """A board as one line of `size * size` characters; `?` where a model answered pad."""

@@ -50,7 +50,7 @@ def build_sudoku(root: str | Path, options: SudokuOptions | None = None, progres
                 task["split_by"] = "given files"
             chosen = _chosen(options, board, spools, root.parent, progress)
             sets = {name: _tokens(choice, board) for name, choice in chosen.items()}
-            measures = {name: (c.rows.clues[c.numbers], c.rows.ratings[c.numbers]) for name, c in chosen.items()}
+            measures = {name: (c.rows.clues[c.numbers], c.ratings) for name, c in chosen.items()}
         else:
             made = {split: _generated(options, split, progress) for split in ("train", "test")}
             one = np.uint8(1)
@@ -124,17 +124,19 @@ def _tokens(choice: Choice, board: Board) -> PuzzleSet:
     return one_example_each(cast(np.ndarray, inputs), cast(np.ndarray, labels))  # written in slices, like arrays
 
 
-def _difficulty(clues: np.ndarray, ratings: np.ndarray) -> dict[str, Any]:
-    """Ranges of clues and ratings, for `task.json`."""
+def _difficulty(clues: np.ndarray, ratings: np.ndarray | None) -> dict[str, Any]:
+    """Ranges of clues and, where there are any, ratings, for `task.json`."""
     if not len(clues):
         return {"puzzles": 0}
-    return {
+    found: dict[str, Any] = {
         "puzzles": len(clues),
         "clues": {"min": int(clues.min()), "mean": round(float(clues.mean()), 2), "max": int(clues.max())},
-        "rating": {
+    }
+    if ratings is not None:
+        found["rating"] = {
             "min": int(ratings.min()),
             "mean": round(float(ratings.mean()), 2),
             "median": float(np.median(ratings)),
             "max": int(ratings.max()),
-        },
-    }
+        }
+    return found

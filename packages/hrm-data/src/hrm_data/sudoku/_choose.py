@@ -30,7 +30,8 @@ class CsvRows(NamedTuple):
     boards: Spool
     """`[N, 2 * n * n]` uint8: digits of the puzzle, 0 for a blank, and of its solution."""
     lines: np.ndarray
-    ratings: np.ndarray
+    ratings: np.ndarray | None
+    """None if the file has no ratings."""
     clues: np.ndarray
     first: np.ndarray
     """Numbers of the rows whose puzzle no earlier row has, rising."""
@@ -42,29 +43,46 @@ class Choice(NamedTuple):
     rows: CsvRows
     numbers: np.ndarray
 
+    @property
+    def ratings(self) -> np.ndarray | None:
+        """Ratings of the rows, None if the file has none."""
+        return None if self.rows.ratings is None else self.rows.ratings[self.numbers]
+
 
 def spool_csv(
     path: Path, board: Board, boards: Spool, min_rating: int, max_rating: int | None, progress: Progress
 ) -> CsvRows:
     """Read a file once: check every row, and put the boards of those with an admitted rating into `boards`."""
-    kept: list[tuple[np.ndarray, ...]] = []
+    kept = [_Kept(*(np.zeros(0, kind) for kind in (np.int32, np.int32, np.uint8, np.uint64)))]
     weights = mix(np.arange(1, board.cells + 1, dtype=np.uint64))
+    limits = min_rating > 0 or max_rating is not None
+    is_rated = False
     read = 0
-    for lines, puzzles, solutions, ratings in read_rows(path, board):
+    for rows in read_rows(path, board, needs_ratings=limits):
+        is_rated = rows.ratings is not None
+        ratings = np.zeros(len(rows.lines), np.int64) if rows.ratings is None else rows.ratings
         ok = ratings >= min_rating
         if max_rating is not None:
             ok &= ratings <= max_rating
-        puzzles, solutions = puzzles[ok], solutions[ok]
+        puzzles, solutions = rows.puzzles[ok], rows.solutions[ok]
         boards.append(np.concatenate([puzzles, solutions], axis=1))
         clues = np.count_nonzero(puzzles, axis=1).astype(np.uint8)
         hashes = (puzzles * weights).sum(axis=1, dtype=np.uint64)
-        kept.append((lines[ok].astype(np.int32), ratings[ok].astype(np.int32), clues, hashes))
-        read += len(lines)
+        kept.append(_Kept(rows.lines[ok].astype(np.int32), ratings[ok].astype(np.int32), clues, hashes))
+        read += len(rows.lines)
         progress(read, 0, f"rows of {path.name}")
-    kept.append((np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint64)))
     lines, ratings, clues, hashes = (np.concatenate(field) for field in zip(*kept, strict=True))
     first = np.sort(np.unique(hashes, return_index=True)[1])
-    return CsvRows(path, boards, lines, ratings, clues, first)
+    return CsvRows(path, boards, lines, ratings if is_rated else None, clues, first)
+
+
+class _Kept(NamedTuple):
+    """What stays in memory of some rows."""
+
+    lines: np.ndarray
+    ratings: np.ndarray
+    clues: np.ndarray
+    hashes: np.ndarray
 
 
 def divide(

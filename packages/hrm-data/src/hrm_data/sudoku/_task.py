@@ -10,14 +10,23 @@ import numpy as np
 from hrm_data._errors import HRMDataError
 from hrm_data.sudoku._augment import SudokuAugment
 from hrm_data.sudoku._board import Board, Box, as_board, as_grids
-from hrm_data.sudoku._lines import square_boards
 from hrm_data.sudoku._rules import violations
 from hrm_data.symmetry._symmetry import Symmetry, relabelling
+from hrm_data.task._board_text import BoardText
 from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Augment, Task
 
 BLANKS = ".0*_"
+"""Characters for a blank cell."""
+SOLE_BLANKS = "-xX?"
+"""Characters for a blank cell where the board has no other ones; else they are mistakes."""
+
+
+def blanks_of(text: str) -> str:
+    """Return the characters that stand for blanks in the text of a board."""
+    used = {char.lower() for char in text if char in BLANKS + SOLE_BLANKS}
+    return BLANKS + SOLE_BLANKS if len(used) == 1 else BLANKS
 
 
 class SudokuTask(Task):
@@ -32,6 +41,7 @@ class SudokuTask(Task):
         self.name = f"sudoku-{self.board.rows}x{self.board.cols}"
         self.seq_len = self.board.cells
         self.vocab_size = self.board.n + 2
+        self.board_text = BoardText(self.board.n, self.board.n, "123456789"[: self.board.n], BLANKS + SOLE_BLANKS)
 
     def __repr__(self) -> str:
         return f"SudokuTask(box=({self.board.rows}, {self.board.cols}))"
@@ -45,13 +55,13 @@ class SudokuTask(Task):
     def parse(self, text: str) -> np.ndarray:
         """The board `[n, n]` uint8 of a text in reading order; `.`, `0`, `*`, `_` are blanks.
 
-        White space is skipped.
+        So are `-`, `x` or `?` where they are the only ones. White space is skipped.
 
         Raises:
             HRMDataError: A character or the length is wrong; the message names it.
         """
         n = self.board.n
-        value = {char: 0 for char in BLANKS} | {str(digit): digit for digit in range(1, n + 1)}
+        value = {char: 0 for char in blanks_of(text)} | {str(digit): digit for digit in range(1, n + 1)}
         chars = [(at, char) for at, char in enumerate(text, start=1) if not char.isspace()]
         if len(chars) != self.board.cells:
             raise HRMDataError(
@@ -76,8 +86,8 @@ class SudokuTask(Task):
         return (SudokuTask(box) for cells, box in self.LENGTHS.items() if cells != self.seq_len)
 
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """Yield boards in one line, other fields ignored, or in `n` lines, framed or not."""
-        return square_boards(lines, self.board.n)
+        """Yield boards in one line or in `n`, see `BoardText`."""
+        return self.board_text.find(lines)
 
     def encode(self, board: np.ndarray) -> np.ndarray:
         """Tokens `[n * n]` int32 of a board `[n, n]` or `[n * n]`."""

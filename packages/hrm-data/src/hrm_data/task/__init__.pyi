@@ -1,3 +1,4 @@
+from ._board_text import BoardText
 from ._json import read_task
 
-__all__ = ["read_task"]
+__all__ = ["BoardText", "read_task"]

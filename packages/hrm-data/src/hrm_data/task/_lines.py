@@ -1,14 +1,32 @@
-"""Finds the puzzles in lines of text that a user wrote or downloaded."""
+"""What a line of text may be, and puzzles that take one line each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
 
 Written = tuple[int, str]
 """A puzzle as written: the number of its first line, counted from 1, and the text for `Task.parse`."""
 
 _COMMENT = re.compile(r"[#;].*|(?:^|(?<=\s))//.*")
+
+
+class Line(NamedTuple):
+    """What a line of text is.
+
+    Attributes:
+        kind: A whole board; a row; a row with a mistake; a line that is a row of blanks or part of a frame (`rule`);
+            part of a frame; brackets or commas alone (`between`); blank, or a comment; a title; anything else.
+        text: The cells of a board, row or rule, otherwise the line.
+        blanks: The characters that stand for blank cells in this line.
+        between: What stands between and around the cells, without white space.
+    """
+
+    kind: Literal["board", "row", "bad row", "rule", "frame", "between", "blank", "title", "other"]
+    text: str = ""
+    blanks: frozenset[str] = frozenset()
+    between: str = ""
 
 
 def without_comment(line: str) -> str:
@@ -21,22 +39,3 @@ def one_a_line(lines: Iterable[str]) -> Iterator[Written]:
     for number, line in enumerate(lines, start=1):
         if text := without_comment(line):
             yield number, text
-
-
-class Rows:
-    """The lines collected so far of a board that takes one line for each row."""
-
-    def __init__(self) -> None:
-        self.first = 0
-        self.texts: list[str] = []
-
-    def add(self, number: int, text: str) -> None:
-        """Add the line with this number."""
-        self.first = self.first if self.texts else number
-        self.texts.append(text)
-
-    def taken(self) -> Iterator[Written]:
-        """Yield the board if there is one, and start again with none."""
-        texts, self.texts = self.texts, []
-        if texts:
-            yield self.first, "\n".join(texts)
