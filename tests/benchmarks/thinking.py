@@ -66,7 +66,11 @@ def ways(usual: int, sigmas: list[float], counts: list[int]) -> dict[str, dict[s
             found[f"{count} trajectories, noise {sigma:g}, majority"] = {**noisy, "vote_by": "majority"}
     sigma, count = sigmas[0], counts[0]
     found[f"{count} trajectories of 5 copies, noise {sigma:g}"] = {"noise": sigma, "trajectories": count, "votes": 5}
-    found[f"{count} trajectories, noise {sigma:g}, commit 0.99"] = {"noise": sigma, "trajectories": count, "commit": 0.99}
+    found[f"{count} trajectories, noise {sigma:g}, commit 0.99"] = {
+        "noise": sigma,
+        "trajectories": count,
+        "commit": 0.99,
+    }
     found["until valid"] = {"noise": sigma}
     return found
 

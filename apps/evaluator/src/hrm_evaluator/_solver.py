@@ -34,7 +34,8 @@ class Solution:
         puzzle: The puzzle's board, an array in the task's own values and shape: `[9, 9]` digits, 0 for a blank.
         answer: The answer's board.
         text: The answer in one line of text.
-        valid: Whether the answer solves the puzzle; None if the task does not know the rule, as in ARC.
+        valid: Whether the answer solves the puzzle; None if the task does not know the rule, as in ARC, and `compare`
+            was not called.
         faults: What is wrong with the answer, such as `breaks the rules`; empty if it is valid.
         steps: ACT steps that the model took.
         confidence: The model's probability, from 0 to 1, that its answer is right.
@@ -59,10 +60,17 @@ class Solution:
         accepted = task.check(puzzle, self.answer)
         self.valid = None if accepted and not task.rule_known else accepted
 
-    @cached_property
+    def compare(self, right: np.ndarray) -> None:
+        """Judge the answer by the right one, a board, where the task does not know the rule."""
+        if self.valid is None:
+            self.valid = np.array_equal(self.answer, right)
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the answer."""
-        return tuple(self.task.explain(self.puzzle, self.answer)) if self.valid is False else ()
+        if self.valid is not False:
+            return ()
+        return tuple(self.task.explain(self.puzzle, self.answer)) or ("differs from the right one",)
 
     @cached_property
     def trace(self) -> tuple[np.ndarray, ...]:

@@ -129,30 +129,35 @@ class _SolveMany:
 
     def run(self) -> int:
         """Answer all puzzles and return the exit code."""
-        pending: deque[PuzzleText] = deque()
+        pending: deque[tuple[PuzzleText, np.ndarray | None]] = deque()
 
         def boards(burst: Iterable[PuzzleText]) -> Iterator[tuple[np.ndarray, str | None]]:
-            for puzzle, board in self._readable(burst):
-                pending.append(puzzle)
+            for puzzle, board, right in self._readable(burst):
+                pending.append((puzzle, right))
                 yield board, puzzle.name if puzzle.name and self.solver.knows(puzzle.name) else None
 
         for burst in BackgroundReader(_all_puzzles(self.puzzles, self.settings.file, self.solver.task)).bursts():
             for solution in _solutions(self.solver, boards(burst), self.settings):
                 if not self._answered:
                     _save_pictures(self.settings, solution)
-                self._print(pending.popleft(), solution)
+                puzzle, right = pending.popleft()
+                if right is not None:
+                    solution.compare(right)
+                self._print(puzzle, solution)
         return self._summarise()
 
     @property
     def _answered(self) -> int:
         return sum(self.tally[verdict] for verdict in _VERDICTS)
 
-    def _readable(self, burst: Iterable[PuzzleText]) -> Iterator[tuple[PuzzleText, np.ndarray]]:
+    def _readable(self, burst: Iterable[PuzzleText]) -> Iterator[tuple[PuzzleText, np.ndarray, np.ndarray | None]]:
+        """Yield puzzles with their boards and those of the answers that a file gives; report the others."""
         for puzzle in burst:
             try:
                 if puzzle.problem:
                     raise UserError(puzzle.problem)
-                yield puzzle, self.solver.read(puzzle.text)
+                board = self.solver.read(puzzle.text)
+                yield puzzle, board, None if puzzle.answer is None else self.solver.read(puzzle.answer)
             except UserError as error:
                 self.tally["malformed"] += 1
                 print(f"evaluator: {puzzle.source}: {error}", file=sys.stderr)

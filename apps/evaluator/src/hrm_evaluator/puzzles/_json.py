@@ -96,7 +96,8 @@ def _of_object(value: dict[str, Any], task: Task, source: str, name: str, depth:
         for number, pair in enumerate(tests, start=1):
             where = f"{source}, test {number}"
             if isinstance(pair, dict) and "input" in pair:
-                yield PuzzleText(where, json.dumps(pair["input"]), name)
+                answer = json.dumps(pair["output"]) if pair.get("output") else None
+                yield PuzzleText(where, json.dumps(pair["input"]), name, answer=answer)
             else:
                 yield PuzzleText(where, "", problem="has no input")
     elif (named := find_column(keys, QUESTIONS)) is not None:

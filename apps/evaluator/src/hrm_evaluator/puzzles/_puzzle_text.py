@@ -18,12 +18,14 @@ class PuzzleText(NamedTuple):
         text: The text that the task parses.
         name: Its name in the file, if it has one.
         problem: Why it cannot be read; then there is no text.
+        answer: The answer that the file gives to a puzzle whose rule is unknown.
     """
 
     source: str
     text: str
     name: str | None = None
     problem: str = ""
+    answer: str | None = None
 
 
 def only_puzzle(task: Task, text: str) -> str | None:
