@@ -36,6 +36,20 @@ def test_relatives_learn_the_papers_puzzles(preset):
     assert data[0] == data[1]
 
 
+def test_a_run_keeps_the_steps_that_its_epochs_make(trainer):
+    words = [word for word in TINY if word not in ("--train.steps", "4")]
+    trained = trainer("--preset", "trm", "--dataset", "sudoku-2x2", *words, "--train.epochs", "1")
+    assert trained.code == 0, trained.err
+    run = RunDirectory.newest(Path("runs"))
+    train = run.config["train"]
+    assert (train["steps"], train["epochs"]) == (7, 0)  # 60 puzzles in batches of 8
+    assert run.newest_checkpoint().name == "step-00000007"
+    assert trainer("--resume").code == 0
+    again = trainer("--config", run.path / "config.json", "--train.epochs", "2", "--runs", "longer")
+    assert again.code == 0, again.err
+    assert RunDirectory.newest(Path("longer")).config["train"]["steps"] == 15
+
+
 @pytest.mark.parametrize("preset", ["trm", "trm-mlp", "transformer"])
 def test_a_relative_is_trained_stopped_at_its_end_and_read_again(preset, trainer):
     trained = trainer("--preset", preset, *TINY)

@@ -66,7 +66,7 @@ def save_reference_weights(model: HRM, path: str | Path) -> None:
             "in .safetensors"
         ) from None
 
-    def tensor(name: str, array: mx.array) -> torch.Tensor:
+    def tensor(name: str, array: Any) -> Any:
         made = torch.frombuffer(bytearray(memoryview(array)), dtype=torch.float32).reshape(array.shape)
         state = name.endswith(("H_init", "L_init"))  # of the dtype of activations there, else all become float32
         return made.to(getattr(torch, model.config.forward_dtype)) if state else made
