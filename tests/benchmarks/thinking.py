@@ -71,7 +71,7 @@ def ways(usual: int, sigmas: list[float], counts: list[int]) -> dict[str, dict[s
         "trajectories": count,
         "commit": 0.99,
     }
-    found["until valid"] = {"noise": sigma}
+    found["until valid"] = {}
     return found
 
 

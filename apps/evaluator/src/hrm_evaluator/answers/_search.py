@@ -14,6 +14,7 @@ from hrm_evaluator.answers._vote import checker, undo
 SIGMA = 0.2  # where the user gives no noise
 TIME_LIMIT = 10.0  # seconds
 _DEEPER = 4  # times the steps of a pass
+_DEEPER_TIME = 0.1  # share of the time limit
 _SLOTS = 16
 _SYMMETRIES = 1000
 _SEED = 0
@@ -69,7 +70,7 @@ class Searcher:
         start = time.monotonic()
         accepts = checker(self._task, batch["inputs"][0])
         tried, steps, most = 1, first.steps, 0
-        for found, number, answer in self._answers(batch, lambda: time.monotonic() - start >= time_limit):
+        for found, number, answer in self._answers(batch, start, time_limit):
             tried, steps, most = tried + 1, steps + answer.steps, max(most, number)
             if accepts(answer):
                 seconds = time.monotonic() - start
@@ -77,9 +78,13 @@ class Searcher:
         seconds = time.monotonic() - start
         return first, Search(None, tried, steps, min(most, len(self._symmetries)), seconds)
 
-    def _answers(self, batch: NumpyBatch, stop: Callable[[], bool]) -> Iterator[tuple[str, int, Answer]]:
+    def _answers(self, batch: NumpyBatch, start: float, time_limit: float) -> Iterator[tuple[str, int, Answer]]:
         """Yield what is tried, the number of the trajectory, and the answer, until it is time to stop."""
-        for answer in self._deep([batch], stop):
+
+        def after(share: float) -> Callable[[], bool]:
+            return lambda: time.monotonic() - start >= share * time_limit
+
+        for answer in self._deep([batch], after(_DEEPER_TIME)):
             yield "more steps", 0, answer
         kinds: dict[int, Symmetry | None] = {}
 
@@ -89,6 +94,6 @@ class Searcher:
                 copy = batch["inputs"] if change is None else change.apply(batch["inputs"])
                 yield {**batch, "inputs": copy, "trajectories": np.array([number], np.int32)}
 
-        for number, answer in self._noisy.as_they_halt(endless(), stop):
+        for number, answer in self._noisy.as_they_halt(endless(), after(1.0)):
             change = kinds.pop(number)
             yield "trajectories", number, answer if change is None else undo(change, answer)
