@@ -129,6 +129,8 @@ def slow(predictions: list[Prediction], by: VoteBy) -> dict[int, float]:
 
                 def merit(answer: Any, votes: list[Prediction] = votes) -> tuple[float, float]:
                     qs = [1 / (1 + np.exp(-p[4])) for p in votes if p[3] == answer]
+                    if by == "halting":
+                        return max(qs), len(qs)
                     mean = round(sum(qs) / len(qs), 9)
                     return (len(qs), mean) if by == "majority" else (mean, len(qs))
 
@@ -155,7 +157,7 @@ def predictions(draw: st.DrawFn) -> list[Prediction]:
 
 @settings(max_examples=60, deadline=None)
 @example([(name, A, B, answer, 1.0) for name, answer in zip(COPIES, (C, B, B, B), strict=True)], "confidence")
-@given(predictions(), st.sampled_from(["confidence", "majority"]))
+@given(predictions(), st.sampled_from(["confidence", "majority", "halting"]))
 def test_it_counts_as_a_plain_and_slow_version_does(found: list[Prediction], by: VoteBy) -> None:
     assert scored(found, by).pass_at() == slow(found, by)
 

@@ -19,6 +19,7 @@ SELECTIONS: Mapping[VoteBy, str] = {
     "check": "by checking: answers that obey the rules come first",
 }
 """How votes choose an answer, for reports."""
+ONE_ANSWER = "by what the model knows: its only answer"
 _SEED = 0
 
 

@@ -16,6 +16,7 @@ from hrm_evaluator._settings import Evaluate
 from hrm_evaluator.answers._predictions import save_predictions
 from hrm_evaluator.answers._records import dataset_batches
 from hrm_evaluator.answers._vote import (
+    ONE_ANSWER,
     SELECTIONS,
     Electorate,
     answer_by_vote,
@@ -89,8 +90,7 @@ def evaluate(settings: Evaluate) -> int:
     if arc is not None and settings.submission is not None:
         write_submission(settings.submission, arc.submission)
     summary = _summary(loaded, dataset, result, predictors[0]) | {"puzzles_per_second": total / seconds}
-    if electorate.votes > 1:
-        summary["selection"] = SELECTIONS[vote_by]
+    summary["selection"] = SELECTIONS[vote_by] if electorate.votes > 1 or copies_vote else ONE_ANSWER
     if noise.sigma:
         summary |= {"noise": noise.sigma, "seed": noise.seed}
     if settings.commit is not None:

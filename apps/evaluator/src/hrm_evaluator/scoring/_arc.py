@@ -26,7 +26,7 @@ class ArcScore:
     """Counts over tasks.
 
     Attributes:
-        by: Ranks the answers to a test by their mean probability of being right, or by their number.
+        by: Ranks the answers to a test by their number, or by their mean or highest probability of being right.
         tasks: Number of tasks counted, those with answers to all tests.
         unanswered: Number of other tasks, which are only handed in.
         solved: By number of tries, the tasks whose tests all have their solution among so many first answers.
@@ -97,15 +97,18 @@ class _Test:
 
     def vote(self, grid: np.ndarray, probability: float) -> None:
         """Add an answer `[h, w]` with the model's probability that it is right."""
-        sums = self._candidates.setdefault(_key(grid), [0, 0.0])
+        sums = self._candidates.setdefault(_key(grid), [0, 0.0, 0.0])
         sums[0] += 1
         sums[1] += probability
+        sums[2] = max(sums[2], probability)
 
     def ranked(self, by: VoteBy) -> list[bytes]:
         """The candidates, best first; equals are in the order of their first vote."""
 
         def merit(sums: list[float]) -> tuple[float, float]:
-            count, total = sums
+            count, total, highest = sums
+            if by == "halting":
+                return highest, count
             mean = mean_confidence(total, int(count))
             return (count, mean) if by == "majority" else (mean, count)
 
