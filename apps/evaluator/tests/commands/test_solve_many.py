@@ -18,6 +18,8 @@ Call = Callable[..., tuple[int, str, str]]
 COMMAND = str(Path(sys.executable).parent / "evaluator")
 PUZZLE = "12..34..2.4..3.1"
 WRONG = "1..1............"
+# A saved game: each cell's value, pencil marks of two kinds, and whether the user may edit it. `4` is the user's.
+GAME = "".join("4|3|12|1|" if char == "." else f"{char}|0|0|0|" for char in PUZZLE)
 
 
 @pytest.fixture
@@ -88,6 +90,11 @@ def test_an_answer_is_the_same_alone_and_among_others(dataset: Path, solve: Any)
         '{"puzzle": "12..34..2.4..3.1"}\n\n',
         '{"newboard": {"grids": [{"value": [[1,2,0,0],[3,4,0,0],[2,0,4,0],[0,3,0,1]], "solution": [[1]]}]}}',
         '["12..34..2.4..3.1"]',
+        "12..\n34..\n\n2.4.\n.3.1\n",
+        "  1 2 3 4\nA | 1 2 | . . |\nB | 3 4 | . . |\n\nC | 2 . | 4 . |\nD | . 3 | . 1 |",
+        "r1 12..\nr2 34..\nr3 2.4.\nr4 .3.1",
+        ";12..34..2.4..3.1;7.2",
+        f'<opensudoku version="3"><folder><game cells_data="version: 4&#10;{GAME}"/></folder></opensudoku>',
         '<opensudoku>\n<name>one</name>\n<game data="1200340020400301"/>\n</opensudoku>',
         "<list><puzzle>\n12..\n34..\n2.4.\n.3.1\n</puzzle></list>",
     ],
@@ -121,6 +128,9 @@ def test_encodings_and_line_ends_of_other_systems_are_read(encoding: str, end: s
         ("<a>\n<b>\n", "is not readable XML"),
         ("<a/>", "has no puzzle"),
         ('<a><game data="12"/></a>', "line 1: the puzzle has 2 characters"),
+        ('<a><game data="version: 9&#10;1|0|0|"/></a>', "line 1: is a saved game of version 9; versions 1, 2, 3, 4, 5"),
+        ('<a><game data="version: 3&#10;1|0|0|5|0|x|"/></a>', "line 1: is a saved game whose cell 2 is '5|0|x'"),
+        ("\n".join(["1 . . 12 . . 7 . . . . 3"] * 12), "line 1: the puzzle has 144 characters, as a 12x12 board"),
         ("1" * 200_000, "line 1: is longer than 131,072 characters"),
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 
 import pytest
+from hrm_data.sudoku import SudokuTask
 from hrm_evaluator.puzzles import _lines
 from hrm_evaluator.puzzles._lines import decode_lines
 from hrm_evaluator.puzzles._read import read_lines
@@ -63,3 +64,26 @@ def test_a_line_without_end_takes_bounded_memory_and_time(monkeypatch: pytest.Mo
     assert list(decode_lines(lambda _: next(pieces, b""))) == [None, "next"]
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 511), st.booleans()), min_size=16, max_size=16),
+    st.sampled_from([1, 2, 3, 4, 5]),
+    st.sampled_from(["&#10;", "\n", " "]),
+)
+def test_the_puzzle_of_a_saved_game_is_its_given_cells(
+    cells: list[tuple[int, int, bool]], version: int, end: str
+) -> None:
+    cells[0] = (1, 0, False)
+    marks = {
+        1: lambda note: "".join(f"{digit}," for digit in range(1, 5) if note >> digit & 1) or "-",
+        2: lambda note: f"{note}|",
+        3: str,
+        4: lambda note: f"{note}|0",
+        5: lambda note: f"0|{note}|7",
+    }[version]
+    data = "".join(f"{value}|{marks(note)}|{int(is_open)}|" for value, note, is_open in cells)
+    (found,) = read_lines(
+        f'<opensudoku><game data="version: {version}{end}{data}"/></opensudoku>'.split("\n"), SudokuTask((2, 2)), "here"
+    )
+    assert found.text == "".join(str(value) if value and not is_open else "." for value, _, is_open in cells)

@@ -96,3 +96,16 @@ def test_colours_are_of_symbols_that_are_drawn(task: Task) -> None:
     drawn = {str(task.render(task.decode(np.full(task.seq_len, token)))) for token in range(task.vocab_size)}
     assert set(task.colours) <= {char for picture in drawn for char in picture}
     assert all(len(colour) == 7 and int(colour[1:], 16) >= 0 for colour in task.colours.values())
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([f";{PUZZLE};7.2"], [1]),
+        ([f"a;{PUZZLE}", f";{PUZZLE}"], [1, 2]),  # as many fields as the line before
+        ([f"a;b;{PUZZLE[:-1]}z", f";;{PUZZLE[:-1]}z"], [1, 2]),  # with a mistake
+        ([f"; {PUZZLE}", f";{PUZZLE}", "; a; note; of 12", ";a;note"], []),
+    ],
+)
+def test_a_semicolon_for_a_missing_field_begins_no_comment(lines: list[str], expected: list[int]) -> None:
+    assert [number for number, _ in SUDOKU.find_puzzles(lines)] == expected

@@ -7,9 +7,11 @@ from xml.parsers import expat
 from hrm_data import Task
 from hrm_data.sources import QUESTIONS, find_column
 
+from hrm_evaluator._errors import UserError
+from hrm_evaluator.puzzles._opensudoku import givens_of_game
 from hrm_evaluator.puzzles._puzzle_text import TOO_LONG, PuzzleText, only_puzzle
 
-_NAMES = (*QUESTIONS, "data")
+_NAMES = (*QUESTIONS, "data", "cells_data")
 
 
 def puzzles_of_xml(lines: Iterable[tuple[int, str | None]], task: Task, source: str) -> Iterator[PuzzleText]:
@@ -31,11 +33,19 @@ def puzzles_of_xml(lines: Iterable[tuple[int, str | None]], task: Task, source: 
             return
         for at, text in elements.found:
             found = True
-            yield PuzzleText(f"{source}, line {before + at}", only_puzzle(task, text) or text)
+            yield _puzzle(text, task, f"{source}, line {before + at}")
         elements.found.clear()
     if not found:
         names = ", ".join(_NAMES)
         yield PuzzleText(source, "", problem=f"has no puzzle in attributes or elements with one of the names {names}")
+
+
+def _puzzle(text: str, task: Task, where: str) -> PuzzleText:
+    try:
+        text = givens_of_game(text) or text
+    except UserError as error:
+        return PuzzleText(where, "", problem=str(error))
+    return PuzzleText(where, only_puzzle(task, text) or text)
 
 
 class _Elements:

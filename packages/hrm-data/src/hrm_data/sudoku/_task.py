@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import isqrt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +42,8 @@ class SudokuTask(Task):
         self.name = f"sudoku-{self.board.rows}x{self.board.cols}"
         self.seq_len = self.board.cells
         self.vocab_size = self.board.n + 2
-        self.board_text = BoardText(self.board.n, self.board.n, "123456789"[: self.board.n], BLANKS + SOLE_BLANKS)
+        n = self.board.n
+        self.board_text = BoardText(n, n, "123456789"[:n], BLANKS + SOLE_BLANKS, band=self.board.rows)
 
     def __repr__(self) -> str:
         return f"SudokuTask(box=({self.board.rows}, {self.board.cols}))"
@@ -63,10 +65,19 @@ class SudokuTask(Task):
         n = self.board.n
         value = {char: 0 for char in blanks_of(text)} | {str(digit): digit for digit in range(1, n + 1)}
         chars = [(at, char) for at, char in enumerate(text, start=1) if not char.isspace()]
+        side = isqrt(len(chars))
+        if side > 9 and side * side == len(chars):
+            raise HRMDataError(
+                f"the puzzle has {len(chars)} characters, as a {side}x{side} board, but {self.name} has {n}x{n} cells; "
+                "boards larger than 9x9 are not supported, remove it"
+            )
         if len(chars) != self.board.cells:
+            band = self.board.cells // self.board.cols
+            is_band = "\n" in text and len(chars) % band == 0
             raise HRMDataError(
                 f"the puzzle has {len(chars)} characters, but a puzzle has {self.board.cells} in {self.name}; "
                 f"allowed lengths are {_lengths(self.LENGTHS)}, each for its own board"
+                + ("; with blank lines between bands, put a title or two blank lines between boards" * is_band)
             )
         for cell, (at, char) in enumerate(chars):
             if char not in value:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hrm_data.task._blocks import boards
+from hrm_data.task._labels import are_columns, label_pattern
 from hrm_data.task._lines import Line, Written
+from hrm_data.task._wide import large_board, wide_row
 
 _BARS = "|¦" + "".join(map(chr, range(0x2500, 0x2580)))
 _BETWEEN = ",;:/\\\"'`“”‘’()[]{}<>" + _BARS  # noqa: RUF001 (curly quotes)
@@ -25,8 +27,9 @@ _BAR = re.compile(f"[{re.escape(_BARS)}]")
 class BoardText:
     """How boards of one size are written: one character for each cell, whatever stands around.
 
-    A board is one line, or a line for each row. Frames, brackets, quotes, commas and `/` may separate cells or rows;
-    in a line of fields, such as an id, the puzzle and its solution, the board is the field that has its cells.
+    A board is one line, or a line for each row. Frames, brackets, quotes, commas and `/` may separate cells or rows,
+    and rows may have labels, such as `A` or `r1`. In a line of fields, such as an id, the puzzle and its solution, the
+    board is the field that has its cells.
     """
 
     rows: int
@@ -36,6 +39,8 @@ class BoardText:
     blanks: str = "."
     """Characters of blank cells. With a space among them all spaces are cells; otherwise spaces separate cells, or are
     blanks if only that makes a row, and the first of these characters is then written for a space."""
+    band: int = 0
+    """Rows of a band, such as the rows of a Sudoku's box, if a blank line may separate the bands of a board."""
 
     def find(self, lines: Iterable[str]) -> Iterator[Written]:
         """Yield the boards in lines of text: the number of the first line, from 1, and the cells.
@@ -43,10 +48,23 @@ class BoardText:
         Lines are drawn one by one. Blank lines, comments, frames and the titles of boards are left out; all other lines
         are yielded as they are, so that `Task.parse` can explain the error. No line shifts the boards after it.
         """
-        return boards(map(self.read, lines), self.rows)
+        return boards(self._read_all(lines), self.rows, self.band)
 
-    def read(self, line: str) -> Line:
-        """Return what a line is."""
+    def _read_all(self, lines: Iterable[str]) -> Iterator[Line]:
+        semicolons = 0
+        for line in lines:
+            found = self.read(line, semicolons)
+            if found.kind == "board":
+                semicolons = line.count(";")
+            yield found
+
+    def read(self, line: str, semicolons: int = 0) -> Line:
+        """Return what a line is.
+
+        Args:
+            line: The line, with or without its end.
+            semicolons: How many of them the line of the board before has.
+        """
         line = line.rstrip("\r\n")
         if not line.isascii():
             line = unicodedata.normalize("NFKC", line)  # digits of full width
@@ -54,12 +72,30 @@ class BoardText:
             return self._rule(" ") if len(line) == self.columns else Line("blank")
         if "#" not in self._allowed:
             line = line.split("#")[0]
-        code = _NOTE.sub("", line)
+        code = line if self._lacks_first_field(line, semicolons) else _NOTE.sub("", line)
         if not code.strip():
-            return Line("blank")
-        found = self._board(code) or (self._board(line) if code != line else None) or self._other(code, line)
-        between = (char for char in line if char not in self._allowed and not char.isspace())
+            return Line("comment")
+        texts = [code, line] if code != line else [line]
+        found = next(filter(None, map(self._board, texts)), None)
+        if found and (found.kind != "row" or not self._begins_with_label(code)):
+            return self._with_frame(found, line)
+        labelled = next(filter(None, map(self._labelled, texts)), None)
+        return labelled or (self._with_frame(found, line) if found else self._other(code, line))
+
+    def _with_frame(self, found: Line, text: str) -> Line:
+        between = (char for char in text if char not in self._allowed and not char.isspace())
         return found._replace(between="".join(between)) if found.kind in ("row", "rule") else found
+
+    def _lacks_first_field(self, line: str, semicolons: int) -> bool:
+        """Whether a line that begins with `;` has fields, one of them like a board, and is no comment."""
+        if not re.match(r";\S", line) or (line.count(";") < 2 and line.count(";") != semicolons):
+            return False
+        fields = (field.strip() for field in line.split(";"))
+        return any(
+            len(field) >= 2 * self.columns and 2 * sum(char in self._allowed for char in field) > len(field)
+            for field in fields
+            if self._spaces or " " not in field
+        )
 
     @property
     def _size(self) -> int:
@@ -99,6 +135,52 @@ class BoardText:
         if fields:  # a puzzle stands beside its solution
             return self._line(next((field for field in fields if set(field) & set(self.blanks)), fields[0]))
         return self._padded(text) if self._spaces else self._with_spaces(text)
+
+    @cached_property
+    def _label(self) -> re.Pattern[str]:
+        return label_pattern(
+            "".join(char for char in _BETWEEN + "=" if char not in self._allowed and char not in _BARS), _BARS
+        )
+
+    def _begins_with_label(self, text: str) -> bool:
+        """Whether the first number is no cell, as in `1: 53..7....`, or outside the frame of a row."""
+        match = self._label.match(text)
+        if not match:
+            return False
+        rest = text[match.end() - bool(_BAR.match(match[2])) :].strip()
+        is_outside = not _BAR.match(text.strip()) or len(_BAR.findall(rest)) == self.columns + 1
+        is_framed = is_outside and all(map(_BAR.match, (rest[:1], rest[-1:]))) and self._labelled_row(rest) is not None
+        return is_framed or (match[2] in ":)" and match[2] not in text[match.end() :])
+
+    def _labelled(self, text: str) -> Line | None:
+        """Return the row behind a label, or the row with a mistake."""
+        match = self._label.match(text)
+        if not match:
+            return None
+        label, mark = match.groups()
+        cells = text[match.end() :]
+        is_framed = bool(_BAR.match(mark))
+        if not is_framed and mark.strip():
+            cells = cells.removeprefix(" ")
+        for row in (mark + cells, cells) if is_framed else (cells, _BAR.sub("", cells, count=1)):
+            found = self._labelled_row(row)
+            if found:
+                return found._replace(label=label)
+        is_label = mark[0] in ":.)]" or bool(_BAR.match((mark + cells).lstrip()))
+        size = len(self._without_plus(self._between.sub("", cells)))
+        if not is_label and (size != self.columns or self._other(text, text).kind == "title"):
+            return None
+        found = self._other(cells, cells)
+        return found._replace(label=label) if found.kind == "bad row" else None
+
+    def _labelled_row(self, text: str) -> Line | None:
+        """Return the row behind a label. Where spaces are cells, no other spaces may stand beside them."""
+        found = self._board(text) if text.strip() or len(text) == self.columns else None
+        if not found or found.kind not in ("row", "rule"):
+            return None
+        if " " in found.blanks and len(text) != self.columns and not _BAR.search(text):
+            return None
+        return self._with_frame(found, text)._replace(kind="row")
 
     def _joined(self, pieces: list[str]) -> Iterator[str]:
         yield "".join(pieces)
@@ -177,6 +259,13 @@ class BoardText:
     def _other(self, line: str, with_note: str) -> Line:
         """Return what a line without a board or row is; `with_note` is the line with all that may be a comment."""
         text = line.strip()
+        if self._names_columns(text):
+            return Line("title", text)
+        cells = wide_row(with_note)
+        if cells and len(cells) > self.columns and len(cells) != self._size and not set(cells) <= set(_RULES):
+            return Line("wide", with_note.strip(), cells=cells)
+        if large := large_board(text):
+            return Line("board", large)
         if set(text) <= _FRAME and not (set(text) <= self._allowed and not set(text) & set(_RULES)):
             return Line("frame" if set(text) & set(_RULES + _BARS[2:]) else "between", text)
         compact = self._without_plus(self._between.sub("", line.rstrip()))
@@ -191,7 +280,7 @@ class BoardText:
         if text[0] == "#" and len(line.rstrip()) not in (self.columns, self._size):
             solid = [char in self._allowed for char in compact if not char.isspace()]
             if 2 * sum(solid) <= len(solid):
-                return Line("blank")  # a comment, although `#` is also a cell
+                return Line("comment")  # although `#` is also a cell
         no_words = _WORD.sub(lambda word: "" if self._is_word(word[0]) else word[0], with_note)
         is_short = sum(char in self._allowed and not char.isspace() for char in no_words) < 2 * self.columns
         edges = {text[0], text[-1]}
@@ -202,6 +291,12 @@ class BoardText:
         if is_short and (is_named or _NUMBER.fullmatch(text)):
             return Line("title", text)
         return Line("other", line.rstrip() if self._spaces else text)
+
+    def _names_columns(self, text: str) -> bool:
+        names = [name for name in re.split(f"[\\s{re.escape(_BETWEEN)}]+", text) if name]
+        if len(names) != self.columns:
+            names = list("".join(names))
+        return len(names) == self.columns and are_columns(names)
 
     def _is_word(self, letters: str) -> bool:
         return sum(char not in self._allowed for char in letters) > 1

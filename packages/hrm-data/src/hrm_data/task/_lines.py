@@ -17,16 +17,21 @@ class Line(NamedTuple):
 
     Attributes:
         kind: A whole board; a row; a row with a mistake; a line that is a row of blanks or part of a frame (`rule`);
-            part of a frame; brackets or commas alone (`between`); blank, or a comment; a title; anything else.
+            part of a frame; brackets or commas alone (`between`); blank; a comment; a title; a row of a board that is
+            too large (`wide`); anything else.
         text: The cells of a board, row or rule, otherwise the line.
         blanks: The characters that stand for blank cells in this line.
         between: What stands between and around the cells, without white space.
+        label: The name of a row, such as `1` or `A`, where one stands in front of the cells.
+        cells: The cells of a wide row, a character for each.
     """
 
-    kind: Literal["board", "row", "bad row", "rule", "frame", "between", "blank", "title", "other"]
+    kind: Literal["board", "row", "bad row", "rule", "frame", "between", "blank", "comment", "title", "wide", "other"]
     text: str = ""
     blanks: frozenset[str] = frozenset()
     between: str = ""
+    label: str = ""
+    cells: str = ""
 
 
 def without_comment(line: str) -> str:
