@@ -69,8 +69,8 @@ def test_the_page_shows_votes_tries_and_faults_where_there_are_any() -> None:
     text = text_of("all", {"puzzles": 4, "pass_at": {1: 0.25, 1000: 0.5}}, result, bought, [], {})
     rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td></tr>', text)
     assert ("1000", "50.00%") in rows
-    assert ("1 trajectories", "25.00%</td><td>2.00</td><td>1.0") in rows
-    assert ("2 trajectories", "75.00%</td><td>5.00</td><td>0.4") in rows
+    assert ("trajectories: 1", "25.00%</td><td>2.00</td><td>1.0") in rows
+    assert ("trajectories: 2", "75.00%</td><td>5.00</td><td>0.4") in rows
     assert ("breaks &lt;rules&gt;", "3") in rows
     assert "pass at" not in text
 

@@ -127,7 +127,7 @@ def _tries(pass_at: Mapping[int, float]) -> _Table:
 def _efforts(efforts: Sequence[Effort]) -> _Table:
     rows = [
         [
-            f"{effort.count} {effort.by}",
+            f"{effort.by}: {effort.count}",
             _percent(effort.exact_accuracy),
             f"{effort.steps_per_puzzle:.2f}",
             f"{effort.puzzles_per_second:.1f}",

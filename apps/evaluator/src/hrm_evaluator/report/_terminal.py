@@ -96,7 +96,7 @@ def _print_efforts(console: Console, efforts: Sequence[Effort]) -> None:
         table.add_column(title, justify="right")
     for effort in efforts:
         costs = f"{effort.steps_per_puzzle:.2f}", f"{effort.puzzles_per_second:.1f}"
-        table.add_row(f"{effort.count} {effort.by}", f"{effort.exact_accuracy:.2%}", *costs)
+        table.add_row(f"{effort.by}: {effort.count}", f"{effort.exact_accuracy:.2%}", *costs)
     console.print()
     console.print(table)
 
