@@ -92,8 +92,8 @@ def effort_chart(efforts: Sequence[Effort], title: str) -> Chart:
     for effort in efforts:
         x = _LEFT + doubling * math.log2(max(effort.steps_per_puzzle, 1))
         text = (
-            f"{effort.by}: {effort.count}, {effort.exact_accuracy:.1%} exact, {effort.steps_per_puzzle:.1f} steps a puzzle, "
-            f"{effort.puzzles_per_second:.1f} puzzles a second"
+            f"{effort.by}: {effort.count}, {effort.exact_accuracy:.1%} exact, "
+            f"{effort.steps_per_puzzle:.1f} steps a puzzle, {effort.puzzles_per_second:.1f} puzzles a second"
         )
         lines.setdefault(effort.by, []).append(Point(round(x, 1), round(_y(effort.exact_accuracy), 1), text))
     ticks = [(round(_LEFT + i * doubling, 1), 2**i) for i in range(most + 1)]
