@@ -172,8 +172,10 @@ def test_in_python_a_path_may_be_text(checkpoint, puzzles):
 
 
 RELATIVES = Path(__file__).parents[3] / "packages" / "hrm-model" / "tests" / "reference" / "fixtures"
+in_workspace = pytest.mark.skipif(not RELATIVES.exists(), reason="the checkpoints are part of hrm-model's tests")
 
 
+@in_workspace
 def test_a_tiny_recursive_model_comes_in_by_a_sized_name_and_an_export_needs_nothing_beside_it(trainer):
     words = ("--output", "imported", "--dataset", "sudoku-2x2", "--forward-dtype", "float32")
     done = trainer("import-checkpoint", RELATIVES / "trm", *words)
@@ -190,6 +192,7 @@ def test_a_tiny_recursive_model_comes_in_by_a_sized_name_and_an_export_needs_not
     assert RunDirectory(Path("again")).config["task"] == {"task": "sudoku", "box": [2, 2]}
 
 
+@in_workspace
 def test_a_checkpoint_of_nano_trm_comes_in(trainer):
     done = trainer("import-checkpoint", RELATIVES / "nano" / "last.ckpt", "--output", "imported")
     assert done.code == 0, done.err

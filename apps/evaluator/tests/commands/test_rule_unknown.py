@@ -18,13 +18,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 Call = Callable[..., tuple[int, str, str]]
-EXAMPLES = Path(__file__).parents[4] / "docs" / "examples" / "arc"
+PAIR = {"input": [[1, 0], [0, 2]], "output": [[0, 1], [2, 0]]}
 
 
 @pytest.fixture(scope="module")
 def arc_run(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., RunDirectory]) -> RunDirectory:
     root = tmp_path_factory.mktemp("arc")
-    dataset = build_arc(root / "data", ArcOptions(source=(EXAMPLES,), augmentations=2))
+    for split in ("training", "evaluation"):
+        (root / "tasks" / split).mkdir(parents=True)
+        task = {"train": [PAIR, {"input": [[3]], "output": [[len(split) % 10]]}], "test": [PAIR]}
+        (root / "tasks" / split / f"{split}.json").write_text(json.dumps(task))
+    dataset = build_arc(root / "data", ArcOptions(source=(root / "tasks",), augmentations=2))
     return make_run(root, dataset, halt_max_steps=2)
 
 
