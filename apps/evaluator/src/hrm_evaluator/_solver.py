@@ -253,7 +253,8 @@ class Solver:
         for solution in self.solve_many(puzzles, trace=trace):
             record = solution.record
             if solution.valid:
-                yield Solution(self.task, solution.puzzle, record, Search("first pass", 1, solution.steps))
+                solution.search = Search("first pass", 1, solution.steps)
+                yield solution
                 continue
             row = np.array([record.puzzle_identifier], np.int32)
             batch = {"inputs": record.inputs[None], "puzzle_identifiers": row}

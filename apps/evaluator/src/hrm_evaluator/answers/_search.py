@@ -1,15 +1,15 @@
 """Searching until an answer is valid: more steps first, then noisy trajectories of symmetric copies without end."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count, cycle, islice
+from collections.abc import Callable, Iterator
+from itertools import count, cycle
 from typing import NamedTuple
 
 import numpy as np
 from hrm_data import NumpyBatch, Symmetry, Task
 from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Noise
 
-from hrm_evaluator.answers._vote import checker, undo
+from hrm_evaluator.answers._vote import checker, draw_symmetries, undo
 
 SIGMA = 0.2  # where the user gives no noise
 TIME_LIMIT = 10.0  # seconds
@@ -17,7 +17,6 @@ _DEEPER = 4  # times the steps of a pass
 _DEEPER_TIME = 0.1  # share of the time limit
 _SLOTS = 16
 _SYMMETRIES = 1000
-_SEED = 0
 
 
 class Search(NamedTuple):
@@ -54,7 +53,7 @@ class Searcher:
         self._deep = ContinuousPredictor(model, 1, halting, _DEEPER * max_steps)
         noise = noise if noise.sigma else noise._replace(sigma=SIGMA)
         self._noisy = ContinuousPredictor(model, _SLOTS, halting, max_steps, noise=noise)
-        self._symmetries: Sequence[Symmetry] = list(islice(task.symmetries(np.random.default_rng(_SEED)), _SYMMETRIES))
+        self._symmetries = draw_symmetries(task, _SYMMETRIES)
 
     def __call__(self, batch: NumpyBatch, first: Answer, time_limit: float) -> tuple[Answer, Search]:
         """Search for a valid answer to a puzzle whose first answer is not.
@@ -70,13 +69,14 @@ class Searcher:
         start = time.monotonic()
         accepts = checker(self._task, batch["inputs"][0])
         tried, steps, most = 1, first.steps, 0
-        for found, number, answer in self._answers(batch, start, time_limit):
+        result, found = first, None
+        for kind, number, answer in self._answers(batch, start, time_limit):
             tried, steps, most = tried + 1, steps + answer.steps, max(most, number)
             if accepts(answer):
-                seconds = time.monotonic() - start
-                return answer, Search(found, tried, steps, min(most, len(self._symmetries)), seconds)
-        seconds = time.monotonic() - start
-        return first, Search(None, tried, steps, min(most, len(self._symmetries)), seconds)
+                result, found = answer, kind
+                break
+        copies = min(most, len(self._symmetries))
+        return result, Search(found, tried, steps, copies, time.monotonic() - start)
 
     def _answers(self, batch: NumpyBatch, start: float, time_limit: float) -> Iterator[tuple[str, int, Answer]]:
         """Yield what is tried, the number of the trajectory, and the answer, until it is time to stop."""

@@ -121,10 +121,9 @@ def commit_rule(probability: float | None, task: Task | None) -> Commit | None:
 
 def checker(task: Task | None, inputs: np.ndarray) -> Callable[[Answer], bool]:
     """Return a function that says whether a task accepts an answer to a puzzle `[L]`; without a task it says no."""
-    puzzle = None if task is None else task.decode(inputs)
 
     def accepts(answer: Answer) -> bool:
-        return task is not None and puzzle is not None and task.check(puzzle, task.decode(np.array(answer.tokens)))
+        return task is not None and task.check(task.decode(inputs), task.decode(np.array(answer.tokens)))
 
     return accepts
 
@@ -139,10 +138,15 @@ def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
         return []
     if task is None:
         raise UserError(f"--votes {votes}: symmetries depend on the task, but neither dataset nor run names it")
-    found = list(islice(task.symmetries(np.random.default_rng(_SEED)), votes - 1))
+    found = draw_symmetries(task, votes - 1)
     if len(found) < votes - 1:
         raise UserError(f"--votes {votes}: {task.name} allows {len(found) + 1} at most, one for each symmetry")
     return found
+
+
+def draw_symmetries(task: Task, most: int) -> list[Symmetry]:
+    """Return so many symmetries of a task, or all there are; always the same ones."""
+    return list(islice(task.symmetries(np.random.default_rng(_SEED)), most))
 
 
 def winner(
@@ -179,9 +183,7 @@ def mean_confidence(total: float, count: int) -> float:
     return round(total / count, 12)
 
 
-def copies(
-    batches: Iterable[NumpyBatch], symmetries: Sequence[Symmetry], trajectories: int = 1
-) -> Iterator[NumpyBatch]:
+def _copies(batches: Iterable[NumpyBatch], symmetries: Sequence[Symmetry], trajectories: int) -> Iterator[NumpyBatch]:
     """Yield batches in which each puzzle is followed by its symmetric copies, each as often as it has trajectories."""
     for batch in batches:
         inputs = np.stack([batch["inputs"], *(change.apply(batch["inputs"]) for change in symmetries)], axis=1)
@@ -197,7 +199,7 @@ def _answer_copies(
 ) -> Iterator[Record]:
     """Yield one record for each puzzle; its votes are one predictor's answers to the puzzle and its copies."""
     symmetries, trajectories = electorate.symmetries, electorate.trajectories
-    answers = answer_batches(predictor, copies(batches, symmetries, trajectories))
+    answers = answer_batches(predictor, _copies(batches, symmetries, trajectories))
     for first in answers:
         own = [first.answer, *(record.answer for record in islice(answers, trajectories - 1))]
         rest = [undo(change, record.answer) for change in symmetries for record in islice(answers, trajectories)]

@@ -47,7 +47,7 @@ def evaluate(settings: Evaluate) -> int:
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
     rule = halting_rule(settings)
-    noise = Noise(settings.noise, settings.seed)
+    noise, commit = Noise(settings.noise, settings.seed), commit_rule(settings.commit, task)
     predictors = [
         ContinuousPredictor(
             one.model,
@@ -56,7 +56,7 @@ def evaluate(settings: Evaluate) -> int:
             settings.max_steps,
             trace=True,
             noise=noise,
-            commit=commit_rule(settings.commit, task),
+            commit=commit,
         )
         for one in loaded
     ]
