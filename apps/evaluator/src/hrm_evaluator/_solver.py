@@ -145,7 +145,10 @@ class Solver:
         self._electorate = Electorate(choose_symmetries(task, votes), trajectories, len(self.models))
         rule = commit_rule(commit, task)
         self._predictors = {
-            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule, compiled) for model in models]
+            trace: [
+                ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule, compiled)
+                for model in models
+            ]
             for trace in (False, True)
         }
 

@@ -77,7 +77,9 @@ def _application(words: Sequence[str]) -> "App":
         return write_quantized(settings)
 
     def models(
-        name: Annotated[str | None, Parameter(help="Show all that is known of this one.")] = None, *, options: Any = None
+        name: Annotated[str | None, Parameter(help="Show all that is known of this one.")] = None,
+        *,
+        options: Any = None,
     ) -> int:
         """List the trained models that come along."""
         settings = validate(Models, options or {}, _flag)

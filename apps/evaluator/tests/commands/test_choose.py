@@ -29,9 +29,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("puzzle", "name", "cells"), [(NINE, "sudoku-9x9", 81), (SIX, "sudoku-6x6", 36)])
-def test_without_a_run_a_model_of_the_puzzles_size_answers(
-    puzzle: str, name: str, cells: int, evaluator: Call
-) -> None:
+def test_without_a_run_a_model_of_the_puzzles_size_answers(puzzle: str, name: str, cells: int, evaluator: Call) -> None:
     code, out, err = evaluator("solve", puzzle, "--json")
     assert code in (0, 1)
     assert f"runs holds no run, so {name} answers, a model that comes along" in err
@@ -53,7 +51,9 @@ def test_a_file_decides_by_its_first_puzzles(nowhere: Path, evaluator: Call) -> 
     assert len(out.splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", [f"{SIX}\n{SIX}\n", f"# two\n\n{SIX}\n{SIX}", "\n".join(SIX[i : i + 6] for i in range(0, 36, 6))])
+@pytest.mark.parametrize(
+    "text", [f"{SIX}\n{SIX}\n", f"# two\n\n{SIX}\n{SIX}", "\n".join(SIX[i : i + 6] for i in range(0, 36, 6))]
+)
 def test_stdin_decides_by_its_first_puzzle_and_loses_none(text: str, nowhere: Path) -> None:
     command = [str(Path(sys.executable).with_name("evaluator")), "solve", "--json"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=nowhere, timeout=300)

@@ -71,7 +71,14 @@ _ARCH = {
     "halt_loss": "none",
     "halt_max_steps": 16,
 }
-_TRAIN = {"steps": 1000, "global_batch_size": 32, "act_steps": 8, "halt_warmup_steps": 0, "eval_interval": 500, "lr": 3e-3}
+_TRAIN = {
+    "steps": 1000,
+    "global_batch_size": 32,
+    "act_steps": 8,
+    "halt_warmup_steps": 0,
+    "eval_interval": 500,
+    "lr": 3e-3,
+}
 
 HITORI = TaskFamily(
     name="hitori",

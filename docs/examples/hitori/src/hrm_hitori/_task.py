@@ -51,7 +51,9 @@ class HitoriTask(Task):
     def geometry(self) -> Geometry:
         """Digits are interchangeable; beside rows and columns, pairs of neighbours are groups."""
         rows, columns = np.divmod(np.arange(self.seq_len), self.size)
-        pairs = [line * self.size + (at + shift) // 2 for line, at in ((rows, columns), (columns, rows)) for shift in (0, 1)]
+        pairs = [
+            line * self.size + (at + shift) // 2 for line, at in ((rows, columns), (columns, rows)) for shift in (0, 1)
+        ]
         groups = tuple(tuple(np.unique(pair, return_inverse=True)[1].tolist()) for pair in pairs)
         return Geometry(columns=self.size, groups=groups, symbols=tuple(range(2, self.vocab_size)), constants=(1,))
 
