@@ -78,6 +78,15 @@ class Quantize(Source):
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
 
+class Playground(Source):
+    """The options of `evaluator playground`."""
+
+    examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
+    puzzles: int = _option(50, "puzzles", "Examples inside the page.", "N", ge=1, le=10_000)
+    overwrite: bool = _option(False, "report", "Replace an existing file.")
+    as_json: bool = _option(False, "report", "Print one JSON object.")
+
+
 class Evaluate(Voting, Thinking, Halting, Source):
     """The options of `evaluator`."""
 

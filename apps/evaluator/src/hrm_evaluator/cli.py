@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hrm_data.command_line import run
@@ -48,7 +49,7 @@ def _application(words: Sequence[str]) -> "App":
     from cyclopts import Parameter
     from hrm_data.command_line import application, options_of, validate
 
-    from hrm_evaluator._settings import Evaluate, Quantize, Solve
+    from hrm_evaluator._settings import Evaluate, Playground, Quantize, Solve
 
     def evaluate(*, options: Any = None) -> int:
         settings = validate(Evaluate, options or {}, _flag)
@@ -76,12 +77,23 @@ def _application(words: Sequence[str]) -> "App":
 
         return write_quantized(settings)
 
-    for command, settings in ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize)):
+    def playground(
+        file: Annotated[Path, Parameter(help="The new .html file.")], /, *, options: Any = None
+    ) -> int:
+        """Write a page in which the model solves puzzles in the browser."""
+        settings = validate(Playground, options or {}, _flag)
+        from hrm_evaluator.commands.playground import write_playground
+
+        return write_playground(file, settings)
+
+    commands = ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize), (playground, Playground))
+    for command, settings in commands:
         command.__annotations__["options"] = options_of(settings, _flag)
     app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
     app.default(evaluate)
     app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
     app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
+    app.command(playground, usage="Usage: evaluator playground FILE [OPTIONS]")
     return app
 
 
