@@ -74,6 +74,7 @@ ROOMS = {
         "_solver scoring",
         "_load",
         "report",
+        "playground",
         "commands",
         "cli",
     ],

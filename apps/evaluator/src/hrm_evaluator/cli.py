@@ -77,9 +77,7 @@ def _application(words: Sequence[str]) -> "App":
 
         return write_quantized(settings)
 
-    def playground(
-        file: Annotated[Path, Parameter(help="The new .html file.")], /, *, options: Any = None
-    ) -> int:
+    def playground(file: Annotated[Path, Parameter(help="The new .html file.")], /, *, options: Any = None) -> int:
         """Write a page in which the model solves puzzles in the browser."""
         settings = validate(Playground, options or {}, _flag)
         from hrm_evaluator.commands.playground import write_playground

@@ -72,9 +72,7 @@ def _whole_boards(task: Task) -> Iterator[tuple[int, np.ndarray]]:
         yield token, tokens
 
 
-def _glyphs(
-    task: Task, whole: dict[int, Picture], examples: Iterable[tuple[np.ndarray, Picture]]
-) -> list[str]:
+def _glyphs(task: Task, whole: dict[int, Picture], examples: Iterable[tuple[np.ndarray, Picture]]) -> list[str]:
     """Return the character of each token, empty if it is not shown."""
     seen: dict[int, set[str]] = {token: set() for token in range(task.vocab_size)}
     for puzzle, picture in examples:
@@ -99,7 +97,7 @@ def _held(puzzles: Sequence[np.ndarray]) -> set[int]:
 
 
 def _allowed(task: Task, puzzles: Sequence[np.ndarray], glyphs: list[str]) -> set[int]:
-    """Return the tokens that a user's puzzle may hold: those of the examples, those they stand for, and the open one."""
+    """Return the tokens that a puzzle may hold: those of the examples, interchangeable ones, and the open one."""
     board = task.geometry()
     allowed = _held(puzzles) | set(board.symbols if board else ()) | {task.open_token}
     return {token for token in allowed if token is not None and glyphs[token]}

@@ -53,7 +53,9 @@ def examples_of(data_path: Path, task: Task, known: int, count: int) -> list[Exa
         ("vocab_size", metadata.vocab_size, task.vocab_size),
     ):
         if theirs != ours:
-            raise UserError(f"{data_path}: {name} is {theirs}, but {ours} for {task.name}; name another with --examples")
+            raise UserError(
+                f"{data_path}: {name} is {theirs}, but {ours} for {task.name}; name another with --examples"
+            )
     found = list(islice(_read(dataset), count))
     if metadata.num_puzzle_identifiers != known:
         found = [example._replace(identifier=0) for example in found]
