@@ -102,7 +102,7 @@ def test_examples_must_be_those_of_the_task(tmp_path: Path, dataset: Path, evalu
 def test_weights_that_do_not_fit_are_rounded_and_a_model_that_is_still_too_large_is_refused(
     tmp_path: Path, evaluator: Call
 ) -> None:
-    for width, fits in ((192, True), (512, False)):
+    for width, fits in ((160, True), (512, False)):
         weights = saved(
             tmp_path / f"{width}.safetensors", SudokuTask((2, 2)), hidden_size=width, H_layers=2, L_layers=2
         )

@@ -75,19 +75,16 @@ def check(pages: Any, page: Path, task: Task, dataset: Path) -> list[dict[str, A
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bits", [32, 8, 4])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_model_answers_as_in_python(
-    pages: Any, dataset: Path, mazes: Path, tmp_path: Path, bits: int
+    pages: Any, dataset: Path, mazes: Path, tmp_path: Path, kind: str
 ) -> None:
-    steps = set()
-    for seed, (kind, arch) in enumerate(KINDS.items()):
-        for task, puzzles in ((SUDOKU, dataset), (MAZE, mazes)):
-            print(kind, task.name)
-            page = pages.write(tmp_path, task, "--examples", puzzles, seed=seed, bits=bits, **arch)
-            answers = check(pages, page, task, puzzles)
-            steps |= {answer["step"] for answer in answers}
-            assert len({tuple(answer["tokens"]) for answer in answers}) > 1
-    assert {1, 5} <= steps  # some puzzles halt at once, some never
+    found = []
+    for bits, task, puzzles in ((32, SUDOKU, dataset), (32, MAZE, mazes), (8, SUDOKU, dataset), (4, MAZE, mazes)):
+        page = pages.write(tmp_path, task, "--examples", puzzles, seed=bits, bits=bits, **KINDS[kind])
+        found += check(pages, page, task, puzzles)
+    assert len({tuple(answer["tokens"]) for answer in found}) > 4
+    assert len({answer["step"] for answer in found}) > 1  # puzzles halt at different steps
 
 
 @st.composite

@@ -55,7 +55,7 @@ def test_every_step_can_be_seen_with_its_confidence(page: Any) -> None:
         for at, (token, sure) in enumerate(
             zip(steps[number - 1]["tokens"], steps[number - 1]["sureness"], strict=True)
         ):
-            label = f"Row {at // 4 + 1}, column {at % 4 + 1}: {glyphs[token]}, {int(sure * 100)} % sure"
+            label = f"Row {at // 4 + 1}, column {at % 4 + 1}: {glyphs[token]}, {int(sure * 100 + 0.5)} % sure"
             assert cell(page, "answer", at).get_attribute("aria-label") == label
     cell(page, "answer", 5).hover()
     assert page.locator("#cell").inner_text() == cell(page, "answer", 5).get_attribute("aria-label")

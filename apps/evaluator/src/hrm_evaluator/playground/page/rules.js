@@ -27,7 +27,9 @@ const RULES = {
   maze(board, puzzle, answer) {
     const at = (tokens, cell) => board.glyphs[tokens[cell]], all = puzzle.map((_, cell) => cell);
     const starts = all.filter((cell) => at(puzzle, cell) === "S"), goals = all.filter((cell) => at(puzzle, cell) === "G");
-    if (starts.length !== 1 || goals.length !== 1) return faultsOf({ "needs one start and one goal": [...starts, ...goals, 0] });
+    if (starts.length !== 1 || goals.length !== 1) {
+      return { faults: ["has not one start and one goal"], cells: new Set([...starts, ...goals]) };
+    }
     const [start] = starts, [goal] = goals;
     const best = moves(board, all.filter((cell) => at(puzzle, cell) !== "#"), start).get(goal);
     if (best === undefined) return faultsOf({ "has no way from start to goal": [start, goal] });

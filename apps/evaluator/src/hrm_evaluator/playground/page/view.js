@@ -4,12 +4,12 @@
 const MODELS = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
 const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
-const percent = (share) => `${Math.floor(share * 100)} %`;
+const percent = (share) => `${Math.round(share * 100)} %`;
 const NAMES = { ".": "empty", "#": "wall", S: "start", G: "goal", o: "path" };
 
-const state = { model: null, board: null, puzzle: [], solution: null, row: 0, example: null, steps: [], thinking: false, follows: true };
+const state = { model: null, board: null, puzzle: [], solution: null, row: 0, example: null, steps: [], thinking: false, follows: true, looksAt: null };
 const thinker = new Thinker(find("engine").textContent, hear);
-const looks = (kind) => (at) => say("cell", labelOf(kind, at));
+const looks = (kind) => (at) => { state.looksAt = [kind, at]; describeCell(); };
 const boards = {
   given: new Board(find("given").querySelector(".board"), looks("given")),
   answer: new Board(find("answer").querySelector(".board"), looks("answer")),
@@ -102,7 +102,7 @@ function lay() {
     shown.rows = 1 + Math.max(0, ...used.map((cell) => Math.floor(cell / board.columns)));
     shown.columns = 1 + Math.max(0, ...used.map((cell) => cell % board.columns));
   }
-  const size = `${shown.rows} ${shown.columns} ${state.model.name}`;
+  const size = `${shown.rows} ${shown.columns} ${MODELS.indexOf(state.model)}`;
   if (size === lay.size) return;
   lay.size = size;
   Object.values(boards).forEach((one) => one.lay(board, shown));
@@ -119,7 +119,6 @@ function setCell(token) {
   puzzle[at] = token;
   choose(puzzle, null, state.row, null);
   boards.given.active = cell;
-  looks("given")(cell);
   say("status", "The puzzle was changed: press Enter or Think.");
 }
 
@@ -185,6 +184,7 @@ function show() {
     return { token, classes, sureness, label: `${nameOf(token)}, ${percent(sureness)} sure` };
   });
   if (solution) boards.right.paint((place) => ({ token: solution[place] < 0 ? undefined : solution[place], classes: ["given"] }));
+  describeCell();
 }
 
 function statusOf(number, verdict, changed) {
@@ -196,7 +196,11 @@ function statusOf(number, verdict, changed) {
   return `${said} ${last.halted ? `The model halted after ${counted(steps.length, "step")}` : "The model did not halt"}, of at most ${model.mostSteps}.`;
 }
 
-function labelOf(kind, at) { return boards[kind].cells[at].getAttribute("aria-label"); }
+/** Writes below the answer what the cell is that is pointed at or has the focus. */
+function describeCell() {
+  const cell = state.looksAt && boards[state.looksAt[0]].cells[state.looksAt[1]];
+  say("cell", cell ? cell.getAttribute("aria-label") : "");
+}
 
 // ---- playing
 

@@ -73,16 +73,19 @@ class GroupMeans {
   map(x, planes, cells, width, out) {
     out.fill(0);
     for (const { groups, count, sizes, map } of this.kinds) {
-      const sums = new Float64Array(planes * count * width), mapped = new Float32Array(planes * count * width);
-      const each = (work) => {
-        for (let plane = 0; plane < planes; plane++) {
-          for (let cell = 0; cell < cells; cell++) work((plane * cells + cell) * width, (plane * count + groups[cell]) * width);
+      const means = new Float32Array(planes * count * width), mapped = new Float32Array(planes * count * width);
+      for (let plane = 0; plane < planes; plane++) {
+        for (let cell = 0; cell < cells; cell++) {
+          addRow(means, plane * count + groups[cell], x, plane * cells + cell, width);
         }
-      };
-      each((at, group) => { for (let k = 0; k < width; k++) sums[group + k] += x[at + k]; });
-      const means = Float32Array.from(sums, (sum, i) => sum / sizes[Math.floor(i / width) % count]);
+      }
+      for (let i = 0; i < means.length; i++) means[i] /= sizes[Math.floor(i / width) % count];
       map.map(means, planes * count, mapped);
-      each((at, group) => { for (let k = 0; k < width; k++) out[at + k] += mapped[group + k]; });
+      for (let plane = 0; plane < planes; plane++) {
+        for (let cell = 0; cell < cells; cell++) {
+          addRow(out, plane * cells + cell, mapped, plane * count + groups[cell], width);
+        }
+      }
     }
   }
 }
@@ -106,8 +109,8 @@ class Neighbours {
         for (let i = row - 1; i <= row + 1; i++) {
           for (let j = column - 1; j <= column + 1; j++, to += width) {
             const from = (first + i * columns + j) * width;
-            if (i < 0 || i >= rows || j < 0 || j >= columns) around.fill(0, to, to + width);
-            else around.set(x.subarray(from, from + width), to);
+            const isOnBoard = i >= 0 && i < rows && j >= 0 && j < columns;
+            for (let k = 0; k < width; k++) around[to + k] = isOnBoard ? x[from + k] : 0;
           }
         }
       }
@@ -121,9 +124,10 @@ class SymbolMean {
 
   /** Adds to all planes of a cell the same: a linear map of their mean. */
   addTo(out, x, planes, cells, width) {
-    const size = cells * width, sums = new Float64Array(size), mapped = new Float32Array(size);
-    for (let plane = 0; plane < planes; plane++) for (let i = 0; i < size; i++) sums[i] += x[plane * size + i];
-    this.projection.map(Float32Array.from(sums, (sum) => sum / planes), cells, mapped);
-    for (let plane = 0; plane < planes; plane++) for (let i = 0; i < size; i++) out[plane * size + i] += mapped[i];
+    const means = new Float32Array(cells * width), mapped = new Float32Array(cells * width);
+    for (let at = 0; at < planes * cells; at++) addRow(means, at % cells, x, at, width);
+    for (let i = 0; i < means.length; i++) means[i] /= planes;
+    this.projection.map(means, cells, mapped);
+    for (let at = 0; at < planes * cells; at++) addRow(out, at, mapped, at % cells, width);
   }
 }

@@ -71,6 +71,11 @@ function addAndNormalise(x, y, rows, width, epsilon) {
   }
 }
 
+/** Adds one row of y to one of x. */
+function addRow(x, to, y, from, width) {
+  for (let i = to * width, j = from * width, end = i + width; i < end; i++, j++) x[i] += y[j];
+}
+
 function addTo(x, y) { for (let i = 0; i < x.length; i++) x[i] += y[i]; }
 
 // exp(x) is a power of two from a table, for the nearest thirty-second, times a short series for the rest.
