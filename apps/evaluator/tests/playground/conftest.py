@@ -55,7 +55,7 @@ def random_model(task: Task, seed: int, bits: int = 32, **arch: Any) -> HRM:
     )
     mx.random.seed(seed)
     model = HRM(config)
-    sizes = {"lm_head.weight": 20.0, "q_head.weight": 3.0, "puzzle_emb.weight": 1.0}
+    sizes = {"lm_head.weight": 20.0, "q_head.weight": 3.0, "puzzle_emb.weight": 0.2}
     drawn = [
         (name, array + sizes.get(name, 0.05) * mx.random.normal(array.shape))
         for name, array in tree_flatten(model.parameters())

@@ -18,7 +18,8 @@ function readPuzzle(text, board) {
   if (kept.length === board.rows) {
     for (const read of readings(board)) {
       const rows = kept.map(read);
-      if (rows.every((row) => row && row.length === board.columns && isRow(row, board))) return toTokens(rows.flat(), board);
+      const fits = rows.every((row) => row && row.length === board.columns && isRow(row, board));
+      if (fits && !hasTwoBlanks(rows.flat(), board)) return toTokens(rows.flat(), board);
     }
   }
   const rows = kept.map((line) => [...withoutSeparators(line, board)]), cells = rows.flat();
@@ -61,6 +62,11 @@ function withSpaces(line, count, first, step, more) {
   const padded = pieces.map((piece) => [...piece.padEnd(width)]);
   if (padded.some((piece) => piece.some((char, i) => (i - first) % step && char !== " "))) return null;
   return padded.flatMap((piece) => piece.filter((_, i) => i >= first && (i - first) % step === 0).slice(0, each));
+}
+
+/** Whether spaces stand for empty cells beside another character that does: then a cell is missing. */
+function hasTwoBlanks(cells, board) {
+  return !(" " in board.typed) && cells.includes(" ") && cells.some((char) => char !== " " && tokenOf(char, board) === board.blank);
 }
 
 function isRow(cells, board) { return cells.every((char) => tokenOf(char, board) !== undefined); }

@@ -149,8 +149,11 @@ function hear(step) {
   if (step.failure) { state.thinking = false; say("problem", `The model stopped: ${step.failure}`); return; }
   state.steps.push(step);
   state.thinking = !step.done;
-  if (state.follows) find("step").max = find("step").value = state.steps.length;
   lay();
+  if (state.follows) {
+    find("step").max = state.steps.length;
+    find("step").value = state.steps.length;
+  }
   show();
 }
 
