@@ -58,22 +58,24 @@ class Board {
   }
 
   /** Shows a glyph in each cell; `look(place)` gives { token, classes, sureness, label }. */
-  paint(look) {
+  paint(look) { this.cells.forEach((cell, at) => this.dress(cell, at, look(this.placeOf(at)))); }
+
+  dress(cell, at, { token, classes = [], sureness = null, label = "" }) {
     const { glyphs, colours, rowBreaks, columnBreaks } = this.board, { columns } = this.shown;
-    this.cells.forEach((cell, at) => {
-      const { token, classes = [], sureness = null, label = "" } = look(this.placeOf(at));
-      const glyph = token === undefined ? "" : glyphs[token], fill = colours[glyph];
-      const names = ["cell", ...classes];
-      if (rowBreaks.includes(Math.floor(at / columns))) names.push("below");
-      if (columnBreaks.includes(at % columns)) names.push("behind");
-      if (fill) names.push("filled");
-      if (!glyph) names.push("outside");
-      if (sureness !== null) names.push("thought");
-      cell.className = names.join(" ");
-      cell.style.setProperty("--fill", fill || "transparent");
-      cell.style.setProperty("--sure", sureness === null ? 1 : sureness.toFixed(3));
-      cell.textContent = fill || glyph === "." ? "" : glyph;
-      if (this.isGrid) cell.setAttribute("aria-label", `Row ${Math.floor(at / columns) + 1}, column ${at % columns + 1}: ${label}`);
-    });
+    const glyph = token === undefined ? "" : glyphs[token], fill = colours[glyph];
+    const names = ["cell", ...classes];
+    if (rowBreaks.includes(Math.floor(at / columns))) names.push("below");
+    if (columnBreaks.includes(at % columns)) names.push("behind");
+    if (fill) names.push("filled");
+    if (!glyph) names.push("outside");
+    if (sureness !== null) names.push("thought");
+    const sure = sureness === null ? "1" : sureness.toFixed(3), look = [...names, glyph, sure, label].join(" ");
+    if (cell.look === look) return; // most cells stay as they are from step to step
+    cell.look = look;
+    cell.className = names.join(" ");
+    cell.style.setProperty("--fill", fill || "transparent");
+    cell.style.setProperty("--sure", sure);
+    cell.textContent = fill || glyph === "." ? "" : glyph;
+    if (this.isGrid) cell.setAttribute("aria-label", `Row ${Math.floor(at / columns) + 1}, column ${at % columns + 1}: ${label}`);
   }
 }

@@ -2,11 +2,13 @@
 // Text: reads a puzzle as people write it, in one line or in rows, with frames, commas or spaces, into tokens.
 
 const SEPARATORS = /[,;:/\\|¦"'`()[\]{}<>+\u2500-\u257f]/gu;
+const FIELDS = /[,;\t]/;
 const BARS = /[|¦\u2500-\u257f]/gu;
 
 /** Returns { tokens } for text that is a puzzle, else { problem }, one sentence. */
 function readPuzzle(text, board) {
-  const lines = text.normalize("NFKC").replace(/\r\n?/g, "\n").split("\n").filter((line) => line.trim());
+  const lines = text.normalize("NFKC").replace(/\r\n?/g, "\n").split("\n")
+    .filter((line) => line.trim() || hasFields(line, board));
   if (!lines.length) return { problem: `The text is empty; write ${wanted(board)}.` };
   if (board.canvas) return readGrid(lines, board);
   const size = board.rows * board.columns;
@@ -35,17 +37,19 @@ function readPuzzle(text, board) {
 /** Whether a line is a row, part of a frame, or a rule: part of a frame or a row of blanks. */
 function kindOf(line, board) {
   const compact = withoutSeparators(line, board);
-  if (!compact && !(" " in board.typed)) return "frame"; // brackets or bars alone
+  if (!compact && !(" " in board.typed)) return hasFields(line, board) ? "row" : "frame"; // else brackets or bars alone
   if (!/^[\s\-=_~+*.:|¦\u2500-\u257f]+$/u.test(line) || !/[-=_~\u2500-\u257f]{3}|[+:|¦]/u.test(line)) return "row";
   if (compact.length !== board.columns || line.includes("+")) return "frame";
   return /^([-=_~])\1*$/.test(compact) ? "rule" : "row";
 }
 
+function hasFields(line, board) { return board.columns > 1 && line.split(FIELDS).length === board.columns; }
+
 /** The ways in which all rows of a board may be written, each from a line to its cells, or to null. */
 function readings(board) {
   const spaced = [[0, 1, 0], [0, 2, -1], [1, 2, 1]].map(([first, step, more]) => (line) => withSpaces(line, board.columns, first, step, more));
   const compact = (line) => [...withoutSeparators(line, board)];
-  const fields = (line) => line.split(/[,;\t]/).map((field) => field.trim() || " ");
+  const fields = (line) => line.split(FIELDS).map((field) => field.trim() || " ");
   return " " in board.typed ? [spaced[0], compact, ...spaced.slice(1), fields] : [compact, fields, ...spaced];
 }
 
