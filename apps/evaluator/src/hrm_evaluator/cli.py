@@ -49,7 +49,7 @@ def _application(words: Sequence[str]) -> "App":
     from cyclopts import Parameter
     from hrm_data.command_line import application, options_of, validate
 
-    from hrm_evaluator._settings import Evaluate, Playground, Quantize, Solve
+    from hrm_evaluator._settings import Evaluate, Models, Playground, Quantize, Solve
 
     def evaluate(*, options: Any = None) -> int:
         settings = validate(Evaluate, options or {}, _flag)
@@ -84,7 +84,24 @@ def _application(words: Sequence[str]) -> "App":
 
         return write_playground(file, settings)
 
-    commands = ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize), (playground, Playground))
+    def models(
+        name: Annotated[str | None, Parameter(help="Show all that is known of this one.")] = None,
+        *,
+        options: Any = None,
+    ) -> int:
+        """List the trained models that come along."""
+        settings = validate(Models, options or {}, _flag)
+        from hrm_evaluator.commands.models import show_models
+
+        return show_models(name, settings)
+
+    commands = (
+        (evaluate, Evaluate),
+        (solve, Solve),
+        (quantize, Quantize),
+        (playground, Playground),
+        (models, Models),
+    )
     for command, settings in commands:
         command.__annotations__["options"] = options_of(settings, _flag)
     app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
@@ -92,6 +109,7 @@ def _application(words: Sequence[str]) -> "App":
     app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
     app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
     app.command(playground, usage="Usage: evaluator playground FILE [OPTIONS]")
+    app.command(models, usage="Usage: evaluator models [NAME] [OPTIONS]")
     return app
 
 
