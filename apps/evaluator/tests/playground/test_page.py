@@ -125,7 +125,7 @@ def test_a_page_may_hold_many_models(tmp_path: Path) -> None:
     shown = []
     for task in (SudokuTask((2, 2)), MazeTask(5)):
         weights = saved(tmp_path / f"{task.name}.safetensors", task)
-        shown.append(Shown(f"a <{task.name}>", load(weights), new_examples(task, 3)))
+        shown.append(Shown(f"a <{task.name}>", load(weights), new_examples(task, [{}], 3)))
     page = playground(shown)
     assert [one["name"] for one in data_of(page.text)] == ["a <sudoku-2x2>", "a <maze-5x5>"]
     assert 'id="weights-1"' in page.text
@@ -135,7 +135,7 @@ def test_only_rows_of_the_puzzle_table_that_are_needed_are_written(tmp_path: Pat
     task = SudokuTask((2, 2))
     weights = saved(tmp_path / "model.safetensors", task, puzzle_emb_ndim=32)
     solver = load(weights)
-    one = new_examples(task, 1)[0]
+    one = new_examples(task, [{}], 1)[0]
     sizes = {"num_puzzle_identifiers": 5000}
     large = HRM(HRMConfig(**solver.models[0].config.model_dump() | sizes))
     solver.models = (large,)
@@ -163,14 +163,14 @@ class Odd(SudokuTask):
 
 @pytest.mark.parametrize("way", ["nothing", "half", "by place"])
 def test_a_task_that_cannot_be_drawn_cell_by_cell_is_refused(way: str) -> None:
-    puzzles = [example.puzzle for example in new_examples(SudokuTask((2, 2)), 5)]
+    puzzles = [example.puzzle for example in new_examples(SudokuTask((2, 2)), [{}], 5)]
     with pytest.raises(UserError, match="sudoku-2x2 cannot be drawn"):
         describe_board(Odd(way), puzzles)
 
 
 def test_what_may_be_typed_is_what_the_task_reads() -> None:
     for task in (SudokuTask((2, 3)), MazeTask(5)):
-        board = describe_board(task, [example.puzzle for example in new_examples(task, 5)])
+        board = describe_board(task, [example.puzzle for example in new_examples(task, [{}], 5)])
         assert [board["rows"] * board["columns"], sorted(board["cells"])] == [task.seq_len, list(range(task.seq_len))]
         for char, token in board["typed"].items():
             assert task.encode(task.parse(char * task.seq_len)).tolist() == [token] * task.seq_len

@@ -76,7 +76,7 @@ def page(pages: Any, dataset: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def described(task: Task) -> dict[str, Any]:
     if isinstance(task, ArcTask):
         return describe_board(task, [task.encode(np.arange(10, dtype=np.uint8).reshape(2, 5))])
-    return describe_board(task, [example.puzzle for example in new_examples(task, 5)])
+    return describe_board(task, [example.puzzle for example in new_examples(task, [{}], 5)])
 
 
 BOARDS = {task.name: described(task) for task in (SUDOKU, SMALL, MAZE, ARC)}

@@ -1,27 +1,33 @@
-"""The command `evaluator playground`: writes a page in which a model thinks."""
+"""The command `evaluator playground`: writes a page in which models think."""
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from hrm_data import task_names
 from rich.console import Console
 
+from hrm_evaluator._errors import UserError
 from hrm_evaluator._load import load
 from hrm_evaluator._output import atomic_file, check_writable
 from hrm_evaluator._settings import Playground
 from hrm_evaluator._solver import Solver
-from hrm_evaluator.loading._checkpoint import find_checkpoint
+from hrm_evaluator.loading._checkpoint import find_checkpoint, is_shipped
 from hrm_evaluator.playground._examples import Example, examples_of, new_examples
 from hrm_evaluator.playground._page import Shown, playground
+from hrm_evaluator.shipped._models import cards, weights_of
 
 
 def write_playground(path: Path, settings: Playground) -> int:
     """Write the page and print what it holds; return the exit code.
 
     Raises:
-        UserError: If the file exists without `overwrite`, or there is no such model, or it does not fit a page.
+        UserError: If the file exists without `overwrite`, there is no such model, or it does not fit a page.
     """
     check_writable("FILE", path, overwrite=settings.overwrite)
-    shown = [_shown(settings)]
+    is_one = settings.named is not None or settings.model_fields_set & {"runs", "data_path", "task", "examples"}
+    shown = [_one(settings)] if is_one else list(_all_that_come_along(settings))
     page = playground(shown)
     content = page.text.encode()
     with atomic_file(path) as file:
@@ -37,19 +43,40 @@ def write_playground(path: Path, settings: Playground) -> int:
     return 0
 
 
-def _shown(settings: Playground) -> Shown:
-    """Load the model that the options name, with its puzzles."""
-    solver = load(settings.checkpoint, runs=settings.runs, data_path=settings.data_path, task=settings.task)
-    return Shown(solver.task.name, solver, _examples(solver, settings))
+def _one(settings: Playground) -> Shown:
+    """Load the model that the options name, or that of the newest run, with its puzzles."""
+    solver = load(settings.named, runs=settings.runs, data_path=settings.data_path, task=settings.task)
+    own = settings.model or (
+        str(settings.checkpoint) if settings.checkpoint and is_shipped(settings.checkpoint) else ""
+    )
+    return Shown(own or solver.task.name, solver, _examples(solver, own, settings))
 
 
-def _examples(solver: Solver, settings: Playground) -> list[Example]:
-    """Take the puzzles from the dataset that is named, from the run's if it still exists, or make new ones."""
+def _all_that_come_along(settings: Playground) -> Iterator[Shown]:
+    """Load the models that come along and whose tasks are installed."""
+    if not cards():
+        raise UserError("no model comes along; name one of your own with --checkpoint")
+    for name, card in cards().items():
+        if card.task["task"] in task_names():
+            solver = load(weights_of(name))
+            yield Shown(name, solver, _examples(solver, name, settings))
+        else:
+            print(f"evaluator: {name} is left out: it needs the package {card.package}", file=sys.stderr)
+
+
+def _examples(solver: Solver, name: str, settings: Playground) -> list[Example]:
+    """Return puzzles: of the dataset that is named, of the run's if it still exists, or new ones.
+
+    Args:
+        solver: The model.
+        name: Its name if it comes along, else empty. New puzzles are then of the kinds that its card tells of.
+        settings: The options.
+    """
     given = settings.examples or settings.data_path
     if given is None:
-        run_of = find_checkpoint(solver.path, settings.runs)
-        data_path = run_of.setting("data_path", str)
-        if data_path is None or not Path(data_path).is_dir():
-            return new_examples(solver.task, settings.puzzles)
-        given = Path(data_path)
-    return examples_of(given, solver.task, solver.models[0].config.num_puzzle_identifiers, settings.puzzles)
+        named = find_checkpoint(solver.path, settings.runs).setting("data_path", str)
+        given = Path(named) if named is not None and Path(named).is_dir() else None
+    if given is not None:
+        return examples_of(given, solver.task, solver.models[0].config.num_puzzle_identifiers, settings.puzzles)
+    kinds = [accuracy.build for accuracy in cards()[name].accuracy] if name else [{}]
+    return new_examples(solver.task, kinds, settings.puzzles)

@@ -1,7 +1,7 @@
 """The puzzles inside a page: the first of a test split, or new ones from the task's family."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,9 @@ from hrm_evaluator._errors import UserError
 
 ANY = -1
 """Takes the place of a token of a solution that is not scored."""
+
+
+_SEED = 1729  # not that of a training set
 
 
 class Example(NamedTuple):
@@ -72,8 +75,13 @@ def _read(dataset: Dataset) -> Iterator[Example]:
             yield Example(inputs, np.where(labels == IGNORE, ANY, labels), int(identifiers[number]))
 
 
-def new_examples(task: Task, count: int) -> list[Example]:
+def new_examples(task: Task, kinds: Sequence[Mapping[str, Any]], count: int) -> list[Example]:
     """Let the task's family make puzzles.
+
+    Args:
+        task: The task.
+        kinds: For each kind of puzzles the options that make them, as far as they differ from the family's.
+        count: Number of puzzles, divided among the kinds.
 
     Raises:
         UserError: If it cannot make any without being told more, such as the files to read.
@@ -81,17 +89,22 @@ def new_examples(task: Task, count: int) -> list[Example]:
     described: dict[str, Any] = task.to_json()
     family = get_family(described["task"])
     known = family.options.model_fields
-    wanted = {**described, "train": 1, "test": count}
+    found: list[Example] = []
     try:
-        options = family.options(**{name: value for name, value in wanted.items() if name in known})
-        with tempfile.TemporaryDirectory(prefix="hrm-playground-") as folder:
-            root = family.build(Path(folder) / "made", options, lambda done, total, what: None)
-            return examples_of(root, task, 1, count)
+        for number, kind in enumerate(kinds):
+            share = (count + number) // len(kinds)
+            wanted = {**described, "train": 1, "test": share, "seed": _SEED, **kind}
+            options = family.options(**{name: value for name, value in wanted.items() if name in known})
+            if share:
+                with tempfile.TemporaryDirectory(prefix="hrm-playground-") as folder:
+                    root = family.build(Path(folder) / "made", options, lambda done, total, what: None)
+                    found += examples_of(root, task, 1, share)
     except (HRMDataError, ValidationError) as error:
         raise UserError(
-            f"{task.name}: no example puzzles can be made ({_first_line(error)}); name a dataset with --examples"
+            f"{task.name}: no example puzzles can be made ({_reason(error)}); name a dataset with --examples"
         ) from error
+    return found
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n")[0]
+def _reason(error: HRMDataError | ValidationError) -> str:
+    return str(error.errors()[0]["msg"] if isinstance(error, ValidationError) else error)

@@ -2,41 +2,49 @@
 // The worker: thinks about one puzzle at a time beside the page, and reports every step. Others help with the rows.
 
 const WORTH_SHARING = 2 ** 20; // products, below which a message costs more time than it saves
+const FEW = 64; // rows in a message
 
 let model, helpers = [], wanted = 0, thinking = Promise.resolve();
+const bell = new MessageChannel();
 
 class Helper {
-  /** Another worker with the same model, at the other end of a port. */
+  /** Another worker with the same model, at the other end of a port; it answers in the order of the questions. */
   constructor(port) {
     this.port = port;
-    port.onmessage = ({ data }) => this.done(data);
+    this.waiting = [];
+    port.onmessage = ({ data }) => this.waiting.shift()(data);
   }
 
   update(block, x) {
-    return new Promise((done) => {
-      this.done = done;
-      this.port.postMessage({ block, x }, [x.buffer]);
-    });
+    this.port.postMessage({ block, x }, [x.buffer]);
+    return new Promise((done) => this.waiting.push(done));
   }
 }
 
-/** Updates rows by a block's gated unit: the first part here, the others by helpers at the same time. */
+/** Updates rows by a block's gated unit. Each worker takes the next few until none are left, a busy one fewer of them. */
 async function share(block, x, rows) {
-  const width = block.config.hidden_size;
-  if (!helpers.length || rows * block.feedForward.products < WORTH_SHARING) { block.feedForward.update(x, rows); return; }
-  const part = Math.ceil(rows / (helpers.length + 1) / 4) * 4 * width;
-  const others = helpers.map((helper, i) =>
-    helper.update(model.blocks.indexOf(block), x.slice((i + 1) * part, (i + 2) * part)));
-  block.feedForward.update(x.subarray(0, part), Math.min(part, x.length) / width);
-  (await Promise.all(others)).forEach((changed, i) => x.set(changed, Math.min((i + 1) * part, x.length)));
+  const { feedForward } = block, width = block.config.hidden_size;
+  if (!helpers.length || rows * feedForward.products < WORTH_SHARING) { feedForward.update(x, rows); return; }
+  let next = 0;
+  const take = async (update) => {
+    while (next < rows) {
+      const first = next, last = next = Math.min(rows, first + FEW);
+      await update(first * width, last * width);
+    }
+  };
+  const number = model.blocks.indexOf(block);
+  const takers = helpers.map((helper) => async (from, to) => { x.set(await helper.update(number, x.slice(from, to)), from); });
+  await Promise.all([
+    ...[...takers, ...takers].map(take), // a second order is at hand when the first is done
+    take(async (from, to) => { feedForward.update(x.subarray(from, to), (to - from) / width); await pause(); }),
+  ]);
 }
 
-/** Lets messages in, such as that to stop. */
+/** Lets messages in, such as rows that are done or the order to stop. */
 function pause() {
   return new Promise((go) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => { port1.close(); go(); };
-    port2.postMessage(null);
+    bell.port1.onmessage = go;
+    bell.port2.postMessage(null);
   });
 }
 
