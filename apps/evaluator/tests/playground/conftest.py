@@ -93,9 +93,9 @@ class Pages:
         save_weights(random_model(task, seed, bits, **arch), folder / "model.safetensors")
         return self.write_of(folder / "model.safetensors", *words)
 
-    def write_of(self, checkpoint: Path, *words: object) -> Path:
-        """Write the page of a checkpoint."""
-        page = checkpoint.with_name("page.html")
+    def write_of(self, checkpoint: Path, *words: object, to: Path | None = None) -> Path:
+        """Write the page of a checkpoint, by default beside it."""
+        page = to or checkpoint.with_name("page.html")
         options = ["--checkpoint", checkpoint, "--overwrite", *words]
         assert main(["playground", str(page), *map(str, options)]) == 0
         return page

@@ -122,3 +122,15 @@ def test_any_settings_answer_as_in_python(
     folder = tmp_path_factory.mktemp("any")
     page = pages.write(folder, SUDOKU, "--examples", dataset, "--puzzles", 4, seed=seed, bits=bits, **arch)
     check(pages, page, SUDOKU, dataset)
+
+
+@pytest.mark.slow
+def test_a_model_trained_in_bfloat16_runs_in_float32_and_the_page_says_so(
+    pages: Any, dataset: Path, tmp_path: Path
+) -> None:
+    page = pages.write(tmp_path, SUDOKU, "--examples", dataset, seed=1, forward_dtype="bfloat16", halt_loss="bce")
+    with pages.opened(page) as shown:
+        assert "trained in bfloat16; this page computes in float32" in shown.locator("#about").inner_text()
+    answers = pages.answers(page)
+    pages.write(tmp_path, SUDOKU, "--examples", dataset, seed=1, forward_dtype="float32", halt_loss="bce")
+    assert answers == check(pages, page, SUDOKU, dataset)

@@ -68,7 +68,7 @@ def playground(models: Sequence[Shown]) -> Page:
     if size > MOST_BYTES:
         raise UserError(
             f"{', '.join(str(shown.solver.path) for shown in models)}: the page would have {size:,} bytes, but has "
-            f"at most {MOST_BYTES:,}, even with weights of 8 bits; choose a smaller model"
+            f"at most {MOST_BYTES:,}, even with weights of 8 bits; choose a smaller model or fewer --puzzles"
         )
     return Page(_render(described, weights), rounded)
 
