@@ -196,7 +196,8 @@ function statusOf(number, verdict, changed) {
   const said = `Step ${number + 1}: ${counted(changed, "cell")} changed, ${percent(step.confidence)} sure of it; ${verdict.text}.`;
   const last = steps.at(-1);
   if (!last.done) return said;
-  return `${said} ${last.halted ? `The model halted after ${counted(steps.length, "step")}` : "The model did not halt"}, of at most ${model.mostSteps}.`;
+  if (!last.halted) return `${said} The model did not halt within ${counted(model.mostSteps, "step")}.`;
+  return `${said} The model halted after ${steps.length} of at most ${counted(model.mostSteps, "step")}.`;
 }
 
 /** Writes below the answer what the cell is that is pointed at or has the focus. */

@@ -27,8 +27,11 @@ class Matrix {
       for (let output = 0; output < outputs; output += 4) {
         multiply(four, panels, output * inputs, sums);
         const width = Math.min(4, outputs - output);
-        for (let i = 0, to = row * outputs + output; i < count; i++, to += outputs) {
-          for (let j = 0; j < width; j++) out[to + j] = sums[4 * i + j];
+        for (let i = 0, from = 0, to = row * outputs + output; i < count; i++, from += 4, to += outputs) {
+          out[to] = sums[from];
+          if (width > 1) out[to + 1] = sums[from + 1];
+          if (width > 2) out[to + 2] = sums[from + 2];
+          if (width > 3) out[to + 3] = sums[from + 3];
         }
       }
     }
@@ -79,12 +82,12 @@ function addRow(x, to, y, from, width) {
 function addTo(x, y) { for (let i = 0; i < x.length; i++) x[i] += y[i]; }
 
 // exp(x) is a power of two from a table, for the nearest thirty-second, times a short series for the rest.
-const PARTS = 32 / Math.LN2, LIMIT = 88, MIDDLE = Math.ceil(LIMIT * PARTS);
-const POWERS = Float64Array.from({ length: 2 * MIDDLE + 1 }, (_, i) => Math.exp((i - MIDDLE) / PARTS));
+const PART = Math.LN2 / 32, PARTS = 1 / PART, LIMIT = 88, MIDDLE = Math.ceil(LIMIT * PARTS);
+const POWERS = Float64Array.from({ length: 2 * MIDDLE + 1 }, (_, i) => Math.exp((i - MIDDLE) * PART));
 
 function exponential(x) {
   const within = x < -LIMIT ? -LIMIT : x > LIMIT ? LIMIT : x;
-  const nearest = Math.floor(within * PARTS + 0.5), rest = within - nearest / PARTS;
+  const nearest = Math.floor(within * PARTS + 0.5), rest = within - nearest * PART;
   return POWERS[nearest + MIDDLE] * (1 + rest * (1 + rest * (0.5 + rest * (1 / 6 + rest / 24))));
 }
 
