@@ -13,10 +13,10 @@ from hrm_evaluator._load import load
 from hrm_evaluator._output import atomic_file, check_writable
 from hrm_evaluator._settings import Playground
 from hrm_evaluator._solver import Solver
-from hrm_evaluator.loading._checkpoint import find_checkpoint, is_shipped
+from hrm_evaluator.loading._checkpoint import find_checkpoint
 from hrm_evaluator.playground._examples import Example, examples_of, new_examples
 from hrm_evaluator.playground._page import Shown, playground
-from hrm_evaluator.shipped._models import cards, weights_of
+from hrm_evaluator.shipped._models import cards, is_shipped, weights_of
 
 
 def write_playground(path: Path, settings: Playground) -> int:
