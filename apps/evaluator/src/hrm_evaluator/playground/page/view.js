@@ -5,9 +5,10 @@ const MODELS = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
 const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 const percent = (share) => `${Math.round(share * 100)} %`;
+const BETWEEN = 120; // milliseconds; steps that come faster are not all drawn, because that takes longer than to think
 const NAMES = { ".": "empty", "#": "wall", S: "start", G: "goal", o: "path" };
 
-const state = { model: null, board: null, puzzle: [], solution: null, row: 0, example: null, steps: [], thinking: false, follows: true, looksAt: null };
+const state = { model: null, board: null, puzzle: [], solution: null, row: 0, example: null, steps: [], thinking: false, follows: true, looksAt: null, drawn: 0 };
 const thinker = new Thinker(find("engine").textContent, hear);
 const looks = (kind) => (at) => { state.looksAt = [kind, at]; describeCell(); };
 const boards = {
@@ -149,6 +150,9 @@ function hear(step) {
   if (step.failure) { state.thinking = false; say("problem", `The model stopped: ${step.failure}`); return; }
   state.steps.push(step);
   state.thinking = !step.done;
+  const now = performance.now();
+  if (state.thinking && now - state.drawn < BETWEEN) return; // the next one is near
+  state.drawn = now;
   lay();
   if (state.follows) {
     find("step").max = state.steps.length;
