@@ -40,10 +40,13 @@ def describe_board(task: Task, puzzles: Sequence[np.ndarray]) -> dict[str, Any]:
     shown = [task.render(task.decode(puzzle)) for puzzle in puzzles]
     glyphs = _glyphs(task, pictures, zip(puzzles, shown, strict=True))
     places = layout([*pictures.values(), *shown])
-    canvas = _canvas(task, whole, glyphs, places) if any(not glyphs[token] for token in _held(puzzles)) else None
-    if canvas is None and len(places.cells) < task.seq_len:
+    canvas = None if all(glyphs) else _canvas(task, whole, glyphs, places)
+    if canvas is None and any(not glyphs[token] for token in _held(puzzles)):
+        raise UserError(f"{task.name} cannot be drawn: how its smaller boards are encoded is not known")
+    if len(places.cells) < task.seq_len:
         raise UserError(f"{task.name} cannot be drawn: its pictures have {len(places.cells)} of {task.seq_len} tokens")
-    typed = _typed(task, whole, glyphs, _allowed(task, puzzles, glyphs))
+    drawn = {token for token in range(task.vocab_size) if glyphs[token]}
+    typed = _typed(task, whole, glyphs, drawn if canvas else drawn & _allowed(task, puzzles))
     return {
         "task": task.name,
         "family": task.to_json()["task"],
@@ -96,11 +99,10 @@ def _held(puzzles: Sequence[np.ndarray]) -> set[int]:
     return {token for puzzle in puzzles for token in puzzle.tolist()}
 
 
-def _allowed(task: Task, puzzles: Sequence[np.ndarray], glyphs: list[str]) -> set[int]:
+def _allowed(task: Task, puzzles: Sequence[np.ndarray]) -> set[int | None]:
     """Return the tokens that a puzzle may hold: those of the examples, interchangeable ones, and the open one."""
     board = task.geometry()
-    allowed = _held(puzzles) | set(board.symbols if board else ()) | {task.open_token}
-    return {token for token in allowed if token is not None and glyphs[token]}
+    return _held(puzzles) | set(board.symbols if board else ()) | {task.open_token}
 
 
 def _typed(task: Task, whole: dict[int, np.ndarray], glyphs: list[str], allowed: set[int]) -> dict[str, int]:
@@ -129,8 +131,8 @@ def _read_all(task: Task, text: str, old: str, new: str) -> int | None:
     return int(tokens[0]) if (tokens == tokens[0]).all() else None
 
 
-def _canvas(task: Task, whole: dict[int, np.ndarray], glyphs: list[str], places: Layout) -> Canvas:
-    """Find out how boards that are smaller than the canvas are encoded."""
+def _canvas(task: Task, whole: dict[int, np.ndarray], glyphs: list[str], places: Layout) -> Canvas | None:
+    """Return how boards that are smaller than the canvas are encoded; None if it does not show."""
     rows, columns = places.rows, places.columns
     token = next((token for token in whole if glyphs[token]), None)
     if token is not None and list(places.cells.values()) == list(range(rows * columns)):
@@ -144,7 +146,7 @@ def _canvas(task: Task, whole: dict[int, np.ndarray], glyphs: list[str], places:
             canvas = Canvas(int(found[1, 1][0, 1]), int(found[1, 1][-1, -1]))
             if all(np.array_equal(_on_canvas(canvas, token, size, (rows, columns)), it) for size, it in found.items()):
                 return canvas
-    raise UserError(f"{task.name} cannot be drawn: how its smaller boards are encoded is not known")
+    return None
 
 
 def _on_canvas(canvas: Canvas, token: int, size: tuple[int, int], whole: tuple[int, int]) -> np.ndarray:

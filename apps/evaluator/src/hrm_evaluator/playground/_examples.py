@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from hrm_data import IGNORE, Dataset, HRMDataError, Task, get_family, open_dataset
+from hrm_data import Dataset, HRMDataError, Task, get_family, open_dataset
 from pydantic import ValidationError
 
 from hrm_evaluator._errors import UserError
@@ -68,11 +68,13 @@ def examples_of(data_path: Path, task: Task, known: int, count: int) -> list[Exa
 
 
 def _read(dataset: Dataset) -> Iterator[Example]:
+    ignored = dataset.metadata.ignore_label_id
     for puzzles in dataset.sets.values():
         identifiers = np.repeat(puzzles.puzzle_identifiers, np.diff(puzzles.puzzle_indices))
         for number in range(puzzles.examples):
             inputs, labels = (array[0].astype(np.int32) for array in puzzles.rows(np.array([number])))
-            yield Example(inputs, np.where(labels == IGNORE, ANY, labels), int(identifiers[number]))
+            solution = labels if ignored is None else np.where(labels == ignored, ANY, labels)
+            yield Example(inputs, solution, int(identifiers[number]))
 
 
 def new_examples(task: Task, kinds: Sequence[Mapping[str, Any]], count: int) -> list[Example]:
