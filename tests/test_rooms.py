@@ -76,6 +76,7 @@ ROOMS = {
         "_solver scoring",
         "_load",
         "report",
+        "playground",
         "commands",
         "cli",
     ],

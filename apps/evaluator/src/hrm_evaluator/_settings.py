@@ -111,6 +111,18 @@ class Quantize(Source):
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
 
+class Playground(Source):
+    """The options of `evaluator playground`; without a model, run or dataset it takes the models that come along."""
+
+    checkpoint: Path | None = _option(
+        None, "model", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
+    )
+    examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
+    puzzles: int = _option(50, "puzzles", "Examples inside the page.", "N", ge=1, le=10_000)
+    overwrite: bool = _option(False, "report", "Replace an existing file.")
+    as_json: bool = _option(False, "report", "Print one JSON object.")
+
+
 class Evaluate(Voting, Thinking, Halting, Source):
     """The options of `evaluator`."""
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hrm_data.command_line import run
@@ -48,7 +49,7 @@ def _application(words: Sequence[str]) -> "App":
     from cyclopts import Parameter
     from hrm_data.command_line import application, options_of, validate
 
-    from hrm_evaluator._settings import Evaluate, Models, Quantize, Solve
+    from hrm_evaluator._settings import Evaluate, Models, Playground, Quantize, Solve
 
     def evaluate(*, options: Any = None) -> int:
         settings = validate(Evaluate, options or {}, _flag)
@@ -76,6 +77,13 @@ def _application(words: Sequence[str]) -> "App":
 
         return write_quantized(settings)
 
+    def playground(file: Annotated[Path, Parameter(help="The new .html file.")], /, *, options: Any = None) -> int:
+        """Write a page in which the model solves puzzles in the browser."""
+        settings = validate(Playground, options or {}, _flag)
+        from hrm_evaluator.commands.playground import write_playground
+
+        return write_playground(file, settings)
+
     def models(
         name: Annotated[str | None, Parameter(help="Show all that is known of this one.")] = None,
         *,
@@ -87,12 +95,20 @@ def _application(words: Sequence[str]) -> "App":
 
         return show_models(name, settings)
 
-    for command, settings in ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize), (models, Models)):
+    commands = (
+        (evaluate, Evaluate),
+        (solve, Solve),
+        (quantize, Quantize),
+        (playground, Playground),
+        (models, Models),
+    )
+    for command, settings in commands:
         command.__annotations__["options"] = options_of(settings, _flag)
     app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
     app.default(evaluate)
     app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
     app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
+    app.command(playground, usage="Usage: evaluator playground FILE [OPTIONS]")
     app.command(models, usage="Usage: evaluator models [NAME] [OPTIONS]")
     return app
 
