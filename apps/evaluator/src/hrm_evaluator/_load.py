@@ -6,13 +6,14 @@ from hrm_data import HRMDataError
 from hrm_model import HaltingRule, HRMModelError, Noise
 from hrm_train import HRMTrainError
 
-from hrm_evaluator._errors import UserError
+from hrm_evaluator._errors import UserError, in_python
 from hrm_evaluator._solver import Solver
 from hrm_evaluator.answers._vote import VoteBy
 from hrm_evaluator.loading._dataset import require_task
 from hrm_evaluator.loading._model import load_models
 
 
+@in_python
 def load(
     checkpoint: str | Path | None = None,
     *,
@@ -30,7 +31,7 @@ def load(
     seed: int = 0,
     commit: float | None = None,
 ) -> Solver:
-    """Load a trained model.
+    """Load a trained model; any thread may load it, and any may use it.
 
     Args:
         checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, a checkpoint

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
         raise UserError(f"--time-limit {settings.time_limit:g} bounds a search; add --until-valid")
     for option, path in (("--png", settings.png), ("--gif", settings.gif)):
         check_writable(option, path, overwrite=settings.overwrite)
-    solver = load(
+    solver = unwrap(load)(  # whose errors name flags
         settings.checkpoint,
         runs=settings.runs,
         data_path=settings.data_path,
