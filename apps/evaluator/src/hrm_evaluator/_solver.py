@@ -121,6 +121,7 @@ class Solver:
         trajectories: Answers that differ by their noise; see `load`.
         noise: Noise on the states.
         commit: Probability of the cells that are fixed; see `load`.
+        compiled: Whether the model is compiled; see `load`.
 
     Attributes:
         task: The kind of puzzle.
@@ -145,6 +146,7 @@ class Solver:
         trajectories: int = 1,
         noise: Noise = Noise(),  # noqa: B008
         commit: float | None = None,
+        compiled: bool = True,
     ) -> None:
         self.task = task
         self.models = tuple(models)
@@ -159,12 +161,16 @@ class Solver:
             "trajectories": trajectories,
             "noise": noise,
             "commit": commit,
+            "compiled": compiled,
         }
         self._vote_by: VoteBy = choose_selection(vote_by, task, trajectories, noise)
         self._electorate = Electorate(choose_symmetries(task, votes), trajectories, len(self.models))
         rule = commit_rule(commit, task)
         self._predictors = {
-            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule) for model in models]
+            trace: [
+                ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule, compiled)
+                for model in models
+            ]
             for trace in (False, True)
         }
 

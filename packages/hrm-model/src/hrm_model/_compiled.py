@@ -6,7 +6,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from hrm_ops import check_process, prepare_kernels
+from hrm_ops import check_process, prepare_kernels, uncompiled
 
 from hrm_model._model import HRM
 
@@ -23,20 +23,23 @@ class CompiledSteps:
     Args:
         model: The model. Its arrays are evaluated, so that other threads can use them.
         step: Computes with the model that it is given, and changes nothing else.
+        compiled: Whether the step is compiled; else it computes op by op.
 
     Raises:
         HRMOpsError: If this process was forked after MLX had been used.
     """
 
-    def __init__(self, model: HRM, step: Callable[..., Any]) -> None:
+    def __init__(self, model: HRM, step: Callable[..., Any], compiled: bool = True) -> None:
         check_process()
         mx.eval(model.state)
-        prepare_kernels()
-        self._model, self._step = model, step
+        self._model, self._step, self._compiles = model, step, compiled
         self._compiled: dict[tuple[int, int], Any] = {}
 
     def __call__(self, lane: int, *args: Any) -> Any:
         """Take the step of a lane."""
+        if not self._compiles:
+            return uncompiled(self._step)(self._model, *args)
+        prepare_kernels()
         key = threading.get_ident(), lane
         if key not in self._compiled:
             self._compiled[key] = mx.compile(self._traced)
@@ -47,7 +50,7 @@ class CompiledSteps:
         return self._step(with_arrays(self._model, arrays), *args)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_model": self._model, "_step": self._step, "_compiled": {}}
+        return {**vars(self), "_compiled": {}}
 
 
 def with_arrays(part: Any, arrays: Any) -> Any:

@@ -85,6 +85,8 @@ class ContinuousPredictor:
         trace: Whether answers hold a trace of all steps.
         noise: Noise on the states. With noise, a puzzle's answer is that of its step with the highest halting value.
         commit: When cells are written into a puzzle, after which it has `max_steps` again; None means never.
+        compiled: Whether the step is compiled. On a Linux CPU that takes seconds at the first time; for a puzzle or two
+            it is not worth it.
 
     Raises:
         HRMModelError: If a number is out of range.
@@ -99,6 +101,7 @@ class ContinuousPredictor:
         trace: bool = False,
         noise: Noise = Noise(),  # noqa: B008
         commit: Commit | None = None,
+        compiled: bool = True,
     ) -> None:
         halting.check()
         noise.check()
@@ -113,7 +116,7 @@ class ContinuousPredictor:
         self.trace = trace
         self.noise = noise
         self.commit = commit
-        self._step = CompiledSteps(model, self._take_step)
+        self._step = CompiledSteps(model, self._take_step, compiled)
 
     def __call__(self, batches: Iterable[Mapping[str, Any]], stop: Callable[[], bool] = _never) -> Iterator[Answer]:
         """Answer puzzles in their order, each as soon as it and all puzzles before it are done.
