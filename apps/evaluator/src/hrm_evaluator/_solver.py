@@ -208,10 +208,9 @@ class Solver:
 
     def _facts(self) -> dict[str, object]:
         """Return what a user wants to know of it."""
-        facts: dict[str, object] = {"weights": self.path, "most steps": self.max_steps}
-        if self._electorate.votes > 1:
-            facts |= {"models": len(self.models), "votes": self._electorate.votes}
-        return facts
+        counts = {"models": len(self.models), "votes": self._electorate.votes}
+        shown = {name: count for name, count in counts.items() if count > 1}
+        return {"weights": self.path, "most steps": self.max_steps, **shown}
 
     def read(self, text: str) -> np.ndarray:
         """Parse the board of a puzzle from text, such as `53..7....6..195...` for a Sudoku.
@@ -312,10 +311,7 @@ class Solver:
         if not isinstance(puzzle, str | np.ndarray):
             raise UserError(f"it is of type {type(puzzle).__name__}, but must be text or a board, a NumPy array")
         board = self.read(puzzle) if isinstance(puzzle, str) else puzzle
-        tokens = self.task.encode(board)
-        if tokens.shape != (self.task.seq_len,):
-            raise UserError(f"an array of shape {board.shape} is not one board; give boards one by one to solve_many")
-        return board, tokens
+        return board, self.task.encode(board)
 
     def knows(self, identifier: str) -> bool:
         """Whether the model has an embedding for a puzzle of this name."""

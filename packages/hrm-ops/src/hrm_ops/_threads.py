@@ -20,7 +20,7 @@ def from_any_thread(function: Callable[[], T], *uses: Any) -> T:
     """Call a function that computes with MLX, from whatever thread; calls wait for each other.
 
     MLX ties streams, compiled functions and arrays that are not evaluated to the thread that made them, and a thread
-    that compiles and ends can take the process with it. So the main thread calls the function itself, and all other
+    that compiles or draws random numbers can abort the process when it ends. So the main thread calls the function itself, and all other
     threads have one worker call it, which ends with the process.
 
     Args:
@@ -88,7 +88,7 @@ class _Worker:
         while task := self._tasks.get():
             task()
             del task  # and the arrays that it refers to
-        mx.clear_streams()  # else what was compiled here is freed when Python cannot free it any more
+        mx.clear_streams()  # else MLX would free this thread's Python objects when Python has ended, and abort
 
     def _stop(self) -> None:
         self._tasks.put(None)
