@@ -15,7 +15,7 @@ for (const root of document.querySelectorAll(".hrm[data-steps]:not([data-ready])
       cell.classList.toggle("filled", Boolean(fill));
       cell.style.setProperty("--fill", fill || "");
     });
-    output.textContent = `${slider.value} of ${steps.length}, ${sure} % sure`;
+    output.textContent = `${slider.value} of ${steps.length}, ${sure}% sure`;
   };
   slider.addEventListener("input", show);
   root.dataset.ready = "";
