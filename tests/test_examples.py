@@ -89,7 +89,8 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(cells: list[dict[str,
         [sys.executable, "-c", KERNEL], input=json.dumps(codes), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    shown = dict(zip([cell["id"] for cell in cells if cell["cell_type"] == "code"], done.stdout.split("=" * 20), strict=False))
+    names = [cell["id"] for cell in cells if cell["cell_type"] == "code"]
+    shown = dict(zip(names, done.stdout.split("=" * 20), strict=False))
     assert "Solver of sudoku-3x3" in shown["load"]
     assert shown["solve"].count("<table") == 2
     assert 'type="range"' in shown["solve"]
@@ -171,7 +172,8 @@ def test_a_length_that_is_none_harms_nobody(address: str, length: str | None) ->
 def test_a_server_that_cannot_start_says_why_in_one_line(untrained: Path, address: str) -> None:
     taken = address.rpartition(":")[2]
     for words, says in ((["nope"], "checkpoint nope: does not exist"), ([str(untrained), "--port", taken], "in use")):
-        done = subprocess.run([sys.executable, EXAMPLES / "serve.py", *words], capture_output=True, text=True, timeout=300)
+        command = [sys.executable, EXAMPLES / "serve.py", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 1
         assert done.stderr.startswith("serve.py: ")
         assert says in done.stderr

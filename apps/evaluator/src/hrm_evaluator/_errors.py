@@ -6,7 +6,8 @@ from functools import wraps
 from inspect import signature
 from typing import ParamSpec, TypeVar
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class UserError(Exception):

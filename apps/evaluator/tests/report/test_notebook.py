@@ -17,9 +17,9 @@ from hrm_data.sudoku import SudokuTask
 from hrm_evaluator import Solution
 from hrm_evaluator.answers._records import Record
 from hrm_evaluator.report._notebook import facts_html, solution_html
+from hrm_model import Answer, Thought
 from hypothesis import given
 from hypothesis import strategies as st
-from hrm_model import Answer, Thought
 
 TASKS: list[Task] = [SudokuTask((2, 2)), SudokuTask((2, 3)), MazeTask(6), ArcTask()]
 VOID = {"input", "br", "img"}
@@ -160,7 +160,9 @@ def sudoku() -> Solution:
 
 def shown(page: Any, output: int) -> str:
     """The answer of an output, as it is on the screen."""
-    return "".join(text or "." for text in page.locator(".hrm").nth(output).locator("table").nth(1).locator("td").all_inner_texts())
+    return "".join(
+        text or "." for text in page.locator(".hrm").nth(output).locator("table").nth(1).locator("td").all_inner_texts()
+    )
 
 
 @pytest.mark.slow

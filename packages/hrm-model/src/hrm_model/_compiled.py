@@ -61,7 +61,7 @@ def with_arrays(part: Any, arrays: Any) -> Any:
         arrays: The same tree of lists, tuples and dictionaries.
     """
     if isinstance(part, nn.Module):
-        twin = type(part).__new__(type(part))
+        twin = part.__class__.__new__(part.__class__)
         vars(twin).update(vars(part))
         for name, value in part.items():
             twin[name] = with_arrays(value, arrays[name])

@@ -78,9 +78,7 @@ def test_a_model_that_was_loaded_in_a_thread_answers_in_every_other(kind: Any, m
 
 
 @KINDS
-def test_a_model_that_was_made_in_a_thread_answers_in_every_other(
-    kind: Any, make_config: Callable[..., Any]
-) -> None:
+def test_a_model_that_was_made_in_a_thread_answers_in_every_other(kind: Any, make_config: Callable[..., Any]) -> None:
     def make() -> Call:
         return kind(HRM(make_config()), puzzles(3))
 
@@ -134,7 +132,7 @@ def test_parameters_that_change_in_one_thread_count_in_the_others(model: HRM) ->
 
 
 def interrupted(call: Call, lines: int) -> bool:
-    """Call, and raise KeyboardInterrupt after so many lines of Python, as Ctrl-C may; return whether it came to that."""
+    """Call, and raise KeyboardInterrupt after so many lines of Python, as Ctrl-C may; return whether that happened."""
     left = lines
 
     def count(frame: Any, event: str, arg: object) -> Any:

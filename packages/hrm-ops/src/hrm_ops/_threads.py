@@ -4,6 +4,7 @@ import atexit
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -20,8 +21,8 @@ def from_any_thread(function: Callable[[], T], *uses: Any) -> T:
     """Call a function that computes with MLX, from whatever thread; calls wait for each other.
 
     MLX ties streams, compiled functions and arrays that are not evaluated to the thread that made them, and a thread
-    that compiles or draws random numbers can abort the process when it ends. So the main thread calls the function itself, and all other
-    threads have one worker call it, which ends with the process.
+    that compiles or draws random numbers can abort the process when it ends. So the main thread calls the function
+    itself, and all other threads have one worker call it, which ends with the process.
 
     Args:
         function: Computes. All arrays that it returns or keeps must be evaluated.
@@ -70,15 +71,7 @@ class _Worker:
                 self.thread.start()
                 atexit.register(self._stop)
         future: Future[T] = Future()
-
-        def task() -> None:
-            try:
-                with _lock:
-                    future.set_result(function())
-            except BaseException as error:
-                future.set_exception(error)
-
-        self._tasks.put(task)
+        self._tasks.put(partial(_complete, future, function))
         try:
             return future.result()
         finally:
@@ -94,6 +87,14 @@ class _Worker:
         self._tasks.put(None)
         if self.thread is not None:
             self.thread.join()
+
+
+def _complete(future: "Future[T]", function: Callable[[], T]) -> None:
+    try:
+        with _lock:
+            future.set_result(function())
+    except BaseException as error:  # is raised in the thread that waits
+        future.set_exception(error)
 
 
 _worker = _Worker()

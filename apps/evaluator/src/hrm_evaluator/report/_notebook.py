@@ -16,7 +16,7 @@ _CLASSES = {"w": "wrong", "r": "right"}
 def solution_html(record: Record, task: Task, summary: str) -> str:
     """Return the puzzle beside its answer, with a slider over the steps if the record has a trace.
 
-    A script moves the slider. Where scripts are removed, there is no slider, and the answer after the last step is shown.
+    A script moves the slider. Where scripts are removed, there is none, and the answer after the last step is shown.
 
     Args:
         record: The puzzle and its answer.

@@ -9,13 +9,13 @@ from hrm_ops import from_any_thread, lane_threads, lanes
 from mlx.utils import tree_map
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
+from hrm_model._compiled import CompiledSteps
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
 from hrm_model.inference._answer import Answer, Thought, Tokens
 from hrm_model.inference._checks import MOST, MOST_SLOTS, check_number, check_puzzle, rows_of
 from hrm_model.inference._commit import Commit
-from hrm_model._compiled import CompiledSteps
 from hrm_model.inference._noise import Noise
 
 
@@ -73,8 +73,9 @@ class ContinuousPredictor:
     round differently. The cost of a puzzle is proportional to its steps. At the end of the stream, the number of
     slots is halved whenever half of them are empty. Memory does not depend on `max_steps`, except for traces.
 
-    Any thread may call, and each iterator has slots of its own: of several, one takes a step at a time. An iterator
-    belongs to one thread at a time, as every generator does; it draws its puzzles in the thread that asks for an answer.
+    Any thread may call. Each iterator has slots of its own, and one iterator takes a step at a time. An iterator
+    belongs to one thread at a time, as every generator does, and draws its puzzles in the thread that asks for an
+    answer.
 
     Args:
         model: The model; its parameters may change between calls. A thread that changes them evaluates them before
@@ -207,7 +208,7 @@ class ContinuousPredictor:
     def _advance(
         self, state: list[_Slots], kept: list[int] | None, fresh: Sequence[_Puzzle | None], busy: Sequence[int]
     ) -> tuple[list[_Slots], _Progress]:
-        """Keep some slots or all, put fresh puzzles into them, and advance them by one step; then read the busy ones."""
+        """Keep some slots or all, put fresh puzzles into them, advance them by one step, and read the busy ones."""
         if state and kept is not None:
             state = _select(state, kept)
         streams = lanes(len(fresh))

@@ -7,9 +7,9 @@ import mlx.core as mx
 from hrm_ops import from_any_thread, lane_threads, lanes
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
+from hrm_model._compiled import CompiledSteps
 from hrm_model._model import HRM
 from hrm_model.inference._checks import checked
-from hrm_model._compiled import CompiledSteps
 
 
 class Prediction(NamedTuple):
