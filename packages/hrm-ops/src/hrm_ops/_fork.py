@@ -6,8 +6,9 @@ import mlx.core as mx
 
 from hrm_ops._errors import HRMOpsError
 
-_used_at_fork = False  # MLX held memory when this process, or the one it was forked from, was last forked
-_forked = False
+_computes = False  # this process has been told that MLX is about to compute
+_used_at_fork = False
+_forked = False  # from a process in which MLX had been used
 
 
 def check_process() -> None:
@@ -22,16 +23,20 @@ def check_process() -> None:
         >>> from hrm_ops import check_process
         >>> check_process()
     """
+    global _computes
     if _forked:
         raise HRMOpsError(
             f"process {os.getpid()} was forked after MLX had been used, and MLX cannot compute in it; start processes "
             'with multiprocessing.get_context("spawn"), or fork before the first use of MLX'
         )
+    _computes = True
 
 
 def _before() -> None:
     global _used_at_fork
-    _used_at_fork = bool(mx.get_peak_memory() or mx.get_active_memory())
+    # Asking a GPU for its memory would use it. On a CPU, memory tells of computations that nobody announced.
+    on_cpu = mx.default_device().type == mx.DeviceType.cpu
+    _used_at_fork = _computes or (on_cpu and mx.get_peak_memory() > 0)
 
 
 def _in_child() -> None:
