@@ -39,7 +39,12 @@ def continuous(model: HRM, batch: dict[str, np.ndarray]) -> Call:
     return lambda: list(predictor([batch]))
 
 
-KINDS = pytest.mark.parametrize("kind", [fixed, continuous])
+def op_by_op(model: HRM, batch: dict[str, np.ndarray]) -> Call:
+    predictor = ContinuousPredictor(model, 4, compiled=False)
+    return lambda: list(predictor([batch]))
+
+
+KINDS = pytest.mark.parametrize("kind", [fixed, continuous, op_by_op])
 
 
 @KINDS
@@ -165,7 +170,7 @@ def steady() -> HRM:
 
 
 @settings(max_examples=25, deadline=None)
-@given(share=st.floats(0, 1), kind=st.sampled_from([fixed, continuous]))
+@given(share=st.floats(0, 1), kind=st.sampled_from([fixed, continuous, op_by_op]))
 def test_an_interrupt_leaves_the_model_as_it_was_whenever_it_comes(share: float, kind: Any, steady: HRM) -> None:
     batch = puzzles(3)
     expected = kind(steady, batch)()
