@@ -36,8 +36,9 @@ def load(
 
     Args:
         checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, the name of
-            a model that comes along, such as `sudoku-9x9`, a checkpoint of the reference implementation, or the id of one on the Hugging Face hub, such as
-            `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left out.
+            a model that comes along, such as `sudoku-9x9`, a checkpoint of the reference implementation, or the id of
+            one on the Hugging Face hub, such as `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left
+            out.
         runs: Directory that holds the run directories.
         data_path: Dataset directory that names the task; the run's own when left out.
         task: Name of the task, such as `sudoku` or `sudoku-2x3`, if neither file, run nor dataset names it.
