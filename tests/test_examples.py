@@ -73,7 +73,7 @@ def test_the_notebook_says_how_it_runs_on_a_hosted_gpu(cells: list[dict[str, Any
 
 
 def test_the_notebook_runs_from_its_first_cell_to_its_last(cells: list[dict[str, Any]], untrained: Path) -> None:
-    """In one fresh process without a kernel of Jupyter, whose packages would be as large as all others together.
+    """In one fresh process, without a kernel of Jupyter, which would add 37 packages to the group dev.
 
     Until a model comes along with the evaluator, a model that has learnt nothing stands in for it.
     """
