@@ -50,7 +50,7 @@ class _Slots(NamedTuple):
     keys: mx.array
 
 
-class _Progress(NamedTuple):
+class _Reading(NamedTuple):
     """What the host reads after a step.
 
     Attributes:
@@ -207,7 +207,7 @@ class ContinuousPredictor:
 
     def _advance(
         self, state: list[_Slots], kept: list[int] | None, fresh: Sequence[_Puzzle | None], busy: Sequence[int]
-    ) -> tuple[list[_Slots], _Progress]:
+    ) -> tuple[list[_Slots], _Reading]:
         """Keep some slots or all, put fresh puzzles into them, advance them by one step, and read the busy ones."""
         if state and kept is not None:
             state = _select(state, kept)
@@ -223,18 +223,18 @@ class ContinuousPredictor:
                 with mx.stream(stream):
                     after.append(_Slots(*self._step(lane, part, slots(batch, own), keys[own])))
             mx.eval(after)
-        return after, self._progress(after, busy)
+        return after, self._reading(after, busy)
 
-    def _progress(self, state: list[_Slots], busy: Sequence[int]) -> _Progress:
+    def _reading(self, state: list[_Slots], busy: Sequence[int]) -> _Reading:
         halted = [wants for part in state for wants in _lists(part.carry["halted"])]
         leaving = {i for i in busy if halted[i]}
         wanted = list(busy) if self.trace else sorted(leaving)
         if not wanted:
-            return _Progress(leaving, {})
+            return _Reading(leaving, {})
         index = mx.array(wanted)
         fields = (lambda part: part.tokens, lambda part: part.taken, lambda part: part.q)
         values = zip(*(_lists(_joined(state, of)[index]) for of in fields), strict=True)
-        return _Progress(leaving, dict(zip(wanted, values, strict=True)))
+        return _Reading(leaving, dict(zip(wanted, values, strict=True)))
 
     def _empty(self, size: int) -> _Slots:
         config = self.model.config
