@@ -25,7 +25,7 @@ DISTRIBUTIONS = {
 # Rooms and single files from the bottom up. A file imports nothing that stands above its own line.
 ROOMS = {
     "hrm_ops": [
-        "_errors _first_order _init",
+        "_errors _first_order _fork _init _threads",
         "linux",
         "_layers _norm _rope _stablemax _swiglu",
         "_attention",
@@ -50,7 +50,7 @@ ROOMS = {
         "blocks",
         "_model",
         "_halting",
-        "_act",
+        "_act _compiled",
         "inference _quantize _resize",
         "_metrics",
         "_weights",
@@ -73,9 +73,10 @@ ROOMS = {
         "shipped",
         "_settings",
         "loading puzzles answers",
-        "_solver scoring",
-        "_load",
+        "scoring",
         "report",
+        "_solver",
+        "_load",
         "playground",
         "commands",
         "cli",

@@ -44,7 +44,8 @@ def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     done = command("--checkpoint", "missing", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "evaluator: --checkpoint missing: does not exist\n"
+    assert done.stderr.startswith("evaluator: --checkpoint missing: does not exist; name a run, a checkpoint")
+    assert done.stderr.count("\n") == 1
 
 
 def test_it_writes_where_only_ascii_is_known(run: RunDirectory) -> None:

@@ -199,7 +199,7 @@ def test_copies_and_checkpoints_vote_on_every_puzzle_of_a_stream(run: RunDirecto
 
 
 def test_more_checkpoints_than_there_are_cannot_vote(run: RunDirectory) -> None:
-    with pytest.raises(UserError, match=r"--checkpoints 9: .* has 2 intact checkpoints"):
+    with pytest.raises(UserError, match=r"^checkpoints 9: .* has 2 intact checkpoints"):
         load(run.path, checkpoints=9)
 
 

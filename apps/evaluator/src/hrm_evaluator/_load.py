@@ -6,13 +6,14 @@ from hrm_data import HRMDataError
 from hrm_model import HaltingRule, HRMModelError, Noise
 from hrm_train import HRMTrainError
 
-from hrm_evaluator._errors import UserError
+from hrm_evaluator._errors import UserError, in_python
 from hrm_evaluator._solver import Solver
 from hrm_evaluator.answers._vote import VoteBy
 from hrm_evaluator.loading._dataset import require_task
 from hrm_evaluator.loading._model import load_models
 
 
+@in_python
 def load(
     checkpoint: str | Path | None = None,
     *,
@@ -31,12 +32,13 @@ def load(
     commit: float | None = None,
     compiled: bool = True,
 ) -> Solver:
-    """Load a trained model.
+    """Load a trained model; any thread may load it, and any may use it.
 
     Args:
         checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, the name of
-            a model that comes along, such as `sudoku-9x9`, a checkpoint of the reference implementation, or the id of one on the Hugging Face hub, such as
-            `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left out.
+            a model that comes along, such as `sudoku-9x9`, a checkpoint of the reference implementation, or the id of
+            one on the Hugging Face hub, such as `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left
+            out.
         runs: Directory that holds the run directories.
         data_path: Dataset directory that names the task; the run's own when left out.
         task: Name of the task, such as `sudoku` or `sudoku-2x3`, if neither file, run nor dataset names it.

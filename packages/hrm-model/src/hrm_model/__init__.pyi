@@ -7,6 +7,7 @@ from ._act import (
     initial_carry,
     slots,
 )
+from ._compiled import CompiledSteps
 from ._config import ArchConfig, HRMConfig
 from ._errors import HRMModelError
 from ._geometry import GeometryConfig
@@ -35,6 +36,7 @@ __all__ = [
     "Batch",
     "Carry",
     "Commit",
+    "CompiledSteps",
     "ContinuousPredictor",
     "GeometryConfig",
     "HRMConfig",

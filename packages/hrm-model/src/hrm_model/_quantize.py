@@ -1,10 +1,12 @@
 """Quantisation of the weights to 8 or 4 bits, for inference."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import mlx.core as mx
 import mlx.nn as nn
+from hrm_ops import from_any_thread
 from mlx.utils import tree_flatten
 from pydantic import BaseModel, ConfigDict
 
@@ -42,9 +44,12 @@ def dequantized(model: HRM) -> HRM:
 
     On a CPU products with quantised weights take many times as long.
     """
-    settings = model.quantization
-    if settings is None:
+    if model.quantization is None:
         return model
+    return from_any_thread(partial(_dequantized, model, model.quantization), model)
+
+
+def _dequantized(model: HRM, settings: Quantization) -> HRM:
     arrays = dict(tree_flatten(model.parameters()))
     for name in [name.removesuffix(".scales") for name in arrays if name.endswith(".scales")]:
         scales, biases = arrays.pop(f"{name}.scales"), arrays.pop(f"{name}.biases")
@@ -54,6 +59,7 @@ def dequantized(model: HRM) -> HRM:
     other = HRM(model.config)
     other.load_weights(list(arrays.items()))
     other.task = model.task
+    mx.eval(other.state)
     return other
 
 

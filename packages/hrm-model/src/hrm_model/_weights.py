@@ -1,8 +1,10 @@
 """Weight files: a model as safetensors with its configuration in the metadata."""
 
+from functools import partial
 from pathlib import Path
 
 import mlx.core as mx
+from hrm_ops import from_any_thread
 from mlx.utils import tree_flatten
 from pydantic import ValidationError
 
@@ -29,12 +31,16 @@ def weights_metadata(model: HRM) -> dict[str, str]:
 
 
 def load_model(path: str | Path) -> HRM:
-    """Read a model from a file that `save_weights` wrote.
+    """Read a model from a file that `save_weights` wrote; any thread may do so, and any may use the model.
 
     Raises:
         HRMModelError: If the file is missing or damaged, has no configuration, or does not match its configuration.
+        HRMOpsError: If this process was forked after MLX had been used.
     """
-    path = Path(path)
+    return from_any_thread(partial(_load, Path(path)))
+
+
+def _load(path: Path) -> HRM:
     arrays, metadata = read_safetensors(path)
     if "config" not in metadata:
         raise HRMModelError(f"{path}: has no 'config' in its metadata, so save_weights did not write it")
@@ -58,7 +64,20 @@ def load_model(path: str | Path) -> HRM:
             )
     model.load_weights(list(arrays.items()))
     model.task = metadata.get("task")
+    read_now(model, path)
     return model
+
+
+def read_now(model: HRM, path: Path) -> None:
+    """Read the arrays that MLX would read when they are used, which only the thread that loaded them could do.
+
+    Raises:
+        HRMModelError: If the file is damaged.
+    """
+    try:
+        mx.eval(model.state)
+    except RuntimeError as error:
+        raise HRMModelError(f"{path}: is damaged ({error}); choose another checkpoint") from error
 
 
 def _reason(error: ValidationError) -> str:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
     is_one = given.is_one_word and not settings.until_valid  # is answered sooner than kernels are compiled
     if not is_one:
         announce_kernels()
-    solver = load(
+    solver = unwrap(load)(  # whose errors name flags
         choose_checkpoint(settings, given),
         runs=settings.runs,
         data_path=settings.data_path,

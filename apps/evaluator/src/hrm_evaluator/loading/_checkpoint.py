@@ -8,7 +8,7 @@ from hrm_model import download_checkpoint, find_reference, is_hub_id
 from hrm_train import HRMTrainError, RunDirectory
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator.shipped._models import is_shipped, weights_of
+from hrm_evaluator.shipped._models import cards, is_shipped, weights_of
 
 WEIGHTS, STATE = "model.safetensors", "state.json"
 REFERENCE_CONFIG = "all_config.yaml"
@@ -37,7 +37,8 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
 
     Args:
         path: A run directory (its newest checkpoint), a checkpoint directory, a weight file, the name of a model that
-            comes along, a checkpoint of the reference, or the id of one on the Hugging Face hub; None for the newest run.
+            comes along, a checkpoint of the reference, or the id of one on the Hugging Face hub; None for the newest
+            run.
         runs: Directory that holds the run directories.
 
     Raises:
@@ -55,7 +56,8 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
         except HRMTrainError as error:
             raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
-        raise UserError(f"--checkpoint {path}: does not exist")
+        *names, last = ("a run", "a checkpoint", "a weight file", *cards())
+        raise UserError(f"--checkpoint {path}: does not exist; name {', '.join(names)} or {last}")
     if path.is_dir() and not (path / WEIGHTS).is_file() and _holds_reference(path):
         return Checkpoint(find_reference(path), None)
     weights = path / WEIGHTS if path.is_dir() else path

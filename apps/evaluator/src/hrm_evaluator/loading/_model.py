@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import mlx.core as mx
 from hrm_data import get_task, open_dataset
 from hrm_model import HRM, load_model, load_reference
 from hrm_ops import prepare_kernels, temporary_directory_problem
@@ -74,7 +73,7 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
         task: Name of a task that gives them.
 
     Raises:
-        UserError: If the file is cut short, or MLX has no temporary directory for its kernels.
+        UserError: If MLX has no temporary directory for its kernels.
         HRMTrainError: If the checkpoint is damaged.
         HRMModelError: If the weight file is damaged or holds something else.
     """
@@ -85,10 +84,6 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
         return load_reference(checkpoint.weights, _seq_len(data_path, task))
     in_checkpoint = checkpoint.weights.name == WEIGHTS and (directory / STATE).is_file()
     model = load_checkpoint_model(directory) if in_checkpoint else load_model(checkpoint.weights)
-    try:
-        mx.eval(model.parameters())
-    except RuntimeError as error:
-        raise UserError(f"{checkpoint.weights}: is damaged ({error}); choose another checkpoint") from error
     described = checkpoint.setting("task", dict)
     if model.task is None and described is not None:
         model.task = json.dumps(described)

@@ -103,5 +103,5 @@ def read_board(task: Task, text: str) -> Any:
             board = task.parse(other)
         task.check_puzzle(board)
     except HRMDataError as error:
-        raise UserError(str(error)) from error
+        raise UserError(str(error)) from None
     return board

@@ -5,10 +5,12 @@ Weights tell which model they are of: the names of their parameters, and the sha
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+from hrm_ops import from_any_thread
 from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +18,7 @@ from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._model import HRM
 from hrm_model._safetensors import read_safetensors
+from hrm_model._weights import read_now
 from hrm_model.reference._config_file import config_path, read_reference_config
 from hrm_model.reference._facts import Facts, facts_of
 from hrm_model.reference._names import our_name
@@ -79,9 +82,14 @@ def load_reference(
 
     Raises:
         HRMModelError: If a file is missing, damaged or malicious, or weights and configuration contradict each other.
+        HRMOpsError: If this process was forked after MLX had been used.
     """
     path = find_reference(path)
     source = Path(config) if config else config_path(path)
+    return from_any_thread(partial(_load, path, source, seq_len, forward_dtype))
+
+
+def _load(path: Path, source: Path, seq_len: int | None, forward_dtype: str | None) -> HRM:
     settings = dict(read_reference_config(source)["arch"])
     hyper_parameter = settings.pop("seq_len") if isinstance(settings.get("seq_len"), int) else None
     if forward_dtype is not None:
@@ -99,6 +107,7 @@ def load_reference(
     )
     model = _assemble(model_config, weights, path, source)
     model.task = metadata.get("task")
+    read_now(model, path)
     return model
 
 
