@@ -2,9 +2,17 @@
 
 from pathlib import Path
 
+from hrm_model.untrusted import message
+
 
 class HRMTrainError(Exception):
-    """Base class of all errors of hrm_train."""
+    """Base class of all errors of hrm_train.
+
+    Its text may be printed on a terminal: what it quotes is escaped, and cut where it is long.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(message(text))
 
 
 class DamagedCheckpointError(HRMTrainError):

@@ -8,8 +8,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hrm_data._errors import HRMDataError
+from hrm_data.untrusted import parse_json, quoted, read_bytes, shortened
 
-SetName = Annotated[str, Field(min_length=1, pattern=r"^[^/\\\x00]+$")]
+SetName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00]+$")]
+
+MOST_COMPLAINTS = 5
+"""Faults of a file that one message names."""
+MOST_BYTES = 1 << 20
+"""The most bytes of a `dataset.json`, which has some hundred."""
 
 
 class DatasetMetadata(BaseModel):
@@ -20,15 +26,16 @@ class DatasetMetadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True)
 
+    # Upper bounds keep batches, states and tables of a model in memory; they are far above any puzzle's.
     pad_id: int = Field(ge=0)
     ignore_label_id: int | None = Field(ge=0)
     blank_identifier_id: int = Field(ge=0)
-    vocab_size: int = Field(ge=1)
-    seq_len: int = Field(ge=1)
-    num_puzzle_identifiers: int = Field(ge=1)
-    total_groups: int = Field(ge=0)
-    mean_puzzle_examples: float = Field(ge=0, allow_inf_nan=False)
-    sets: tuple[SetName, ...] = Field(min_length=1, strict=False)
+    vocab_size: int = Field(ge=1, le=2**20)
+    seq_len: int = Field(ge=1, le=2**20)
+    num_puzzle_identifiers: int = Field(ge=1, lt=2**31)
+    total_groups: int = Field(ge=0, lt=2**31)
+    mean_puzzle_examples: float = Field(ge=0, lt=2**31, allow_inf_nan=False)
+    sets: tuple[SetName, ...] = Field(min_length=1, max_length=1000, strict=False)
 
     @property
     def examples_in_an_epoch(self) -> float:
@@ -54,21 +61,27 @@ class DatasetMetadata(BaseModel):
 def read_metadata(path: Path) -> DatasetMetadata:
     """Metadata from a `dataset.json`; raises `HRMDataError` naming file, field, value and remedy."""
     try:
-        return DatasetMetadata.model_validate_json(path.read_bytes())
+        content = read_bytes(path, MOST_BYTES)
+        parse_json(content)  # which refuses what pydantic reads without a word, such as a key that stands there twice
+        return DatasetMetadata.model_validate_json(content)
     except FileNotFoundError:
         raise HRMDataError(f"{path} does not exist; is {path.parent} a split of a dataset directory?") from None
     except OSError as error:
         raise HRMDataError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise HRMDataError(f"{path}: {describe(error)}; correct the file or build the dataset again") from None
+    except ValueError as error:
+        raise HRMDataError(
+            f"{path} is not readable JSON ({shortened(error)}); correct the file or build the dataset again"
+        ) from None
 
 
 def describe(error: ValidationError) -> str:
     """The complaints of pydantic in one line: field, value, what was expected."""
     parts = []
-    for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"])
+    for item in error.errors(include_url=False)[:MOST_COMPLAINTS]:
+        field = shortened(".".join(str(part) for part in item["loc"]))
         where = f"field {field}: " if field else ""
-        value = "" if item["type"] in ("missing", "json_invalid", "value_error") else f" (got {item['input']!r})"
-        parts.append(f"{where}{item['msg']}{value}")
+        value = "" if item["type"] in ("missing", "json_invalid", "value_error") else f" (got {quoted(item['input'])})"
+        parts.append(f"{where}{shortened(item['msg'])}{value}")
     return "; ".join(parts)
