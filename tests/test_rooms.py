@@ -35,7 +35,9 @@ ROOMS = {
         "__main__",
     ],
     "hrm_data": [
-        "_errors _progress _random _split",
+        "untrusted",
+        "_errors _random _split terminal",
+        "_progress",
         "_puzzle_set",
         "task symmetry sources",
         "dataset",
@@ -45,8 +47,10 @@ ROOMS = {
         "cli",
     ],
     "hrm_model": [
+        "untrusted",
         "_errors _geometry _safetensors",
         "_config",
+        "_size",
         "blocks",
         "_model",
         "_halting",

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import AfterValidator
+
 QUOTED = 200
 """The most characters of a value in a message: a hostile name may have millions."""
 MESSAGE = 2000
@@ -19,6 +21,7 @@ DEPTH = 64
 """The deepest nesting of JSON and YAML: what walks through the value calls itself for every level."""
 
 _OPENING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{,]', re.DOTALL)
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = QUOTED
 _brief.maxlevel, _brief.maxlong = 3, 40
@@ -57,6 +60,17 @@ def message(text: object) -> str:
     return said if len(said) <= MESSAGE else f"{said[:half]} ... {said[-half:]}"
 
 
+def at_most(limit: float, why: str) -> AfterValidator:
+    """Bound a number in settings, in `Annotated[int, at_most(16, "bounds the memory of a step")]`; None passes."""
+
+    def check(value: Any) -> Any:
+        if value is not None and value > limit:
+            raise ValueError(f"should be at most {limit:,}, which {why}")
+        return value
+
+    return AfterValidator(check)
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """Return the content of a file.
 
@@ -80,7 +94,7 @@ def parse_json(content: bytes | str, values: int = 1 << 20) -> Any:
 
     Raises:
         ValueError: It is no JSON, has more values or is nested more deeply than allowed, names a key twice in an
-            object, or holds a number that is not finite.
+            object, or holds a number that is not finite or half of a character.
     """
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if data.startswith(b"\xef\xbb\xbf"):
@@ -99,6 +113,11 @@ def parse_json(content: bytes | str, values: int = 1 << 20) -> Any:
     except RecursionError:
         raise ValueError(_too_deep()) from None
     _check_depth(value)
+    if _HALVES.search(data):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair, which is no character") from None
     return value
 
 

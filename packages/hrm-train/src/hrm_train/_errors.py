@@ -27,6 +27,20 @@ class DamagedCheckpointError(HRMTrainError):
         super().__init__(f"{path} is damaged: {problem}")
 
 
+class MissingCheckpointError(HRMTrainError):
+    """There is no such checkpoint, or training has removed it since it was found.
+
+    Args:
+        path: The checkpoint.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(
+            f"{path} does not exist; training keeps the newest checkpoints alone (train.keep_checkpoints): name another "
+            "one, or the run"
+        )
+
+
 class RunInUseError(HRMTrainError):
     """Another process is training in the run."""
 

@@ -11,6 +11,8 @@ from hrm_evaluator._errors import UserError
 from hrm_evaluator.puzzles._opensudoku import givens_of_game
 from hrm_evaluator.puzzles._puzzle_text import TOO_LONG, PuzzleText, only_puzzle
 
+LONGEST = 1 << 20
+"""The most characters of a tag, comment or declaration."""
 _NAMES = (*QUESTIONS, "data", "cells_data")
 
 
@@ -24,8 +26,12 @@ def puzzles_of_xml(lines: Iterable[tuple[int, str | None]], task: Task, source: 
         if line is None:
             yield PuzzleText(f"{source}, line {number}", "", problem=TOO_LONG)
             return
+        if elements.unfinished(len(line)) > LONGEST:
+            problem = f"has a tag, comment or declaration of more than {LONGEST:,} characters; the rest cannot be read"
+            yield PuzzleText(f"{source}, line {number}", "", problem=problem)
+            return
         try:
-            elements.parser.Parse(f"{line}\n", not number)
+            elements.parser.Parse(f"{line}\n".encode("utf-8", "replace"), not number)
         except expat.ExpatError as error:
             problem = f"is not readable XML ({expat.ErrorString(error.code)}); the rest cannot be read"
             where = f"{source}, line {before + elements.parser.ErrorLineNumber}"
@@ -53,15 +59,26 @@ class _Elements:
 
     def __init__(self) -> None:
         self.found: list[tuple[int, str]] = []
-        self.parser = expat.ParserCreate()
+        self.parser = expat.ParserCreate("utf-8")  # whatever it declares: its text is decoded already
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.CharacterDataHandler = self._text
         self.parser.EndElementHandler = self._end
         self._inside: list[str] | None = None
         self._first = 0
+        self._waiting = 0
+        self.parser.CommentHandler = self.parser.ProcessingInstructionHandler = self._note
+
+    def unfinished(self, more: int) -> int:
+        """Count `more` characters since the last tag or text: the parser reads an unfinished one again and again."""
+        self._waiting += more + 1
+        return self._waiting
+
+    def _note(self, *_: object) -> None:
+        self._waiting = 0
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._waiting = 0
         line = self.parser.CurrentLineNumber
         names = list(attributes)
         named = find_column(names, _NAMES)
@@ -71,10 +88,12 @@ class _Elements:
         self._first = line
 
     def _text(self, text: str) -> None:
+        self._waiting = 0
         if self._inside is not None:
             self._inside.append(text)
 
     def _end(self, _: str) -> None:
+        self._waiting = 0
         text = "".join(self._inside or [])
         if text.strip():
             self.found.append((self._first, text))

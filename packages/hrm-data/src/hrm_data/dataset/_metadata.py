@@ -8,9 +8,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hrm_data._errors import HRMDataError
-from hrm_data.untrusted import parse_json, quoted, read_bytes, shortened
+from hrm_data.untrusted import at_most, parse_json, quoted, read_bytes, shortened
 
 SetName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00]+$")]
+
+_MEMORY = at_most(2**16, "bounds the memory of batches and of a model's states")
+_NUMBERS = at_most(2**31 - 1, "an index of 32 bits can hold")
 
 MOST_COMPLAINTS = 5
 """Faults of a file that one message names."""
@@ -26,15 +29,14 @@ class DatasetMetadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True)
 
-    # Upper bounds keep batches, states and tables of a model in memory; they are far above any puzzle's.
     pad_id: int = Field(ge=0)
     ignore_label_id: int | None = Field(ge=0)
     blank_identifier_id: int = Field(ge=0)
-    vocab_size: int = Field(ge=1, le=2**20)
-    seq_len: int = Field(ge=1, le=2**20)
-    num_puzzle_identifiers: int = Field(ge=1, lt=2**31)
-    total_groups: int = Field(ge=0, lt=2**31)
-    mean_puzzle_examples: float = Field(ge=0, lt=2**31, allow_inf_nan=False)
+    vocab_size: Annotated[int, _MEMORY] = Field(ge=1)
+    seq_len: Annotated[int, _MEMORY] = Field(ge=1)
+    num_puzzle_identifiers: Annotated[int, _NUMBERS] = Field(ge=1)
+    total_groups: Annotated[int, _NUMBERS] = Field(ge=0)
+    mean_puzzle_examples: Annotated[float, _NUMBERS] = Field(ge=0, allow_inf_nan=False)
     sets: tuple[SetName, ...] = Field(min_length=1, max_length=1000, strict=False)
 
     @property
