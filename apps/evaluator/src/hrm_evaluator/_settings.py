@@ -39,8 +39,12 @@ class Halting(BaseModel):
     threshold: float | None = _option(
         None, "halting", "Least probability for confidence (default: 0.5).", "P", ge=0, le=1
     )
-    patience: Annotated[int | None, _STEPS] = _option(None, "halting", "Unchanged steps for stable (default: 2).", "N", ge=1)
-    max_steps: Annotated[int | None, _STEPS] = _option(None, "halting", "Most steps (default: as in training).", "N", ge=1)
+    patience: Annotated[int | None, _STEPS] = _option(
+        None, "halting", "Unchanged steps for stable (default: 2).", "N", ge=1
+    )
+    max_steps: Annotated[int | None, _STEPS] = _option(
+        None, "halting", "Most steps (default: as in training).", "N", ge=1
+    )
     batch_size: Annotated[int, at_most(2**16, "bounds the memory of a step")] = _option(
         256, "halting", "Puzzles at once.", "N", ge=1
     )
@@ -111,7 +115,8 @@ class Evaluate(Answering):
     """The options of `evaluator`."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
-        None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1)
+        None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1
+    )
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")
     show: Annotated[int, _BOARDS] = _option(3, "report", "Boards to show.", "N", ge=0)

@@ -38,7 +38,12 @@ def progress_bar(console: Console) -> Iterator[Progress]:
         if not console.is_terminal or console.is_dumb_terminal:
             yield _Lines(console)
             return
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Bar(*columns, console=console, transient=True) as bar:
             work = bar.add_task("", total=None)
 
@@ -70,7 +75,9 @@ class _Printed(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from hrm_data.terminal import plain_lines
 
-        self._console.print(plain_lines(record.getMessage()), highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._console.print(
+            plain_lines(record.getMessage()), highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
 
 
 class _Lines:

@@ -11,9 +11,9 @@ from hrm_data.untrusted import printable
 
 
 class PlainConsole(Console):
-    """A console of rich that takes no text for markup, emoji or control characters.
+    r"""A console of rich that takes no text for markup, emoji or control characters.
 
-    Square brackets in a path stay, and `\\x1b` is written out. Styles come from `Text` and `style` alone.
+    Square brackets in a path stay, and `\x1b` is written out. Styles come from `Text` and `style` alone.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -54,14 +54,19 @@ def shortened(text: object) -> str:
 
 
 def message(text: object) -> str:
-    """Return the text of an error that may quote what others wrote: printable lines, too long ones cut in the middle."""
+    """Return the text of an error that may quote what others wrote: printable, and cut in the middle if too long."""
     said = "\n".join(map(printable, str(text).split("\n")))
     half = MESSAGE // 2
     return said if len(said) <= MESSAGE else f"{said[:half]} ... {said[-half:]}"
 
 
 def at_most(limit: float, why: str) -> AfterValidator:
-    """Bound a number in settings, in `Annotated[int, at_most(16, "bounds the memory of a step")]`; None passes."""
+    """Return the annotation of a setting that has an upper bound; None passes.
+
+    Args:
+        limit: The largest number that is allowed.
+        why: What the bound protects, as in "should be at most 16, which bounds the memory of a step".
+    """
 
     def check(value: Any) -> Any:
         if value is not None and value > limit:
@@ -137,8 +142,8 @@ def parse_yaml(text: str, *, typed: bool = True) -> Any:
                 raise ValueError(_too_deep())
             if isinstance(event, yaml.AliasEvent):  # some hundred bytes of nested aliases make gigabytes
                 raise ValueError(f"it uses the alias {shortened(event.anchor)}; write the value out")
-            if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None) is not None:
-                raise ValueError(f"it uses the tag {shortened(event.tag)}; write the value without it")
+            if (tag := getattr(event, "tag", None)) is not None:
+                raise ValueError(f"it uses the tag {shortened(tag)}; write the value without it")
         loader = (yaml.SafeLoader if typed else yaml.BaseLoader)(text)
         node = loader.get_single_node()
         if node is None:
@@ -169,7 +174,9 @@ def _refuse_twice(node: Any) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise ValueError(f"it names {quoted(_second([key for key, _ in pairs]))} twice in one object; remove one of them")
+        raise ValueError(
+            f"it names {quoted(_second([key for key, _ in pairs]))} twice in one object; remove one of them"
+        )
     return made
 
 

@@ -70,7 +70,9 @@ class ArchConfig(BaseModel):
         0, ge=0, description="Positions that a puzzle embedding takes; 0 for as many as its width needs."
     )
 
-    halt_max_steps: Annotated[Count, at_most(10_000, "bounds the memory of the answers after every step")] = Field(16, description="Most ACT steps that a puzzle gets.")
+    halt_max_steps: Annotated[Count, at_most(10_000, "bounds the memory of the answers after every step")] = Field(
+        16, description="Most ACT steps that a puzzle gets."
+    )
     halt_exploration_prob: float = Field(
         0.1, ge=0, le=1, description="Share of puzzles that must take a random least number of steps."
     )
@@ -146,7 +148,8 @@ class HRMConfig(ArchConfig):
     seq_len: Annotated[Count, _MEMORY] = Field(description="Tokens in a puzzle, without the puzzle prefix.")
     vocab_size: Annotated[Count, _MEMORY] = Field(description="Number of tokens, padding included.")
     num_puzzle_identifiers: Annotated[Count, at_most(2**31 - 1, "an identifier of 32 bits can name")] = Field(
-        description="Rows of the puzzle embedding table.")
+        description="Rows of the puzzle embedding table."
+    )
     geometry: GeometryConfig | None = Field(None, description="The board, if the task has one.")
 
     @model_validator(mode="after")

@@ -12,7 +12,9 @@ class GeometryConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    columns: Annotated[int, at_most(2**16, "is more than a puzzle has tokens")] = Field(ge=1, description="Tokens in a row of the board.")
+    columns: Annotated[int, at_most(2**16, "is more than a puzzle has tokens")] = Field(
+        ge=1, description="Tokens in a row of the board."
+    )
     groups: tuple[Annotated[tuple[int, ...], Field(max_length=2**16)], ...] = Field(
         (), max_length=64, description="For each kind of group besides rows and columns, the group of each token."
     )

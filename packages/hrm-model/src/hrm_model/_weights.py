@@ -88,7 +88,8 @@ def _check_size(
     size, stored = model_size(config).parameters, sum(array.size for array in arrays.values())
     if quantization is None and size != stored:
         raise HRMModelError(
-            f"{path}: its configuration describes {size:,} parameters, but it holds {stored:,}; choose another checkpoint"
+            f"{path}: its configuration describes {size:,} parameters, but it holds {stored:,}; choose another "
+            "checkpoint"
         )
 
 
@@ -97,7 +98,9 @@ def _reason(error: ValidationError) -> str:
     problems = error.errors()[:_MOST_PROBLEMS]
     unknown = [".".join(map(str, problem["loc"])) for problem in problems if problem["type"] == "extra_forbidden"]
     if unknown:
-        return f"this version does not know {shortened(', '.join(unknown))}; a newer version wrote the file, upgrade hrm-model"
+        names = shortened(", ".join(unknown))
+        return f"this version does not know {names}; a newer version wrote the file, upgrade hrm-model"
     return "; ".join(
-        f"{shortened('.'.join(map(str, p['loc'])))} {shortened(p['msg'])}, but is {quoted(p['input'])}" for p in problems
+        f"{shortened('.'.join(map(str, p['loc'])))} {shortened(p['msg'])}, but is {quoted(p['input'])}"
+        for p in problems
     )

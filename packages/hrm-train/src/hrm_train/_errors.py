@@ -36,8 +36,8 @@ class MissingCheckpointError(HRMTrainError):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(
-            f"{path} does not exist; training keeps the newest checkpoints alone (train.keep_checkpoints): name another "
-            "one, or the run"
+            f"{path} does not exist; training keeps only the newest checkpoints (train.keep_checkpoints), so name "
+            "another one, or the run"
         )
 
 

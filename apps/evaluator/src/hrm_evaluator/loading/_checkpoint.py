@@ -29,7 +29,9 @@ class Checkpoint(NamedTuple):
         """
         value = None if self.run is None else self.run.config.get(name)
         if self.run is not None and value is not None and not isinstance(value, kind):
-            raise UserError(f"{self.run.path / 'config.json'}: {name} is {quoted(value)}, but must be a {kind.__name__}")
+            raise UserError(
+                f"{self.run.path / 'config.json'}: {name} is {quoted(value)}, but must be a {kind.__name__}"
+            )
         return value
 
 

@@ -9,10 +9,11 @@ from hrm_data.sources import QUESTIONS, find_column
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.puzzles._opensudoku import givens_of_game
-from hrm_evaluator.puzzles._puzzle_text import TOO_LONG, PuzzleText, only_puzzle
+from hrm_evaluator.puzzles._puzzle_text import LONGEST_PUZZLE, TOO_LONG, PuzzleText, only_puzzle
 
 LONGEST = 1 << 20
-"""The most characters of a tag, comment or declaration."""
+"""The most bytes of a tag or declaration."""
+_PIECE = 1 << 16  # bytes that are parsed at once
 _NAMES = (*QUESTIONS, "data", "cells_data")
 
 
@@ -26,12 +27,11 @@ def puzzles_of_xml(lines: Iterable[tuple[int, str | None]], task: Task, source: 
         if line is None:
             yield PuzzleText(f"{source}, line {number}", "", problem=TOO_LONG)
             return
-        if elements.unfinished(len(line)) > LONGEST:
-            problem = f"has a tag, comment or declaration of more than {LONGEST:,} characters; the rest cannot be read"
-            yield PuzzleText(f"{source}, line {number}", "", problem=problem)
-            return
         try:
-            elements.parser.Parse(f"{line}\n".encode("utf-8", "replace"), not number)
+            elements.read(f"{line}\n", is_last=not number)
+        except UserError as error:
+            yield PuzzleText(f"{source}, line {number}", "", problem=str(error))
+            return
         except expat.ExpatError as error:
             problem = f"is not readable XML ({expat.ErrorString(error.code)}); the rest cannot be read"
             where = f"{source}, line {before + elements.parser.ErrorLineNumber}"
@@ -66,13 +66,24 @@ class _Elements:
         self.parser.EndElementHandler = self._end
         self._inside: list[str] | None = None
         self._first = 0
-        self._waiting = 0
+        self._waiting = self._length = 0
         self.parser.CommentHandler = self.parser.ProcessingInstructionHandler = self._note
 
-    def unfinished(self, more: int) -> int:
-        """Count `more` characters since the last tag or text: the parser reads an unfinished one again and again."""
-        self._waiting += more + 1
-        return self._waiting
+    def read(self, text: str, *, is_last: bool) -> None:
+        """Parse more of the document.
+
+        Raises:
+            UserError: A tag is too long; the parser reads an unfinished one again and again.
+            expat.ExpatError: It is not XML.
+        """
+        data = text.encode("utf-8", "replace")
+        for start in range(0, len(data), _PIECE):
+            self._waiting += len(data[start : start + _PIECE])
+            if self._waiting > LONGEST:
+                raise UserError(f"has a tag or declaration of more than {LONGEST:,} bytes; the rest cannot be read")
+            self.parser.Parse(data[start : start + _PIECE], False)
+        if is_last:
+            self.parser.Parse(b"", True)
 
     def _note(self, *_: object) -> None:
         self._waiting = 0
@@ -85,12 +96,14 @@ class _Elements:
         if named is not None:
             self.found.append((line, attributes[names[named]]))
         self._inside = [] if find_column([name], _NAMES) is not None else None
+        self._length = 0
         self._first = line
 
     def _text(self, text: str) -> None:
         self._waiting = 0
-        if self._inside is not None:
+        if self._inside is not None and self._length <= LONGEST_PUZZLE:  # a longer text is no puzzle
             self._inside.append(text)
+            self._length += len(text)
 
     def _end(self, _: str) -> None:
         self._waiting = 0

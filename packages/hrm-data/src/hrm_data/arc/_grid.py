@@ -11,8 +11,8 @@ from itertools import chain
 import numpy as np
 
 from hrm_data._errors import HRMDataError
-from hrm_data.untrusted import quoted
 from hrm_data.symmetry._dihedral import TRANSFORMS, dihedral, undo_dihedral
+from hrm_data.untrusted import quoted
 
 SIDE = 30
 """Rows and columns of the canvas."""
@@ -139,11 +139,11 @@ def crop_sizes(tokens: np.ndarray) -> np.ndarray:
 
 def small_grid(value: object) -> object:
     """`[h, w]` uint8 for the rows of a grid of colours 0..9, each side 1..30; any other value as it is."""
-    rows = value if isinstance(value, list) and 0 < len(value) <= SIDE else [None]
-    if not all(isinstance(row, list) and len(row) <= SIDE for row in rows):
+    if not isinstance(value, list) or not 0 < len(value) <= SIDE:
         return value
+    rows = [row for row in value if isinstance(row, list) and 0 < len(row) <= SIDE]
     cells = list(chain.from_iterable(rows))
-    if set(map(len, rows)) != {len(rows[0])} or set(map(type, cells)) != {int}:
+    if len(rows) < len(value) or len(set(map(len, rows))) > 1 or set(map(type, cells)) != {int}:
         return value
     if min(cells) < 0 or max(cells) >= COLOURS:
         return value

@@ -44,9 +44,12 @@ class ArcOptions(BaseModel):
         "refuse", description="What is done with tasks that have a grid larger than 30x30."
     )
     augmentations: Annotated[int, at_most(100_000, "bounds the memory that the copies take")] = Field(
-        1000, ge=0, description="Augmented copies of each task.")
+        1000, ge=0, description="Augmented copies of each task."
+    )
     online: bool = Field(True, description="Store the tasks and augment while loading; else write every copy (9 GB).")
-    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(0, ge=0, description="Seed of the augmentations.")
+    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(
+        0, ge=0, description="Seed of the augmentations."
+    )
     subset: Annotated[int | None, at_most(10**6, "is more than any source has tasks")] = Field(
         None, ge=1, description="Only so many of the training, of the concept and of the held-out tasks."
     )

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hrm_data.command_line._exit import CommandError
-from hrm_data.untrusted import parse_json, quoted, read_bytes, shortened
-
+from hrm_data.untrusted import parse_json, parse_yaml, quoted, read_bytes, shortened
 
 MOST_BYTES = 1 << 20
 """The most bytes of a file with settings, which has a few thousand; a run's file names the files of its dataset."""

@@ -37,7 +37,9 @@ class MazeOptions(BaseModel):
     )
     unique: bool = Field(False, description="Generated mazes have one shortest path only.")
     mirrored: bool = Field(False, description="Write every training maze in its eight turns and mirrorings.")
-    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(0, ge=0, description="Seed of generation and of subsampling.")
+    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(
+        0, ge=0, description="Seed of generation and of subsampling."
+    )
     train_csv: Path | None = Field(None, description="CSV file with training, or all, mazes.")
     test_csv: Path | None = Field(None, description="CSV file with test mazes, if these are apart.")
     hub: str | None = Field(

@@ -67,7 +67,8 @@ def read_archive(
         raise HRMDataError(f"{path} cannot be unpacked: {shortened(error)}; pack it again without a password") from None
     except _DAMAGED as error:
         raise HRMDataError(
-            f"{path} is no archive, damaged or cut short ({shortened(error) or type(error).__name__}); copy or download it again"
+            f"{path} is no archive, damaged or cut short ({shortened(error) or type(error).__name__}); "
+            "copy or download it again"
         ) from None
 
 

@@ -69,7 +69,9 @@ class SudokuOptions(BaseModel):
     )
     min_rating: Annotated[int, _RATING] = Field(0, ge=0, description="Least rating.")
     max_rating: Annotated[int | None, _RATING] = Field(None, ge=0, description="Greatest rating.")
-    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(0, ge=0, description="Seed of generation and of subsampling.")
+    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(
+        0, ge=0, description="Seed of generation and of subsampling."
+    )
     test_share: float = Field(TEST_SHARE, gt=0, lt=1, description="Share of the orbits that is kept for test.")
     train_csv: Path | None = Field(None, description="CSV file with training, or all, puzzles.")
     test_csv: Path | None = Field(None, description="CSV file with test puzzles, if these are apart.")

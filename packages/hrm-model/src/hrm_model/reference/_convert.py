@@ -120,7 +120,9 @@ def _renamed(arrays: Mapping[str, mx.array], path: Path) -> dict[str, mx.array]:
         if name in weights:
             raise HRMModelError(f"{path}: holds the parameter {shortened(name)} twice, once as {shortened(key)}")
         if array.dtype not in _FLOATS:
-            raise HRMModelError(f"{path}: {shortened(key)} is {array.dtype}, but weights are float32, bfloat16 or float16")
+            raise HRMModelError(
+                f"{path}: {shortened(key)} is {array.dtype}, but weights are float32, bfloat16 or float16"
+            )
         weights[name] = array.astype(mx.float32)
     return weights
 
@@ -132,7 +134,9 @@ def _arch(settings: Mapping[str, Any], facts: Facts, path: Path, source: Path) -
         shown["pos_encodings"] = "learned" if facts.learned else "rope"
     for name, value in shown.items():
         if name in settings and (isinstance(settings[name], dict | list) or str(settings[name]) != str(value)):
-            raise HRMModelError(f"{path}: its weights have {name} {value}, but {source} says {shortened(quoted(settings[name]))}")
+            raise HRMModelError(
+                f"{path}: its weights have {name} {value}, but {source} says {shortened(quoted(settings[name]))}"
+            )
     if _switch(settings, "mlp_t", source, facts.mixes) != facts.mixes:
         found = "mix positions with mlp_t" if facts.mixes else "have attention"
         raise HRMModelError(f"{path}: its blocks {found}, but {source} says mlp_t {quoted(settings['mlp_t'])}")
@@ -164,7 +168,7 @@ def _first(error: ValidationError) -> str:
 
 def _seq_len(told: Mapping[str, int | str | None], facts: Facts, prefix: int, path: Path) -> int:
     """Return the tokens of a puzzle; all that tell them must agree."""
-    lengths = {name: int(length) for name, length in told.items() if re.fullmatch(r"[0-9]{1,9}", str(length))}
+    lengths = {name: int(str(length)) for name, length in told.items() if re.fullmatch("[0-9]{1,9}", str(length))}
     lengths |= {name: positions - prefix for name, positions in facts.positions.items()}
     if not lengths:
         raise HRMModelError(

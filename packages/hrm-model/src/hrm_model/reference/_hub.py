@@ -64,4 +64,6 @@ def download_checkpoint(repository: str) -> Path:
             "the files elsewhere and give their directory"
         ) from error
     except (HFValidationError, OSError) as error:
-        raise HRMModelError(f"{repository}: could not be downloaded ({shortened(' '.join(str(error).split()))})") from error
+        raise HRMModelError(
+            f"{repository}: could not be downloaded ({shortened(' '.join(str(error).split()))})"
+        ) from error

@@ -15,7 +15,6 @@ from hrm_model._errors import HRMModelError
 from hrm_model.reference._pickle import read_pickle
 from hrm_model.untrusted import quoted, shortened
 
-
 # What zipfile, struct, memoryview and MLX make of damaged files.
 _DAMAGED = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),

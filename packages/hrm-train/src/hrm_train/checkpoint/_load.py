@@ -38,7 +38,9 @@ def load_checkpoint(path: str | Path, step: TrainStep) -> Position:
     if model.config != step.model.config:
         saved, wanted = model.config.model_dump(), step.model.config.model_dump()
         odd = "; ".join(
-            f"{n} is {shortened(saved[n])}, but {shortened(wanted[n])} in the run" for n in saved if saved[n] != wanted[n]
+            f"{n} is {shortened(saved[n])}, but {shortened(wanted[n])} in the run"
+            for n in saved
+            if saved[n] != wanted[n]
         )
         raise HRMTrainError(f"{path}: holds another model: {odd}; {_OTHER_SETTINGS}")
     training = _read_training(path / TRAINING)

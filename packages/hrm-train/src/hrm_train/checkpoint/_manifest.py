@@ -40,7 +40,9 @@ def check_manifest(directory: Path) -> None:
     for name in sorted(expected.keys() - found.keys()):
         raise DamagedCheckpointError(directory, f"{shortened(name)} is missing, or {MANIFEST} is damaged")
     for name in sorted(found.keys() - expected.keys()):
-        raise DamagedCheckpointError(directory, f"{shortened(name)} is not in {MANIFEST}, which is damaged, or was added later")
+        raise DamagedCheckpointError(
+            directory, f"{shortened(name)} is not in {MANIFEST}, which is damaged, or was added later"
+        )
     for name in sorted(found):
         if found[name] != expected[name]:
             raise DamagedCheckpointError(directory, f"{shortened(name)} has another SHA-256 than {MANIFEST} says")

@@ -11,7 +11,7 @@ from hrm_data.untrusted import parse_json, shortened
 
 NO_TASK = "holds no ARC task"
 MOST_VALUES = 1 << 22
-"""The most values in a file, which take up to half a gigabyte; a task with 1,000 pairs, as in RE-ARC, has half of it."""
+"""The most values in a file, which take up to half a gigabyte; a task of RE-ARC, with its 1,000 pairs, has half."""
 
 
 class FoundTask(NamedTuple):
@@ -89,7 +89,8 @@ def weight(found: Found) -> int:
     """About how many Python objects a part of a file keeps in memory."""
     if isinstance(found, FoundNothing):
         return 1
-    level, count = [found.value], 0
+    level: list[Any] = [found.value]
+    count = 0
     while level:
         count += len(level)
         level = [
@@ -110,7 +111,9 @@ def _packed_pairs(pairs: Any) -> Any:
     if not isinstance(pairs, list):
         return pairs
     return [
-        {part: small_grid(pair[part]) for part in ("input", "output") if part in pair} if isinstance(pair, dict) else pair
+        {part: small_grid(pair[part]) for part in ("input", "output") if part in pair}
+        if isinstance(pair, dict)
+        else pair
         for pair in pairs
     ]
 

@@ -21,7 +21,7 @@ TooLarge = Literal["refuse", "skip"]
 """What is done with tasks that have a grid larger than the canvas."""
 
 MOST_KEPT = 1 << 22
-"""The most objects that the tasks of all sources keep in memory, which take up to a gigabyte; ARC-AGI has a hundredth."""
+"""The most objects that all tasks keep in memory, which take up to a gigabyte; ARC-AGI has a hundredth of them."""
 
 NO_ANSWER = np.zeros((0, 0), np.uint8)
 """The output of a test whose answer is not known."""
@@ -83,8 +83,8 @@ def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") 
                 kept += weight(found)
                 if kept > MOST_KEPT:
                     raise HRMDataError(
-                        f"{file.where}: more than {MOST_KEPT:,} pairs, grids and other parts were read, which take more "
-                        "memory than tasks need; name fewer sources"
+                        f"{file.where}: more than {MOST_KEPT:,} pairs, grids and other parts were read, which take "
+                        "more memory than tasks need; name fewer sources"
                     )
                 if isinstance(found, FoundNothing):
                     unused.append(Unused(": ".join((file.where, *map(shortened, found.keys))), NO_TASK))
@@ -140,7 +140,8 @@ class _Answers:
             part.used = True
             if part.found.value[name] != found[0].found.value[name]:
                 raise HRMDataError(
-                    f"{found[0].where} and {part.where} have different answers for the task {shortened(name)}; remove one of them"
+                    f"{found[0].where} and {part.where} have different answers for the task {shortened(name)}; "
+                    "remove one of them"
                 )
         return found[0].found.value[name] if found else None
 

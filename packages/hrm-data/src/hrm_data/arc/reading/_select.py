@@ -126,8 +126,8 @@ def _one_of_each_name(items: list[ArcItem], unused: list[Unused]) -> list[ArcIte
             continue
         if item.held_out == first.held_out and item.source == first.source and _content(item) != _content(first):
             raise HRMDataError(
-                f"{item.where}: the name {quoted(item.name)} is also that of {first.where}, a different task; rename one of "
-                "them"
+                f"{item.where}: the name {quoted(item.name)} is also that of {first.where}, a different task; rename "
+                "one of them"
             )
         unused.append(Unused(f"{item.where} ({first.where})", "a task of this name was read elsewhere"))
     return list(kept.values())
