@@ -23,7 +23,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: str | None = _option(
-        None, "model", "Run, checkpoint, .safetensors, or hf://OWNER/NAME (default: newest run).", "PATH"
+        None, "model", "Run, checkpoint, file, hf://OWNER/NAME (default: newest run).", "PATH"
     )
     runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")

@@ -46,9 +46,11 @@ def quoted(value: object) -> str:
     return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
 
 
-def shortened(text: object) -> str:
-    """Return a text, printable and in at most 200 characters."""
-    cut = str(text)[: QUOTED + 1]
+def shortened(value: object) -> str:
+    """Return a text as it is, any other value as Python writes it; printable and in at most 200 characters."""
+    if isinstance(value, dict | list | tuple | int):
+        return quoted(value)
+    cut = str(value)[: QUOTED + 1]
     made = printable(cut)
     return made if len(made) <= QUOTED else f"{made[: QUOTED - 3]}..."
 

@@ -34,7 +34,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
         _check_header(path)
         loaded: Any = mx.load(str(path), format="safetensors", return_metadata=True)
     except FileNotFoundError as error:
-        raise HRMModelError(f"{path}: does not exist; choose another checkpoint") from error
+        raise HRMModelError(f"{path}: cannot be read, it does not exist; choose another checkpoint") from error
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise HRMModelError(
             f"{path}: cannot be read as safetensors ({shortened(error)}); choose another checkpoint"

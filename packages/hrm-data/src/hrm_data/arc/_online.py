@@ -127,7 +127,7 @@ def _read_tasks(path: Path) -> OnlineTasks:
     except ValidationError as error:
         raise HRMDataError(f"{path}: {describe(error)}; build the dataset again") from None
     except ValueError as error:
-        raise HRMDataError(f"{path} is not readable JSON ({shortened(error)}); build the dataset again") from None
+        raise HRMDataError(f"{path}: not readable JSON ({shortened(error)}); build the dataset again") from None
     counts = Counter(task.name for task in listed.tasks)
     if twice := next((name for name in counts if counts[name] > 1), None):
         raise HRMDataError(f"{path} names the task {quoted(twice)} twice; build the dataset again")

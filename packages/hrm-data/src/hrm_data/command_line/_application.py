@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from cyclopts import (
@@ -64,7 +65,8 @@ def dispatch(app: App, words: Sequence[str]) -> Any:
     """
     from hrm_data.terminal import console_for
 
-    for before, word in zip(("", *words), words, strict=False):
+    options = list(takewhile(lambda word: word != "--", words))
+    for before, word in zip(("", *options), options, strict=False):
         if not word or (word.startswith("--") and word.endswith("=")):
             flag = word.rstrip("=") or (before if before.startswith("--") else "")
             raise CommandError(f"{flag or 'an argument'} is empty; write a value, or leave it out")

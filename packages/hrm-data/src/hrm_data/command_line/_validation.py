@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from hrm_data.command_line._exit import CommandError
 from hrm_data.command_line._options import Spelling, bare_type, dashed, holds_list
-from hrm_data.untrusted import QUOTED, message, quoted, shortened
+from hrm_data.untrusted import QUOTED, message, shortened
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -44,25 +43,20 @@ def describe(error: ValidationError, flags: Iterable[str] = (), spelling: Spelli
         flag, value = f"--{spelling('.'.join(names))}" if names else "", item["input"]
         problem = problem_of(item)
         if isinstance(value, list | tuple):
-            value = shortened(",".join(map(_written, value[:100])))
-        value = value if isinstance(value, Mapping | BaseModel) else _written(value)
+            value = shortened(",".join(map(shortened, value[:100])))
+        value = value if isinstance(value, Mapping | BaseModel) else shortened(value)
         if item["type"] == "missing":
             lines[flag] = f"{flag} is missing"
         elif item["type"] == "extra_forbidden":
-            flag, value = shortened(flag), _written(value)
+            flag, value = shortened(flag), shortened(value)
             lines[flag] = f"{flag} {value}: there is no such setting{suggestion(flag, flags)}"
         elif not flag:  # several fields that do not fit together
             lines[flag] = problem
         elif isinstance(value, Mapping | BaseModel) and item["type"] == "value_error":
             lines[flag] = f"{flag}: {problem}"
         else:
-            lines.setdefault(flag, f"{flag} {_written(value)}: {problem}")
+            lines.setdefault(flag, f"{flag} {shortened(value)}: {problem}")
     return list(lines.values())
-
-
-def _written(value: Any) -> str:
-    """A value as a user wrote it, short and printable."""
-    return shortened(value) if isinstance(value, str | Path) else quoted(value)
 
 
 def problem_of(item: Any) -> str:

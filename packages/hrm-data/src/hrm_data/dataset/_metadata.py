@@ -74,7 +74,7 @@ def read_metadata(path: Path) -> DatasetMetadata:
         raise HRMDataError(f"{path}: {describe(error)}; correct the file or build the dataset again") from None
     except ValueError as error:
         raise HRMDataError(
-            f"{path} is not readable JSON ({shortened(error)}); correct the file or build the dataset again"
+            f"{path}: not readable JSON ({shortened(error)}); correct the file or build the dataset again"
         ) from None
 
 

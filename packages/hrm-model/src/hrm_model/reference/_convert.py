@@ -21,7 +21,7 @@ from hrm_model.reference._config_file import config_path, read_reference_config
 from hrm_model.reference._facts import Facts, facts_of
 from hrm_model.reference._names import our_name
 from hrm_model.reference._torch_file import read_torch_file
-from hrm_model.untrusted import quoted, shortened
+from hrm_model.untrusted import shortened
 
 # Fields without a default in the reference that the weights do not determine. A flat transformer has no inner cycles.
 _REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")
@@ -135,11 +135,11 @@ def _arch(settings: Mapping[str, Any], facts: Facts, path: Path, source: Path) -
     for name, value in shown.items():
         if name in settings and (isinstance(settings[name], dict | list) or str(settings[name]) != str(value)):
             raise HRMModelError(
-                f"{path}: its weights have {name} {value}, but {source} says {shortened(quoted(settings[name]))}"
+                f"{path}: its weights have {name} {value}, but {source} says {shortened(settings[name])}"
             )
     if _switch(settings, "mlp_t", source, facts.mixes) != facts.mixes:
         found = "mix positions with mlp_t" if facts.mixes else "have attention"
-        raise HRMModelError(f"{path}: its blocks {found}, but {source} says mlp_t {quoted(settings['mlp_t'])}")
+        raise HRMModelError(f"{path}: its blocks {found}, but {source} says mlp_t {shortened(settings['mlp_t'])}")
     for name in _REQUIRED:
         if name not in settings and (name not in _CYCLES or facts.variant != "transformer"):
             raise HRMModelError(f"{source}: has no arch.{name}, which the weights do not determine; add it")
@@ -163,7 +163,7 @@ def _first(error: ValidationError) -> str:
     """The first field that is wrong, its value, and what is allowed."""
     first = error.errors()[0]
     place = shortened(".".join(str(part) for part in first["loc"]))
-    return f"{place} {quoted(first['input'])}: {shortened(first['msg'])}"
+    return f"{place} {shortened(first['input'])}: {shortened(first['msg'])}"
 
 
 def _seq_len(told: Mapping[str, int | str | None], facts: Facts, prefix: int, path: Path) -> int:
@@ -186,7 +186,7 @@ def _switch(settings: Mapping[str, Any], name: str, source: Path, default: bool)
     try:
         return TypeAdapter(bool).validate_python(settings.get(name, default))
     except ValidationError:
-        raise HRMModelError(f"{source}: arch.{name} {quoted(settings[name])}: should be true or false") from None
+        raise HRMModelError(f"{source}: arch.{name} {shortened(settings[name])}: should be true or false") from None
 
 
 def _assemble(config: HRMConfig, weights: dict[str, mx.array], path: Path, source: Path) -> HRM:
