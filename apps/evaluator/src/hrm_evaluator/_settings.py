@@ -22,9 +22,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    checkpoint: str | None = _option(
-        None, "model", "Run, checkpoint, file, hf://OWNER/NAME (default: newest run).", "PATH"
-    )
+    checkpoint: str | None = _option(None, "model", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
     runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
     task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")

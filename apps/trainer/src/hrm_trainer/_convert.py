@@ -11,7 +11,7 @@ import yaml
 from hrm_data import Dataset, HRMDataError, Task, file_checksums, fingerprint, get_task, open_dataset
 from hrm_data.command_line import CommandError
 from hrm_data.terminal import say
-from hrm_data.untrusted import parse_json, quoted
+from hrm_data.untrusted import parse_json, quoted, shortened
 from hrm_model import (
     HRMConfig,
     config_path,
@@ -157,8 +157,10 @@ def _task_in(text: str, path: Path) -> Task:
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:
     """Open dataset and task of the puzzles; facts that are given twice must agree."""
-    if seq_len is not None and not 1 <= seq_len <= _LONGEST:
-        raise CommandError(f"--seq-len {seq_len}: should be from 1 to {_LONGEST:,}, which bounds the memory of states")
+    if seq_len is not None and seq_len < 1:
+        raise CommandError(f"--seq-len {seq_len}: should be at least 1")
+    if seq_len is not None and seq_len > _LONGEST:
+        raise CommandError(f"--seq-len {seq_len}: should be at most {_LONGEST:,}, which bounds the memory of states")
     try:
         train = open_dataset(data_path, "train") if data_path else None
         described = dataset or (train.task if train else None)
@@ -212,7 +214,7 @@ def _train_config(path: Path, data: Dataset | None, done: int) -> TrainConfig:
         raise CommandError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise CommandError(f"{path}: {first['loc'][0]} {quoted(first['input'])}: {first['msg']}") from error
+        raise CommandError(f"{path}: {first['loc'][0]} {shortened(first['input'])}: {first['msg']}") from error
 
 
 def _all_config(config: HRMConfig, run: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hrm_data import (
 )
 from hrm_data.command_line import CommandError, leaves, underscored, validate
 from hrm_data.terminal import console_for, say
-from hrm_data.untrusted import quoted
+from hrm_data.untrusted import shortened
 from hrm_model import (
     HRM,
     ContinuousPredictor,
@@ -254,7 +254,7 @@ def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Ta
         )
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"{'.'.join(map(str, first['loc']))} {quoted(first['input'])}: " if first["loc"] else ""
+        where = f"{'.'.join(map(str, first['loc']))} {shortened(first['input'])}: " if first["loc"] else ""
         raise CommandError(f"--arch: {where}{first['msg'].removeprefix('Value error, ')}") from None
 
 
