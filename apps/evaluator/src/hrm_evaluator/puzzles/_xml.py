@@ -11,8 +11,6 @@ from hrm_evaluator._errors import UserError
 from hrm_evaluator.puzzles._opensudoku import givens_of_game
 from hrm_evaluator.puzzles._puzzle_text import LONGEST_PUZZLE, TOO_LONG, PuzzleText, only_puzzle
 
-LONGEST = 1 << 20
-"""The most bytes of a tag or declaration."""
 _PIECE = 1 << 16  # bytes that are parsed at once
 _NAMES = (*QUESTIONS, "data", "cells_data")
 
@@ -79,8 +77,10 @@ class _Elements:
         data = text.encode("utf-8", "replace")
         for start in range(0, len(data), _PIECE):
             self._waiting += len(data[start : start + _PIECE])
-            if self._waiting > LONGEST:
-                raise UserError(f"has a tag or declaration of more than {LONGEST:,} bytes; the rest cannot be read")
+            if self._waiting > LONGEST_PUZZLE:
+                raise UserError(
+                    f"has a tag or declaration of more than {LONGEST_PUZZLE:,} bytes; the rest cannot be read"
+                )
             self.parser.Parse(data[start : start + _PIECE], False)
         if is_last:
             self.parser.Parse(b"", True)

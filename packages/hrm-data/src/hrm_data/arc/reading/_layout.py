@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hrm_data._errors import HRMDataError
 from hrm_data.arc._grid import small_grid
 from hrm_data.untrusted import parse_json, shortened
@@ -97,8 +99,10 @@ def weight(found: Found) -> int:
             inner
             for part in level
             for inner in (part.values() if isinstance(part, dict) else part)
-            if isinstance(inner, dict | list)
+            if isinstance(inner, dict | list | np.ndarray)
         ]
+        count += sum(isinstance(part, np.ndarray) for part in level)
+        level = [part for part in level if not isinstance(part, np.ndarray)]
     return count
 
 

@@ -20,8 +20,8 @@ from hrm_data.untrusted import quoted, shortened
 TooLarge = Literal["refuse", "skip"]
 """What is done with tasks that have a grid larger than the canvas."""
 
-MOST_KEPT = 1 << 22
-"""The most objects that all tasks keep in memory, which take up to a gigabyte; ARC-AGI has a hundredth of them."""
+MOST_KEPT = 3 << 19
+"""The most objects that all tasks keep in memory, which take half a gigabyte; ARC-AGI has a hundredth of them."""
 
 NO_ANSWER = np.zeros((0, 0), np.uint8)
 """The output of a test whose answer is not known."""
