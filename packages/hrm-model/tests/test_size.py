@@ -127,10 +127,10 @@ def test_a_file_that_claims_a_model_larger_than_the_memory_is_refused_before_it_
     path = tmp_path / "model.safetensors"
     save_weights(make_model(), path)
     rewrite(path, lambda config: config.update(hidden_size=2**16, num_heads=2**12, H_layers=1000))
-    with pytest.raises(HRMModelError, match="needs at least .* GiB"):
+    with pytest.raises(HRMModelError, match=r"needs at least .* GiB"):
         load_model(path)
     rewrite(path, lambda config: config.update(hidden_size=512, num_heads=8, H_layers=4))
-    with pytest.raises(HRMModelError, match="describes .* parameters, but it holds"):
+    with pytest.raises(HRMModelError, match=r"describes .* parameters, but it holds"):
         load_model(path)
 
 

@@ -1,10 +1,13 @@
 """The options of the commands, as data."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from hrm_data.untrusted import at_most
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hrm_evaluator._errors import UserError
+from hrm_evaluator.shipped._models import weights_of
 
 MOST_ANSWERS = 10_000
 """Answers to a puzzle from all votes, trajectories and checkpoints, which are in memory together."""
@@ -23,9 +26,31 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: str | None = _option(None, "model", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
+    model: str | None = _option(None, "model", "Model that comes along, such as sudoku-9x9.", "NAME")
     runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
     task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")
+
+    @field_validator("model")
+    @classmethod
+    def _comes_along(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                weights_of(name)
+            except UserError as error:
+                raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.model and self.checkpoint:
+            raise ValueError(f"--model {self.model} and --checkpoint {self.checkpoint} name two models; give one")
+        return self
+
+    @property
+    def named(self) -> str | Path | None:
+        """The checkpoint or model that the options name; None for the newest run."""
+        return weights_of(self.model) if self.model else self.checkpoint
 
 
 class Halting(BaseModel):
@@ -98,6 +123,14 @@ class Solve(Answering):
     gif: Path | None = _option(None, "report", "Write the first answer's steps as GIF.", "FILE")
     overwrite: bool = _option(False, "report", "Replace existing files.")
     as_json: bool = _option(False, "report", "Print one JSON object a puzzle.")
+
+
+class Models(BaseModel):
+    """The options of `evaluator models`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    as_json: bool = _option(False, "report", "Print JSON.")
 
 
 class Quantize(Source):

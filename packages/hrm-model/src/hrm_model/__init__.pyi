@@ -13,7 +13,7 @@ from ._geometry import GeometryConfig
 from ._halting import HaltingRule, halting, least_steps
 from ._metrics import Score, score, score_answer
 from ._model import HRM, HRMOutput, ReasoningModule
-from ._quantize import Quantization, quantize
+from ._quantize import Quantization, dequantized, quantize
 from ._resize import resized
 from ._safetensors import read_safetensors, refuse_not_finite
 from ._size import ModelSize, check_memory, model_size
@@ -54,6 +54,7 @@ __all__ = [
     "act_step",
     "check_memory",
     "config_path",
+    "dequantized",
     "download_checkpoint",
     "fill_halted_slots",
     "find_reference",

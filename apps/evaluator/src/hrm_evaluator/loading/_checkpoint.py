@@ -10,6 +10,7 @@ from hrm_model import download_checkpoint, find_reference, hub_hint, hub_id
 from hrm_train import HRMTrainError, RunDirectory
 
 from hrm_evaluator._errors import UserError
+from hrm_evaluator.shipped._models import is_shipped, weights_of
 
 WEIGHTS, STATE = "model.safetensors", "state.json"
 REFERENCE_CONFIG = "all_config.yaml"
@@ -39,8 +40,9 @@ def find_checkpoint(named: str | Path | None, runs: Path) -> Checkpoint:
     """Find the checkpoint that `named` says, or the newest one of the newest run.
 
     Args:
-        named: A run directory (its newest checkpoint), a checkpoint directory, a weight file, a checkpoint of the
-            reference, or `hf://OWNER/NAME`, one on the Hugging Face hub; None for the newest run.
+        named: A run directory (its newest checkpoint), a checkpoint directory, a weight file, the name of a model that
+            comes along, a checkpoint of the reference, or `hf://OWNER/NAME`, one on the Hugging Face hub; None for the
+            newest run.
         runs: Directory that holds the run directories.
 
     Raises:
@@ -48,6 +50,8 @@ def find_checkpoint(named: str | Path | None, runs: Path) -> Checkpoint:
         HRMModelError: If the download fails.
     """
     path = None if named is None else Path(named)
+    if path is not None and is_shipped(path):
+        return Checkpoint(weights_of(str(path)), None)
     if named is not None and (repository := hub_id(named)):
         path = download_checkpoint(repository)
     if path is None or is_run(path):
@@ -79,6 +83,11 @@ def is_reference(weights: Path) -> bool:
 def is_run(path: Path) -> bool:
     """Whether a directory is a run directory."""
     return (path / "config.json").is_file()
+
+
+def has_runs(runs: Path) -> bool:
+    """Whether a directory holds run directories."""
+    return any(map(is_run, runs.iterdir())) if runs.is_dir() else False
 
 
 def warn(problem: str) -> None:
