@@ -141,6 +141,11 @@ def test_arrows_between_rooms_only_point_down(distribution: str) -> None:
                 assert level[other] <= level[own], f"{path.relative_to(ROOT)} imports {name}, which stands above it"
 
 
+def test_both_copies_of_what_reads_untrusted_text_are_equal() -> None:
+    first, second = (SOURCES[name] / "untrusted.py" for name in ("hrm_data", "hrm_model"))
+    assert first.read_text() == second.read_text()
+
+
 def test_single_tasks_do_not_know_each_other() -> None:
     tasks = {"sudoku", "maze", "arc"}
     for task in sorted(tasks):
