@@ -15,7 +15,9 @@ KINDS = ("weights", "checkpoints", "torch", "datasets", "arc", "configurations",
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files_raise_only_errors_of_ours(tmp_path: Path, kind: str) -> None:
     words = ["--minutes", "0.01", "--only", kind, "--seed", "1"]
-    done = subprocess.run([sys.executable, str(FUZZ), *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(FUZZ), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{kind}: " in done.stdout
     assert "nothing was found" in done.stdout
@@ -29,7 +31,9 @@ def test_the_fuzzer_itself_notices_a_fault(tmp_path: Path) -> None:
     for name in ("damage.py", "__main__.py"):
         (copy / name).write_text((FUZZ / name).read_text())
     words = ["--minutes", "0.05", "--only", "weights", "--seed", "1"]
-    done = subprocess.run([sys.executable, str(copy), *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(copy), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "failed: weights" in done.stdout
     assert list((tmp_path / "build" / "fuzz" / "weights").iterdir())

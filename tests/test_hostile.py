@@ -1,4 +1,4 @@
-"""What a user may meet by accident or by malice, through the real command lines: one sentence, little memory, no hang."""
+"""What a user may meet by accident or by malice, through the command lines: one sentence, little memory, no hang."""
 
 from __future__ import annotations
 
@@ -221,7 +221,12 @@ def test_any_streams_will_do(run: Callable[..., Done], tmp_path: Path, weights: 
     for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
         for command in (f"{BIN}/hrm-data --help", f"{BIN}/trainer --help", f"{BIN}/evaluator solve --checkpoint none"):
             done = subprocess.run(
-                ["bash", "-c", f"{command} {closed}"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+                ["bash", "-c", f"{command} {closed}"],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
             )
             assert done.returncode == (2 if "none" in command else 0), (command, closed, done.stderr)
             assert "Traceback" not in done.stderr

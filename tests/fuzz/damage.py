@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import struct
@@ -36,12 +37,12 @@ def document(value: Any) -> st.SearchStrategy[bytes]:
                 del place[key]
             elif kind == "add" and isinstance(place, dict):
                 place[draw(st.sampled_from(["x", "", "\x1b[2J", "a" * 70_000, "__metadata__", "name"]))] = place[key]
-            elif kind == "more" and isinstance(place[key], list):
+            elif kind == "more" and isinstance(place[key], list) and len(json.dumps(place[key])) < 10_000:
                 place[key] = place[key] * draw(st.sampled_from([2, 50, 1000]))
             elif kind == "nest":
                 place[key] = [place[key]]
             else:
-                place[key] = draw(st.sampled_from(VALUES))
+                place[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
             changed = holder[""]
         text = json.dumps(changed)
         if draw(st.integers(0, 4)) == 0 and "{" in text:

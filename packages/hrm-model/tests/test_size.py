@@ -121,6 +121,12 @@ def test_a_number_out_of_bounds_is_refused_with_what_the_bound_protects(
         load_model(path)
 
 
+@pytest.mark.parametrize("changes", [{"expansion": 1e-9}, {"expansion": 0.02, "mixer": "mlp", "hidden_size": 512}])
+def test_a_layer_without_a_width_is_a_fault_of_the_configuration(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"expansion .* leaves a feed-forward layer over \d+ without a width"):
+        HRMConfig(**{**BASE, "puzzle_emb_ndim": 0, **changes})
+
+
 def test_a_file_that_claims_a_model_larger_than_the_memory_is_refused_before_it_is_made(
     tmp_path: Path, make_model: Any
 ) -> None:

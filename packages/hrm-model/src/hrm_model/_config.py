@@ -95,6 +95,7 @@ class ArchConfig(BaseModel):
                 f"{self.pos_encodings} needs heads whose size is a multiple of {pairs}, but hidden_size / num_heads is "
                 f"{self.hidden_size} / {self.num_heads} = {self.hidden_size // self.num_heads}"
             )
+        self._check_unit(self.hidden_size)
         if 0 < self.puzzle_emb_len * self.hidden_size < self.puzzle_emb_ndim:
             raise ValueError(
                 f"puzzle_emb_len {self.puzzle_emb_len} positions of {self.hidden_size} do not hold "
@@ -103,6 +104,11 @@ class ArchConfig(BaseModel):
         if self.on_board:
             self._check_board_model()
         return self
+
+    def _check_unit(self, width: int) -> None:
+        """Raise `ValueError` if a feed-forward layer over this width would have no inner width."""
+        if round(self.expansion * width * 2 / 3) < 1:
+            raise ValueError(f"expansion {self.expansion} leaves a feed-forward layer over {width} without a width")
 
     def _check_board_model(self) -> None:
         """Raise `ValueError` for settings that a model of boards cannot have."""
@@ -154,6 +160,8 @@ class HRMConfig(ArchConfig):
 
     @model_validator(mode="after")
     def _board_fits(self) -> Self:
+        if self.mixer == "mlp":
+            self._check_unit(self.total_len)
         if self.geometry is None:
             if self.needs_geometry:
                 raise ValueError(
