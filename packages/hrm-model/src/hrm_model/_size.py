@@ -1,5 +1,6 @@
 """The parameters and the memory of a model, computed from its configuration before anything is allocated."""
 
+from functools import cache
 from typing import NamedTuple
 
 from hrm_ops import device_info, swiglu_width
@@ -81,7 +82,7 @@ def check_memory(
     states = 2 * config.state_len * config.hidden_size + config.seq_len * config.vocab_size
     weights = size.dense * (4 * _FLOAT if training else bits / 8) + size.table * bits / 8
     needed = weights + size.constants * _FLOAT + batch_size * states * (_FLOAT // 2 if half else _FLOAT)
-    available = device_info().memory if memory is None else memory
+    available = _machine() if memory is None else memory
     if needed > available:
         what = "train" if training else "run"
         raise HRMModelError(
@@ -90,6 +91,12 @@ def check_memory(
             f"{needed / _GIB:,.1f} GiB to {what} on {batch_size:,} puzzles of {config.seq_len:,} tokens at once, but "
             f"this machine has {available / _GIB:,.1f} GiB; choose a smaller model or fewer puzzles at once"
         )
+
+
+@cache
+def _machine() -> int:
+    """Bytes of memory that MLX's default device has."""
+    return device_info().memory
 
 
 def _block(config: HRMConfig) -> int:

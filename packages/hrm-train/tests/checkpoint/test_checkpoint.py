@@ -16,8 +16,8 @@ from hrm_model import HRM
 from hrm_train import (
     DamagedCheckpointError,
     HRMTrainError,
-    MissingCheckpointError,
     InterruptedRunError,
+    MissingCheckpointError,
     Position,
     RunDirectory,
     RunInUseError,

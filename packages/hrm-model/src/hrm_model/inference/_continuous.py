@@ -12,6 +12,7 @@ from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_infere
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
+from hrm_model._size import check_memory
 from hrm_model.inference._answer import Answer, Thought, Tokens
 from hrm_model.inference._commit import Commit
 from hrm_model.inference._noise import Noise
@@ -71,7 +72,7 @@ class ContinuousPredictor:
             it is not worth it.
 
     Raises:
-        HRMModelError: If a number is out of range.
+        HRMModelError: If a number is out of range, or so many puzzles at once cannot fit into memory.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ContinuousPredictor:
             commit.check(model.config.vocab_size)
         if batch_size < 1 or (max_steps is not None and max_steps < 1):
             raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} must be at least 1")
+        check_memory(model.config, batch_size, bits=model.quantization.bits if model.quantization else 32)
         self.model = model
         self.batch_size = batch_size
         self.halting = halting
