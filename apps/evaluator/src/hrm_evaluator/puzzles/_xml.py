@@ -12,6 +12,7 @@ from hrm_evaluator.puzzles._opensudoku import givens_of_game
 from hrm_evaluator.puzzles._puzzle_text import LONGEST_PUZZLE, TOO_LONG, PuzzleText, only_puzzle
 
 _PIECE = 1 << 16  # bytes that are parsed at once
+_SMALL = 1 << 12
 _NAMES = (*QUESTIONS, "data", "cells_data")
 
 
@@ -65,6 +66,7 @@ class _Elements:
         self._inside: list[str] | None = None
         self._first = 0
         self._waiting = self._length = 0
+        self._held = b""
         self.parser.CommentHandler = self.parser.ProcessingInstructionHandler = self._note
 
     def read(self, text: str, *, is_last: bool) -> None:
@@ -74,7 +76,11 @@ class _Elements:
             UserError: A tag is too long; the parser reads an unfinished one again and again.
             expat.ExpatError: It is not XML.
         """
-        data = text.encode("utf-8", "replace")
+        data = self._held + text.encode("utf-8", "replace")
+        self._held = b""
+        if self._waiting > _SMALL > len(data) and not is_last:  # inside a long tag: more at once is read less often
+            self._held = data
+            return
         for start in range(0, len(data), _PIECE):
             self._waiting += len(data[start : start + _PIECE])
             if self._waiting > LONGEST_PUZZLE:
