@@ -35,7 +35,9 @@ ROOMS = {
         "__main__",
     ],
     "hrm_data": [
-        "_errors _progress _random _split",
+        "untrusted",
+        "_errors _random _split terminal",
+        "_progress",
         "_puzzle_set",
         "task symmetry sources",
         "dataset",
@@ -45,8 +47,10 @@ ROOMS = {
         "cli",
     ],
     "hrm_model": [
+        "untrusted",
         "_errors _geometry _safetensors",
         "_config",
+        "_size",
         "blocks",
         "_model",
         "_halting",
@@ -137,6 +141,11 @@ def test_arrows_between_rooms_only_point_down(distribution: str) -> None:
             other = room_of(name)
             if name.split(".")[0] == distribution and other and other != own:
                 assert level[other] <= level[own], f"{path.relative_to(ROOT)} imports {name}, which stands above it"
+
+
+def test_both_copies_of_what_reads_untrusted_text_are_equal() -> None:
+    first, second = (SOURCES[name] / "untrusted.py" for name in ("hrm_data", "hrm_model"))
+    assert first.read_text() == second.read_text()
 
 
 def test_single_tasks_do_not_know_each_other() -> None:

@@ -6,12 +6,20 @@ from functools import wraps
 from inspect import signature
 from typing import ParamSpec, TypeVar
 
+from hrm_data.untrusted import message
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class UserError(Exception):
-    """A user's mistake: the message says what is wrong, where, and what to do."""
+    """A user's mistake: the message says what is wrong, where, and what to do.
+
+    It may be printed on a terminal: what it quotes is escaped, and cut where it is long.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(message(text))
 
     def _render_traceback_(self, *_: object) -> list[str]:
         """Return what IPython shows: one line."""
@@ -31,7 +39,7 @@ def in_python(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            message = pattern.sub(lambda flag: flag[1].replace("-", "_"), str(error))
-        raise UserError(message)
+            said = pattern.sub(lambda flag: flag[1].replace("-", "_"), str(error))
+        raise UserError(said)
 
     return call

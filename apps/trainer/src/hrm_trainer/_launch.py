@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from hrm_data.command_line import CommandError
+from hrm_data.untrusted import shortened
 
 LAUNCHER = "HRM_LAUNCHER_PID"  # tells a rank whose death is to end it
 _STARTED_BY_OTHERS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
@@ -54,8 +56,15 @@ def launch(argv: Sequence[str], ranks: int) -> int:
 
 
 def follow_launcher() -> None:
-    """Send SIGTERM to this rank when its launcher has ended."""
-    launcher = int(os.environ[LAUNCHER])
+    """Send SIGTERM to this rank when its launcher has ended.
+
+    Raises:
+        CommandError: The environment names no process.
+    """
+    text = os.environ[LAUNCHER]
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise CommandError(f"{LAUNCHER} {shortened(text)}: should be the process id of the launcher; unset it")
+    launcher = int(text)
 
     def watch() -> None:
         while os.getppid() == launcher:

@@ -24,7 +24,18 @@ from hrm_data import (
     fingerprint,
 )
 from hrm_data.command_line import CommandError, leaves, underscored, validate
-from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HRMConfig, Score, score_answer
+from hrm_data.terminal import console_for, say
+from hrm_data.untrusted import shortened
+from hrm_model import (
+    HRM,
+    ContinuousPredictor,
+    GeometryConfig,
+    HRMConfig,
+    HRMModelError,
+    Score,
+    check_memory,
+    score_answer,
+)
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
     Callback,
@@ -41,7 +52,6 @@ from hrm_train import (
     wandb_callbacks,
 )
 from pydantic import ValidationError
-from rich.console import Console
 
 from hrm_trainer._data import find_or_build, open_data
 from hrm_trainer._display import Display, Example
@@ -59,7 +69,7 @@ def run(settings: TrainerSettings) -> None:
     if problem := temporary_directory_problem():
         raise CommandError(problem)
     ranks = Ranks.join()
-    display = Display(Console(quiet=not ranks.leads))
+    display = Display(console_for(quiet=not ranks.leads))
 
     # A resumed run keeps its own settings; rank 0 finds them.
     resumed = checkpoint = None
@@ -100,6 +110,7 @@ def run(settings: TrainerSettings) -> None:
     settings = settings.model_copy(update={"train": training})
     variation = settings.options(settings.family.augmentation) if settings.family else {}
     config = _model_config(settings, metadata, task)
+    _check_memory(config, settings, ranks)
     batches = PrefetchLoader(
         TrainLoader(
             data.train,
@@ -213,7 +224,7 @@ def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
         display.say(f"{run.path}: has no checkpoint yet, so it starts at step 0 again")
         return None
     try:
-        return run.newest_checkpoint(report=lambda problem: print(f"trainer: {problem}", file=sys.stderr))
+        return run.newest_checkpoint(report=lambda problem: say(f"trainer: {problem}", file=sys.stderr))
     except HRMTrainError as error:
         again = f"trainer --config {run.path / 'config.json'}"
         raise HRMTrainError(f"--resume: {error} with {again}") from error
@@ -242,7 +253,18 @@ def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Ta
             geometry=None if board is None else GeometryConfig(**board.model_dump()),
         )
     except ValidationError as error:
-        raise CommandError(f"--arch: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        first = error.errors()[0]
+        where = f"{'.'.join(map(str, first['loc']))} {shortened(first['input'])}: " if first["loc"] else ""
+        raise CommandError(f"--arch: {where}{first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _check_memory(config: HRMConfig, settings: TrainerSettings, ranks: Ranks) -> None:
+    """Refuse a model or batch that cannot fit into memory, before either is made."""
+    slots = settings.train.slots_per_rank(ranks.size)
+    try:
+        check_memory(config, settings.train.micro_batch_size or slots, training=True)
+    except HRMModelError as error:
+        raise CommandError(f"--arch, --train.global_batch_size: {error}") from None
 
 
 def _say_changes(run: RunDirectory, checkpoint: Path, train: TrainConfig, display: Display) -> None:

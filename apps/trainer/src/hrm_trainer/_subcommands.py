@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from hrm_data.command_line import CommandError
+from hrm_data.terminal import say
 
 Run = Annotated[Path | None, Parameter(help="Directory of a run; without it, the newest run.")]
 Runs = Annotated[Path, Parameter(help="Directory that holds the runs.", metavar="PATH")]
@@ -17,13 +18,13 @@ def plot(run: Run = None, /, *, runs: Runs = Path("runs")) -> None:
     from hrm_trainer._plot import draw_curves
 
     try:
-        print(draw_curves(RunDirectory(run) if run else RunDirectory.newest(runs)))
+        say(str(draw_curves(RunDirectory(run) if run else RunDirectory.newest(runs))))
     except HRMTrainError as error:
         raise CommandError(f"plot: {error}") from error
 
 
 def import_checkpoint(
-    path: Annotated[str, Parameter(help="A file step_N, its directory, or a repository on the hub.")],
+    path: Annotated[str, Parameter(help="A file step_N, its directory, or hf://OWNER/NAME on the hub.")],
     /,
     *,
     output: Annotated[Path, Parameter(help="Run directory to make.", metavar="DIR")],

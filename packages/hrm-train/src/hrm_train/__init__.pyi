@@ -1,6 +1,12 @@
 from ._choices import LossType, WandbMode
 from ._config import TrainConfig
-from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
+from ._errors import (
+    DamagedCheckpointError,
+    HRMTrainError,
+    InterruptedRunError,
+    MissingCheckpointError,
+    RunInUseError,
+)
 from ._files import new_directory
 from .checkpoint._checkpoint import Position, checkpoints, step_of
 from .checkpoint._load import load_checkpoint, load_checkpoint_model, saved_settings
@@ -26,6 +32,7 @@ __all__ = [
     "HRMTrainError",
     "InterruptedRunError",
     "LossType",
+    "MissingCheckpointError",
     "Position",
     "Ranks",
     "Report",

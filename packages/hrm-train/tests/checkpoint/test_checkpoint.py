@@ -17,6 +17,7 @@ from hrm_train import (
     DamagedCheckpointError,
     HRMTrainError,
     InterruptedRunError,
+    MissingCheckpointError,
     Position,
     RunDirectory,
     RunInUseError,
@@ -32,6 +33,7 @@ from hrm_train import (
     step_of,
     train,
 )
+from hrm_train.checkpoint._manifest import check_manifest, write_manifest
 from hrm_train.checkpoint._table_copy import TableCopy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -342,6 +344,46 @@ def test_a_stop_during_an_evaluation_leaves_it_and_it_is_done_after_the_resume(
         assert len(finished) == stop_at // 4 - 1
         assert not stopped.was_evaluated(stop_at)
         assert run_with(norm, stopped, resume=stopped.newest_checkpoint()) == whole
+
+
+def test_a_checkpoint_that_training_has_removed_is_not_called_damaged(
+    make_model: Make, make_config: Make, new_run: Callable[[], RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, step = new_run(), make_train_step(make_model(), make_config())
+    old, new = (save_checkpoint(run.checkpoint_directory, step, Position(number, number)) for number in (1, 2))
+    shutil.rmtree(new)
+    for read in (load_checkpoint_model, lambda path: load_checkpoint(path, step)):
+        with pytest.raises(
+            MissingCheckpointError, match=r"step-00000002 does not exist; training keeps only the newest"
+        ):
+            read(new)
+    listed = checkpoints(run.checkpoint_directory)
+    monkeypatch.setattr(
+        "hrm_train.run._directory.checkpoints", lambda _: [*listed, new] if old.exists() else [later]
+    )  # removed between the listing and the reading
+    assert run.newest_checkpoint(report=pytest.fail) == old
+    later = save_checkpoint(run.checkpoint_directory, step, Position(3, 3))
+
+    def rotated(path: Path) -> None:
+        if path != later:
+            shutil.rmtree(path, ignore_errors=True)
+        check_manifest(path)
+
+    monkeypatch.setattr("hrm_train.run._directory.check_manifest", rotated)
+    assert run.newest_checkpoint(report=pytest.fail) == later
+
+
+def test_arrays_of_training_that_are_damaged_are_an_error_of_ours(
+    checkpoint: Path, make_model: Make, make_config: Make
+) -> None:
+    step = make_train_step(make_model(), make_config())
+    path = checkpoint / "training.safetensors"
+    whole = path.read_bytes()
+    for content in (b"", whole[:100], whole[:-8], b"\x00" * 8 + whole[8:], whole.replace(b"F32", b"F16", 1)):
+        path.write_bytes(content)
+        write_manifest(checkpoint)  # as whoever changes a file may do
+        with pytest.raises(HRMTrainError, match=r"training\.safetensors"):
+            load_checkpoint(checkpoint, step)
 
 
 def test_a_run_in_use_or_already_begun_is_refused(

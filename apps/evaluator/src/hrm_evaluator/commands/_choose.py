@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from hrm_data import get_task, task_names
+from hrm_data.terminal import say
 
 from hrm_evaluator._settings import Solve
 from hrm_evaluator.loading._checkpoint import has_runs
@@ -13,7 +14,7 @@ from hrm_evaluator.shipped._models import cards, weights_of
 _USUAL = "sudoku-9x9"
 
 
-def choose_checkpoint(settings: Solve, puzzles: Input) -> Path | None:
+def choose_checkpoint(settings: Solve, puzzles: Input) -> str | Path | None:
     """Return what `load` should open; None for the newest run.
 
     A model that is named comes first, then a run of the user's own. Where there is neither, the first puzzle decides
@@ -29,5 +30,5 @@ def choose_checkpoint(settings: Solve, puzzles: Input) -> Path | None:
     if name is None:
         cells = puzzles.characters
         name = min(own, key=lambda name: abs(own[name].seq_len - cells)) if cells else _USUAL
-    print(f"evaluator: {settings.runs} holds no run, so {name} answers, a model that comes along", file=sys.stderr)
+    say(f"evaluator: {settings.runs} holds no run, so {name} answers, a model that comes along", file=sys.stderr)
     return weights_of(name)

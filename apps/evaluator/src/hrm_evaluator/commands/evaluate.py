@@ -1,6 +1,5 @@
 """The command `evaluator`: scores a model on a test split and reports."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from hrm_data import IGNORE, Dataset, Task
 from hrm_model import ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._output import check_new
+from hrm_evaluator._output import check_new, to_json
 from hrm_evaluator._settings import Evaluate
 from hrm_evaluator.answers._predictions import save_predictions
 from hrm_evaluator.answers._records import dataset_batches
@@ -107,7 +106,7 @@ def evaluate(settings: Evaluate) -> int:
     del result.examples[settings.show :]
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
-        print(json.dumps({**summary, **_measured(result), "boards": boards}))
+        print(to_json({**summary, **_measured(result), "boards": boards}))
     else:
         print_report(summary, result, bought, arc, task)
     return 0

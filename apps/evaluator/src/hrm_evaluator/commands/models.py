@@ -1,10 +1,10 @@
 """The command `evaluator models`: lists the models that come along, or shows the card of one."""
 
-import json
-
+from hrm_data.terminal import console_for
 from rich.console import Console
 from rich.table import Table
 
+from hrm_evaluator._output import to_json
 from hrm_evaluator._settings import Models
 from hrm_evaluator.shipped._card import Card
 from hrm_evaluator.shipped._models import card_of, cards, weights_of
@@ -16,7 +16,7 @@ def show_models(name: str | None, settings: Models) -> int:
     Raises:
         UserError: If there is no such model.
     """
-    console = Console(highlight=False)
+    console = console_for()
     if name is not None:
         card = card_of(name)
         if settings.as_json:
@@ -25,7 +25,7 @@ def show_models(name: str | None, settings: Models) -> int:
             _print_card(console, card)
         return 0
     if settings.as_json:
-        print(json.dumps([card.model_dump(mode="json") for card in cards().values()]))
+        print(to_json([card.model_dump(mode="json") for card in cards().values()]))
         return 0
     table = Table("model", "puzzles", "exact", "mean steps", "bytes", box=None, pad_edge=False)
     for card in cards().values():
@@ -63,7 +63,7 @@ def _print_card(console: Console, card: Card) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, value)
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def _exact(share: float, count: int, steps: float) -> str:

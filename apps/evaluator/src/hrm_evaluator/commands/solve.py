@@ -1,6 +1,5 @@
 """The command `evaluator solve`: answers puzzles of the user's own."""
 
-import json
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,11 +7,12 @@ from inspect import unwrap
 from typing import Any
 
 import numpy as np
+from hrm_data.terminal import console_for, say
 from rich.console import Console
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._load import load
-from hrm_evaluator._output import check_writable
+from hrm_evaluator._output import check_writable, to_json
 from hrm_evaluator._settings import Solve
 from hrm_evaluator._solver import Named, Puzzle, Solution, Solver
 from hrm_evaluator.answers._search import TIME_LIMIT, Search
@@ -79,7 +79,7 @@ def _of_their_size(solver: Solver, puzzles: Input) -> Solver:
         other = solver.resized(task)
     except UserError:
         return solver  # says which size it needs
-    print(
+    say(
         f"evaluator: {solver.path} was trained on {solver.task.name}; its weights fit boards of every size, "
         f"so it answers {task.name} without having seen any",
         file=sys.stderr,
@@ -95,9 +95,9 @@ def _solve_one(solver: Solver, puzzle: str, settings: Solve) -> int:
     solution = next(_solutions(solver, [board], settings))
     _save_pictures(settings, solution)
     if settings.as_json:
-        print(json.dumps({"checkpoint": str(solver.path), **_row(solver, solution)}))
+        print(to_json({"checkpoint": str(solver.path), **_row(solver, solution)}))
     else:
-        _print_board(Console(highlight=False), solver, solution)
+        _print_board(console_for(), solver, solution)
     return 0 if solution.valid else 1
 
 
@@ -115,7 +115,7 @@ class _SolveMany:
         self.solver = solver
         self.puzzles = puzzles
         self.settings = settings
-        self.console = Console(highlight=False)
+        self.console = console_for()
         self.tally: Counter[str] = Counter()
 
     def run(self) -> int:
@@ -151,20 +151,20 @@ class _SolveMany:
                 yield puzzle, board, None if puzzle.answer is None else self.solver.read(puzzle.answer)
             except UserError as error:
                 self.tally["malformed"] += 1
-                print(f"evaluator: {puzzle.source}: {error}", file=sys.stderr)
+                say(f"evaluator: {puzzle.source}: {error}", file=sys.stderr)
 
     def _print(self, puzzle: PuzzleText, solution: Solution) -> None:
         self.tally[_verdict(solution)] += 1
         if self.settings.as_json:
-            print(json.dumps({"source": puzzle.source, **_row(self.solver, solution)}))
+            print(to_json({"source": puzzle.source, **_row(self.solver, solution)}))
         elif self.settings.boards or self.puzzles.arguments:
-            self.console.print(f"{puzzle.source}:", soft_wrap=True, markup=False)
+            self.console.print(f"{puzzle.source}:", soft_wrap=True)
             _print_board(self.console, self.solver, solution)
             print()
         else:
             faults = f", {' and '.join(solution.faults)}," if solution.faults else ""
             steps = f"{_verdict(solution)}{faults} after {solution.steps} steps{_votes(solution)}{_searched(solution)}"
-            print(f"{solution.text}  {puzzle.source}: {steps}")
+            say(f"{solution.text}  {puzzle.source}: {steps}")
         sys.stdout.flush()
 
     def _summarise(self) -> int:
@@ -182,7 +182,7 @@ def _save_pictures(settings: Solve, solution: Solution) -> None:
     for path, save in ((settings.png, save_png), (settings.gif, save_gif)):
         if path is not None:
             save(path, trajectory(solution.record, solution.task), solution.task.colours)
-            print(f"evaluator: {path} written", file=sys.stderr)
+            say(f"evaluator: {path} written", file=sys.stderr)
 
 
 def _trained_on(solver: Solver) -> str:
@@ -231,7 +231,7 @@ def _print_board(console: Console, solver: Solver, solution: Solution) -> None:
     console.print(
         _boards.solved(solver.task, solver.task.encode(solution.puzzle), solution.record.tokens), soft_wrap=True
     )
-    console.print(f"\n{solution.text}\n", soft_wrap=True, markup=False)
+    console.print(f"\n{solution.text}\n", soft_wrap=True)
     if solution.valid:
         console.print("valid: the answer solves the puzzle", style="green")
     elif solution.valid is None:

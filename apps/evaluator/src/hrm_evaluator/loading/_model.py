@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hrm_data import get_task, open_dataset
 from hrm_model import HRM, load_model, load_reference
 from hrm_ops import prepare_kernels, temporary_directory_problem
-from hrm_train import DamagedCheckpointError, checkpoints, load_checkpoint_model
+from hrm_train import DamagedCheckpointError, MissingCheckpointError, checkpoints, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.loading._checkpoint import (
@@ -30,7 +30,7 @@ class LoadedModel(NamedTuple):
 
 
 def load_models(
-    path: Path | None, runs: Path, count: int, data_path: Path | None = None, task: str | None = None
+    path: str | Path | None, runs: Path, count: int, data_path: Path | None = None, task: str | None = None
 ) -> list[LoadedModel]:
     """Read the newest `count` intact checkpoints of a run, newest first; a single one may be of any kind.
 
@@ -47,14 +47,14 @@ def load_models(
     newest = find_checkpoint(path, runs)
     if count == 1:
         return [LoadedModel(newest, load_one(newest, data_path, task))]
-    if newest.run is None or (path is not None and not is_run(path)):
+    if newest.run is None or (path is not None and not is_run(Path(path))):
         raise UserError(f"--checkpoints {count}: --checkpoint {path} is a single checkpoint; name its run instead")
     found: list[LoadedModel] = []
     for directory in reversed(checkpoints(newest.run.checkpoint_directory)):
         checkpoint = Checkpoint(directory / WEIGHTS, newest.run)
         try:
             found.append(LoadedModel(checkpoint, load_one(checkpoint)))
-        except DamagedCheckpointError as error:
+        except (DamagedCheckpointError, MissingCheckpointError) as error:
             warn(f"{error}; it does not vote")
         if len(found) == count:
             return found

@@ -11,7 +11,7 @@ from hrm_data import Task
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.puzzles._lines import decode_lines
-from hrm_evaluator.puzzles._puzzle_text import LONGEST_PUZZLE, PuzzleText
+from hrm_evaluator.puzzles._puzzle_text import LONGEST_PUZZLE, TOO_LONG, PuzzleText
 from hrm_evaluator.puzzles._read import read_board, read_file, read_lines
 
 _FEW = 10  # puzzles of which one must belong to a task
@@ -91,7 +91,13 @@ def _stdin() -> Iterator[str | None]:
 
 
 def _fitting(tasks: Sequence[Task], puzzles: Callable[[Task], Iterable[PuzzleText]]) -> Task | None:
-    return next((task for task in tasks if any(_belongs(p, task) for p in islice(puzzles(task), _FEW))), None)
+    for task in tasks:
+        found = list(islice(puzzles(task), _FEW))
+        if any(_belongs(puzzle, task) for puzzle in found):
+            return task
+        if any(puzzle.problem == TOO_LONG for puzzle in found):  # as it is for every other task
+            return None
+    return None
 
 
 def _belongs(puzzle: PuzzleText, task: Task) -> bool:

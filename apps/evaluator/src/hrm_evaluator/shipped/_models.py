@@ -4,6 +4,8 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from hrm_data.untrusted import quoted
+
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.shipped._card import Card
 
@@ -29,7 +31,7 @@ def card_of(name: str) -> Card:
         UserError: If there is no such model.
     """
     if name not in cards():
-        raise UserError(f"{name!r} is no model that comes along; there are {', '.join(cards())}")
+        raise UserError(f"{quoted(name)} is no model that comes along; there are {', '.join(cards())}")
     return cards()[name]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+
+from hrm_data.untrusted import message
 
 FAILURE = 1
 """The exit code of a failure, such as a full disk."""
@@ -26,8 +29,8 @@ class CommandError(Exception):
         code: The exit code: 2 for a user's mistake, 1 for a failure, 130 for an interruption.
     """
 
-    def __init__(self, message: str, code: int = USER_MISTAKE) -> None:
-        super().__init__(message)
+    def __init__(self, text: str, code: int = USER_MISTAKE) -> None:
+        super().__init__(message(text))
         self.code = code
 
 
@@ -41,6 +44,7 @@ def run(speaker: str, work: Callable[[], int]) -> int:
         speaker: Stands before the message on stderr, such as `trainer`.
         work: Returns the exit code of a command that ends normally.
     """
+    _open_streams()
     try:
         with _sigterm_interrupts():
             code = work()
@@ -57,9 +61,26 @@ def run(speaker: str, work: Callable[[], int]) -> int:
         return FAILURE
 
 
-def _say(speaker: str, message: str, code: int) -> int:
-    print(f"{speaker}: {message}", file=sys.stderr)
+def _say(speaker: str, text: str, code: int) -> int:
+    print(f"{speaker}: {message(text)}", file=sys.stderr)
     return code
+
+
+def _open_streams() -> None:
+    """Let every command print, whatever it was started with.
+
+    A stream that the caller has closed leads nowhere: else Python has none, and the next file that is opened would
+    take its number. What the encoding of a stream lacks is written as an escape.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            file = open(os.devnull, mode)  # noqa: PTH123, SIM115 (stays open until the process ends)
+            if file.fileno() != number:
+                os.dup2(file.fileno(), number)
+            setattr(sys, name, file)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

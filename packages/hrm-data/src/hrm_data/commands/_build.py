@@ -20,8 +20,8 @@ def build_dataset(family: TaskFamily, root: Path, options: BaseModel) -> None:
     """
     if root.exists() or root.is_symlink():
         raise HRMDataError(f"--output {root}: exists already; nothing is overwritten, remove it or choose another name")
-    from rich.console import Console
+    from hrm_data.terminal import console_for
 
-    with progress_bar(Console(stderr=True)) as progress:
+    with progress_bar(console_for(stderr=True)) as progress:
         made = family.build(root, options, progress)
     describe_directory(made)

@@ -13,6 +13,7 @@ from hrm_model._compiled import CompiledSteps
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
+from hrm_model._size import check_memory
 from hrm_model.inference._answer import Answer, Thought, Tokens
 from hrm_model.inference._checks import MOST, MOST_SLOTS, check_number, check_puzzle, rows_of
 from hrm_model.inference._commit import Commit
@@ -90,7 +91,7 @@ class ContinuousPredictor:
             it is not worth it.
 
     Raises:
-        HRMModelError: If a number is out of range.
+        HRMModelError: If a number is out of range, or so many puzzles at once cannot fit into memory.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class ContinuousPredictor:
         self.max_steps = model.config.halt_max_steps if max_steps is None else max_steps
         check_number("max_steps", self.max_steps, MOST)
         check_number("batch_size", batch_size, MOST_SLOTS)
+        check_memory(model.config, batch_size, bits=model.quantization.bits if model.quantization else 32)
         self.model = model
         self.batch_size = batch_size
         self.halting = halting

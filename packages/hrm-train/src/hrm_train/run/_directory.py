@@ -10,11 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
+from hrm_model.untrusted import parse_json, quoted, read_bytes, shortened
+
+from hrm_train._errors import DamagedCheckpointError, HRMTrainError, MissingCheckpointError, RunInUseError
 from hrm_train._files import sync, write_json, write_text
 from hrm_train.checkpoint._checkpoint import checkpoints
 from hrm_train.checkpoint._manifest import check_manifest
 
+_MOST_BYTES = 1 << 20  # of the configuration, which names every file of the dataset
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 LOCK = "lock"
@@ -77,11 +80,11 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """The configuration that the run was started with."""
         try:
-            config = json.loads((self.path / CONFIG).read_text())
+            config = parse_json(read_bytes(self.path / CONFIG, _MOST_BYTES))
         except (OSError, ValueError) as error:
-            raise HRMTrainError(f"{self.path / CONFIG}: is no JSON ({error})") from error
+            raise HRMTrainError(f"{self.path / CONFIG}: is no JSON ({shortened(error)})") from error
         if not isinstance(config, dict):
-            raise HRMTrainError(f"{self.path / CONFIG}: should hold an object, but holds {config!r}")
+            raise HRMTrainError(f"{self.path / CONFIG}: should hold an object, but holds {quoted(config)}")
         return config
 
     @property
@@ -99,11 +102,16 @@ class RunDirectory:
             HRMTrainError: If the run has none, or all are damaged.
         """
         problems: list[DamagedCheckpointError] = []
-        for path in reversed(checkpoints(self.checkpoint_directory)):
+        tried: set[Path] = set()
+        while new := [path for path in checkpoints(self.checkpoint_directory) if path not in tried]:
+            path = new[-1]
+            tried.add(path)
             try:
                 check_manifest(path)
             except DamagedCheckpointError as error:
                 problems.append(error)
+                continue
+            except MissingCheckpointError:  # a running training has replaced it by a newer one
                 continue
             for problem in problems:
                 report(f"{problem}; {path.name} is used instead")
@@ -195,7 +203,7 @@ class RunDirectory:
         text = self._metrics.read_bytes().decode(errors="replace") if self._metrics.exists() else ""
         for number, line in enumerate(text.split("\n")[:-1], start=1):
             try:
-                metrics = json.loads(line)
+                metrics = parse_json(line)
                 metrics["step"] + 0
             except (ValueError, KeyError, TypeError) as error:
                 raise HRMTrainError(
