@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hrm_train import new_directory
-from hrm_train._files import write_text
+from hrm_train._files import new_directory, write_text
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

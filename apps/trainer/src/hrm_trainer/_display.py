@@ -136,7 +136,7 @@ class Display(Callback):
             self.console.print(_board(self.example), soft_wrap=True)
 
     def stopping(self) -> None:
-        """Show a stop request on a terminal; safe in a signal handler, because another thread draws."""
+        """Show a stop request on a terminal."""
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path, curves: Path) -> None:

@@ -49,6 +49,7 @@ class TrainerSettings(BaseModel):
     config: Path | None = Field(None, description="JSON or YAML file with settings, such as a run's config.json.")
     resume: str | None = Field(None, description="Continue a run: its directory, or no value for the newest.")
     ranks: int = Field(1, ge=1, le=1024, description="Processes that train together on this machine.")
+    oversubscribe: bool = Field(False, description="Allow more ranks than this machine has cores.")
     wandb: WandbMode = Field("disabled", description="Reports to Weights & Biases: sent at once, or kept (offline).")
     data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()

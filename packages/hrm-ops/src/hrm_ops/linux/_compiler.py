@@ -22,7 +22,16 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from hrm_ops.linux._folder import REMEDY, folder_problem, kernel_folder, temporary_directory
+from hrm_ops.linux._folder import (
+    REMEDY,
+    folder_problem,
+    is_shared,
+    kernel_folder,
+    make_private,
+    own_directory,
+    remove_damaged,
+    temporary_directory,
+)
 from hrm_ops.linux._patches import enabled, record
 
 _WRAPPER = Path(__file__).with_name("gxx")
@@ -83,8 +92,9 @@ def prepare_kernels(*, warn: bool = True) -> KernelInfo:
 
     On a Linux CPU it compiles one kernel in a process of its own, which takes about a second. The result is remembered
     for this compiler in the folder of the kernels. Where plain MLX fails and it helps, the wrapper of hrm-ops is put
-    first in the PATH; it changes nothing but MLX's own sources. Where MLX's folder is unusable, the kernels go to the
-    user's cache directory. Where neither helps, `mx.disable_compile` is called and everything computes uncompiled.
+    first in the PATH; it changes nothing but MLX's own sources. Kernels go to the directory for temporary files only
+    if that is the user's own and usable, else to the user's cache directory: MLX runs what it finds there. Where
+    nothing helps, `mx.disable_compile` is called and everything computes uncompiled.
     With `HRM_OPS_PATCH=0` nothing is changed but that. Everywhere else it returns at once.
 
     Args:
@@ -121,15 +131,13 @@ def check_kernels(*, remembered: bool = True) -> KernelInfo:
         return KernelInfo(True)
     if problem := _compiler_problem():
         return KernelInfo(False, problem)
-    base, note = temporary_directory(), ""
-    if problem := folder_problem(base):
-        other = _own_directory()
-        if not enabled() or _cannot_hold_kernels(other):
-            return KernelInfo(False, f"{problem}; {REMEDY}")
-        note = f"{problem}, so kernels go to {other}; set TMPDIR to choose another directory"
-        base = other
-        os.environ["TMPDIR"] = str(base)
-        record("TMPDIR", f"TMPDIR={base} in the environment", problem)
+    base, problem, note = _choose_base()
+    if problem:
+        return KernelInfo(False, problem)
+    if damaged := remove_damaged(kernel_folder(base)):
+        note = _joined(
+            note, f"{len(damaged)} damaged kernels were removed from {kernel_folder(base)} and are made again"
+        )
     problem, wrapped = _compile_somehow(base, remembered)
     if wrapped:
         record("g++", f"{_WRAPPER} is first in the PATH", "it renames in MLX's sources what this g++ has built in")
@@ -153,18 +161,33 @@ def _said_by(error: Exception) -> str:
     return said.decode(errors="replace") if said else str(error)
 
 
-def _own_directory() -> Path:
-    from platformdirs import user_cache_path  # rarely needed
+def _choose_base() -> tuple[Path, str, str]:
+    """Return the directory below which kernels go, why there is none (or an empty string), and a note.
 
-    return user_cache_path("hrm") / "kernels"
+    It is the directory for temporary files if that is the user's own, else the user's cache directory. If nothing can
+    be written there, it is the directory for temporary files again, with a folder of the user's own.
+    """
+    named = temporary_directory()
+    if not enabled():
+        problem = folder_problem(named)
+        return named, f"{problem}; {REMEDY}" if problem else "", ""
+    why = "" if is_shared(named) else folder_problem(named)
+    if not why and not is_shared(named):
+        return named, "", ""
+    own = own_directory()
+    own_problem = make_private(own) or folder_problem(own)
+    if own_problem:
+        why = why or folder_problem(named)
+        return named, f"{_joined(why, own_problem)}; {REMEDY}" if why else "", ""
+    tempfile.gettempdir()  # Python keeps the directory that it has now
+    os.environ["TMPDIR"] = str(own)
+    record("TMPDIR", f"TMPDIR={own} in the environment", why or f"{named} is for several users")
+    note = f"{why}, so kernels go to {own}; set TMPDIR to choose another directory" if why else ""
+    return own, "", note
 
 
-def _cannot_hold_kernels(base: Path) -> bool:
-    try:
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return True
-    return bool(folder_problem(base))
+def _joined(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
 
 
 def _compile_somehow(base: Path, remembered: bool) -> tuple[str, bool]:
@@ -217,7 +240,10 @@ def explain(failure: str, base: Path, compiler: str = "g++") -> str:
         return f"{problem}; {REMEDY}"
     if "No space left" in failure or "quota exceeded" in failure:
         return f"{base} is full; {REMEDY}"
-    if "Could not load C++ shared library" in failure:
+    if "cannot open shared object file" in failure:
+        return f"{compiler} was ended before a kernel was done; run the command again"
+    if "Could not load C++ shared library" in failure or "Failed to load compiled function" in failure:
+        remove_damaged(kernel_folder(base))
         return f"a kernel in {kernel_folder(base)} is damaged; remove that folder, and MLX compiles again"
     if "the output is:" in failure:
         said = _first_line(failure.rpartition("the output is:")[2])
