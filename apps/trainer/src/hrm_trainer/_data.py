@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,8 +55,9 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
     assert family is not None, "settings without data_path have a family"
     options = family.options(**settings.options(family.options))
     path = user_cache_path("hrm") / "datasets" / f"{family.name}-{dataset_key(family, options)}"
-    if path.exists():
-        return path
+    with suppress(PermissionError):
+        if path.exists():
+            return path
     _check_writable(path.parent)
     with _locked(
         path.with_name(f".{path.name}.lock"), lambda: announce(f"Waiting for another run that makes {path} ...")
@@ -118,8 +119,8 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise CommandError(
-            f"the dataset cannot be made in {folder} ({error.strerror}), where datasets are kept; set XDG_CACHE_HOME to a "
-            "directory of your own for another place, or name a dataset that is made already with --data-path"
+            f"the dataset cannot be made in {folder} ({error.strerror}), where datasets are kept; set XDG_CACHE_HOME to "
+            "a directory of your own for another place, or name a dataset that is made already with --data-path"
         ) from error
 
 

@@ -111,7 +111,8 @@ def refuse_other_data(run: RunDirectory, path: Path, files: dict[str, str]) -> N
         return
     raise CommandError(
         f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
-        f"config.json){_file_changes(run.config.get('data_files') or {}, files)}; restore the dataset, or start a new run"
+        f"config.json){_file_changes(run.config.get('data_files') or {}, files)}; restore the dataset, or start "
+        "a new run"
     )
 
 
