@@ -119,8 +119,8 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise CommandError(
-            f"the dataset cannot be made in {folder} ({error.strerror}), where datasets are kept; set XDG_CACHE_HOME to "
-            "a directory of your own for another place, or name a dataset that is made already with --data-path"
+            f"the dataset cannot be made in {folder} ({error.strerror}), where datasets are kept; set XDG_CACHE_HOME "
+            "to a directory of your own for another place, or name a dataset that is made already with --data-path"
         ) from error
 
 

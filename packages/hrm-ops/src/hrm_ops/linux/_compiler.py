@@ -135,9 +135,8 @@ def check_kernels(*, remembered: bool = True) -> KernelInfo:
     if problem:
         return KernelInfo(False, problem)
     if damaged := remove_damaged(kernel_folder(base)):
-        note = _joined(
-            note, f"{len(damaged)} damaged kernels were removed from {kernel_folder(base)} and are made again"
-        )
+        count = f"{len(damaged)} damaged {'kernel was' if len(damaged) == 1 else 'kernels were'}"
+        note = _joined(note, f"{count} removed from {kernel_folder(base)}; MLX compiles again")
     problem, wrapped = _compile_somehow(base, remembered)
     if wrapped:
         record("g++", f"{_WRAPPER} is first in the PATH", "it renames in MLX's sources what this g++ has built in")
