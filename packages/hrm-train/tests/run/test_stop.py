@@ -50,7 +50,7 @@ def test_a_request_is_announced_while_the_main_thread_computes() -> None:
 
 def test_repeatable_work_is_left_at_once() -> None:
     with stop_requests() as request:
-        with pytest.raises(StopNow), request.acts_at_once(nothing_to_rescue):
+        with pytest.raises(StopNow), request.acts_at_once(nothing_to_rescue):  # noqa: PT012
             signal.raise_signal(signal.SIGTERM)
             raise AssertionError
         assert request.is_set

@@ -83,13 +83,15 @@ def _say(speaker: str, message: str, code: int) -> int:
 def _signals_interrupt() -> Iterator[None]:
     """Raise KeyboardInterrupt at a stop signal; one that is ignored, as SIGHUP under `nohup`, stays ignored."""
     before: dict[int, Any] = {}
-    first: list[float] = []
+    first: list[float] = []  # when the signal came that interrupts
+    waiting: list[int] = []  # signals that interrupt as soon as an import is done
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if first and time.monotonic() - first[0] < _ONE_REQUEST:
             return  # does not cut the cleaning up short
         if _is_importing(frame):
             # Python and the modules that it loads swallow an exception in some of these places, or show a traceback.
+            waiting.append(number)
             threading.Timer(_RETRY, os.kill, (os.getpid(), number)).start()
             return
         first[:] = [time.monotonic()]
@@ -100,6 +102,10 @@ def _signals_interrupt() -> Iterator[None]:
             before[number] = signal.signal(number, interrupt)
     try:
         yield
+    except Exception as error:
+        if waiting:  # such as the error of a compiler that got the same signal
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
