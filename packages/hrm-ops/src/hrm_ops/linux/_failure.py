@@ -1,7 +1,6 @@
 """What an error of MLX means to a user."""
 
 import dis
-import shutil
 
 from hrm_ops.linux._compiler import explain, forget
 from hrm_ops.linux._folder import temporary_directory
@@ -27,7 +26,7 @@ def explain_mlx_error(error: RuntimeError) -> str:
         return ""
     if any(word in text for word in _OF_KERNELS):
         forget()
-        cause = explain(str(error), temporary_directory(), shutil.which("g++") or "g++")
+        cause = explain(str(error), temporary_directory())
         return f"{cause}, or set MLX_DISABLE_COMPILE=1 to compute without kernels, which is slower"
     return text if text.startswith("[") else f"MLX failed: {text or 'it does not say why'}"
 

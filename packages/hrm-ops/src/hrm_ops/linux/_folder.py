@@ -13,6 +13,7 @@ import mlx.core as mx
 
 # The C++ library takes the first of these that is set, whatever it holds, and else /tmp.
 VARIABLES = ("TMPDIR", "TMP", "TEMP", "TEMPDIR")
+_DEFAULT = "/tmp"
 _NEEDED = 16 << 20  # bytes: the kernels of a training step take a third of it, and g++ writes files in between
 REMEDY = f"set TMPDIR to a directory of your own with {_NEEDED >> 20} MiB free"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -22,8 +23,12 @@ _ELF = struct.Struct("<4s36xQ10xHH")  # magic, offset of the section headers, th
 
 def temporary_directory() -> Path:
     """Return the directory below which MLX keeps its kernels. It may not exist."""
-    name = _named()
-    return Path(os.environ[name] if name else "/tmp")
+    return Path(os.environ[_named()] if is_named() else _DEFAULT)
+
+
+def is_named() -> bool:
+    """Return whether the environment names the directory for temporary files."""
+    return bool(_named())
 
 
 def kernel_folder(base: Path) -> Path:
@@ -82,12 +87,8 @@ def folder_problem(base: Path) -> str:
     """Make the folder for kernels below a directory; return why it cannot be used, or an empty string."""
     try:
         folder = _claim(base)
-        filesystem = os.statvfs(folder)
-        free = filesystem.f_bavail * filesystem.f_frsize
-        if free < _NEEDED:
-            return f"{base} is full: {free >> 10:,} KiB are free, and kernels need {_NEEDED >> 20} MiB"
-        if filesystem.f_flag & os.ST_NOEXEC:
-            return f"{base} is mounted so that no program runs from it (noexec)"
+        if problem := filesystem_problem(base):
+            return problem
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".hrm-ops-") as file:
             file.write(bytes(1 << 16))
     except OSError as error:
@@ -96,6 +97,19 @@ def folder_problem(base: Path) -> str:
         return f"{kernel_folder(base)} cannot be written to ({error.strerror})"
     except _UnusableError as error:
         return str(error)
+    return ""
+
+
+def filesystem_problem(base: Path) -> str:
+    """Return why no kernel can be on the file system of a directory, or an empty string."""
+    filesystem = os.statvfs(base)
+    if filesystem.f_flag & os.ST_RDONLY:
+        return f"{base} cannot be written to ({os.strerror(errno.EROFS)})"
+    free = filesystem.f_bavail * filesystem.f_frsize
+    if free < _NEEDED:
+        return f"{base} is full: {free >> 10:,} KiB are free, and kernels need {_NEEDED >> 20} MiB"
+    if filesystem.f_flag & os.ST_NOEXEC:
+        return f"{base} is mounted so that no program runs from it (noexec)"
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import mlx.core as mx
 from hrm_model import HRM
-from hrm_ops import lane_threads
+from hrm_ops import compilers_spared, lane_threads
 
 from hrm_train._config import TrainConfig
 from hrm_train._errors import InterruptedRunError
@@ -25,7 +25,7 @@ from hrm_train.run._memory import memory_limits
 from hrm_train.run._meter import Meter
 from hrm_train.run._records import Records
 from hrm_train.run._report import new_meter, read_report
-from hrm_train.run._stop import StopNow, compilers_spared, stop_requests
+from hrm_train.run._stop import StopNow, stop_requests
 from hrm_train.step._step import TrainStep, make_train_step
 
 FAILURE, INTERRUPTED = 1, 130  # exit codes
@@ -75,6 +75,7 @@ def train(
 
     with (
         stop_requests(listeners.stopping) as request,
+        compilers_spared(),
         memory_limits(config),
         lane_threads(step.lane_slots),
         Records(run, step, config, about or {}) as records,
@@ -95,7 +96,16 @@ def train(
             done=position.step,
             ended_early=config.early_stop_accuracy > 0 and records.reached(config.early_stop_accuracy, position.step),
         )
-        if not loop.run():
+        try:
+            is_done = loop.run()
+        except RuntimeError as error:
+            if not request.is_set:
+                raise
+            # Such as a compiler or another rank that the same signal has ended: the state of the step is lost.
+            at = f" in {run.path}" if run else ""
+            lost = "what came after the last checkpoint will be done again"
+            raise InterruptedRunError(f"stopped at once{at}; {lost}") from error
+        if not is_done:
             raise InterruptedRunError(loop.stopped())
 
 
@@ -164,8 +174,7 @@ class _Loop:
     def _take_step(self) -> None:
         with self.meter.waiting():
             batch = as_arrays(next(self.batches))
-        with compilers_spared():
-            self.step(batch, max_steps=self._most_act_steps())
+        self.step(batch, max_steps=self._most_act_steps())
         self.done += 1
         self.records.advance()
         self.watchdog.beat()
@@ -205,7 +214,6 @@ class _Loop:
                 self.meter.paused(),
                 self.step.averaged(),
                 self.stop.acts_at_once(partial(self._end_at_once, save)),
-                compilers_spared(),
             ):
                 values = {"step": self.done, **self.evaluate(self.step.model)}
         except StopNow:

@@ -92,16 +92,6 @@ class StopRequest:
 
 
 @contextmanager
-def compilers_spared() -> Iterator[None]:
-    """Keep stop signals from the compilers that MLX starts in the block: Ctrl-C reaches a whole process group."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def stop_requests(announce: Callable[[], object] = lambda: None) -> Iterator[StopRequest]:
     """Yield a request that SIGINT, SIGTERM and SIGHUP set; a later signal raises KeyboardInterrupt.
 
@@ -137,7 +127,7 @@ def stop_requests(announce: Callable[[], object] = lambda: None) -> Iterator[Sto
         request.act()
 
     thread = threading.Thread(target=watch, name="stop requests", daemon=True)
-    thread.start()  # before any signal is blocked, so that this thread takes it then
+    thread.start()
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     before: dict[int, Any] = {}
     for number in SIGNALS:
