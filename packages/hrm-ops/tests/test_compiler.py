@@ -395,6 +395,7 @@ def test_an_error_of_mlx_is_known_whatever_its_text(tmp_path: Path) -> None:
 
 def test_what_mlx_says_of_a_kernel_becomes_one_sentence_with_the_remedy(tmp_path: Path) -> None:
     from hrm_ops import explain_mlx_error
+    from hrm_ops.linux._compiler import explain
 
     def raised(work: Callable[[], object]) -> str:
         with pytest.raises(RuntimeError) as caught:
@@ -407,7 +408,7 @@ def test_what_mlx_says_of_a_kernel_becomes_one_sentence_with_the_remedy(tmp_path
 
     assert raised(Misleading()) == ""
     assert raised(lambda: mx.load(str(tmp_path / "missing.safetensors"))).startswith("[load_safetensors]")
-    damaged = explain_mlx_error(RuntimeError("Could not load C++ shared library x.so: file too short"))
+    damaged = explain("Could not load C++ shared library x.so: file too short", tmp_path)
     assert "is damaged; remove that folder" in damaged
     said = explain_mlx_error(RuntimeError("[Compile::eval_cpu] Failed to compile function F: the output is: no"))
     assert "cannot compile MLX's kernels (no)" in said
