@@ -10,8 +10,9 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
+import yaml
 from hrm_data.sudoku import SudokuOptions, build_sudoku
-from hrm_model import HRM, HRMConfig, save_reference_weights
+from hrm_model import HRM, HRMConfig, reference_config, save_reference_weights
 
 PATIENCE = 300  # seconds; a machine may be busy
 on_a_linux_cpu = pytest.mark.skipif(
@@ -74,6 +75,8 @@ def checkpoint(tmp_path: Path) -> Path:
     mx.random.seed(3)
     model = HRM(HRMConfig(**arch, seq_len=16, vocab_size=6, num_puzzle_identifiers=1, forward_dtype="float32"))
     save_reference_weights(model, folder / "step_7.safetensors")
+    arch = {**reference_config(model.config), "loss": {"name": "losses@ACTLossHead"}}
+    (folder / "all_config.yaml").write_text(yaml.safe_dump({"arch": arch, "global_batch_size": 8}))
     return folder / "step_7.safetensors"
 
 
@@ -129,19 +132,8 @@ def test_with_a_dataset_no_cache_is_needed(trainer, small, monkeypatch, tmp_path
 def test_a_link_in_the_place_of_a_datasets_lock_is_not_followed(trainer, cache, tmp_path):
     treasure = tmp_path / "treasure"
     treasure.write_text("precious")
-    words = (
-        "--data.train",
-        21,
-        "--data.test",
-        8,
-        "--data.box",
-        "2,2",
-        "--train.steps",
-        1,
-        "--train.global-batch-size",
-        8,
-    )
-    words += ("--arch.hidden_size", 16, "--arch.num_heads", 2)
+    words = ("--data.train", 21, "--data.test", 8, "--data.box", "2,2", "--train.steps", 1)
+    words += ("--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
     before = set((cache / "hrm" / "datasets").glob(".*.lock"))
     assert trainer(*words).code == 0
     (lock,) = set((cache / "hrm" / "datasets").glob(".*.lock")) - before
