@@ -24,6 +24,10 @@ def only(directory: str) -> Path:
     return run
 
 
+def newest_of(runs: str) -> Path:
+    return sorted((only(runs) / "checkpoints").absolute().glob("step-*"))[-1]
+
+
 def weights(run: Path, step: int = 12) -> dict[str, np.ndarray]:
     loaded = mx.load(str(run / f"checkpoints/step-{step:08}/model.safetensors"))
     return {name: np.array(array) for name, array in loaded.items()}
@@ -177,9 +181,20 @@ def test_ranks_of_a_run_that_its_batch_does_not_fit_are_refused_before_any_is_st
 @pytest.fixture
 def training(start, small) -> Iterator[tuple[subprocess.Popen, list[int]]]:
     """Two ranks that train for long, with the numbers of their processes; they end with the test."""
-    config = small(steps=100_000, log_interval=10, eval_interval=100_000, checkpoint_interval=10, rank_timeout=8)
-    process = start("--config", config, "--runs", "runs", "--ranks", 2, "--oversubscribe")
-    wait_for_checkpoint(process, "runs")
+    settings = {"log_interval": 10, "eval_interval": 100_000, "checkpoint_interval": 10}
+    process = start("--config", small(steps=10, **settings), "--runs", "runs", "--ranks", 2, "--oversubscribe")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err  # all kernels are compiled now
+    file = only("runs") / "config.json"
+    content = json.loads(file.read_text())
+    content["train"] |= {"steps": 100_000, "rank_timeout": 15}
+    file.write_text(json.dumps(content))
+    process = start("--resume", only("runs"), "--ranks", 2, "--oversubscribe")
+    deadline = time.monotonic() + 300
+    while step_of(newest_of("runs")) <= 10:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     children = children_of(process)
     yield process, children
     for child in children:
@@ -195,7 +210,8 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_ranks_whose_launcher_is_killed_save_and_end(training, trainer):
+@pytest.mark.slow
+def test_ranks_whose_launcher_is_killed_save_and_end(training):
     process, ranks = training
     process.kill()
     process.wait()
@@ -203,21 +219,16 @@ def test_ranks_whose_launcher_is_killed_save_and_end(training, trainer):
     while any(map(is_alive, ranks)):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    before = len(metrics(only("runs")))
     saved = RunDirectory(only("runs")).newest_checkpoint()
     assert max(line["step"] for line in metrics(only("runs"))) <= step_of(saved)
-    assert before > 0
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_ends_the_others_in_time_with_the_last_checkpoint_named(training):
     process, ranks = training
     os.kill(ranks[1], signal.SIGSTOP)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert "rank 0: no step for 8 s, another rank hangs or cannot be reached; the last checkpoint is " in err
+    assert "rank 0: no step for 15 s, another rank hangs or cannot be reached; the last checkpoint is " in err
     assert err.partition("the last checkpoint is ")[2].split()[0] == str(newest_of("runs"))
     assert not any(map(is_alive, ranks))
-
-
-def newest_of(runs: str) -> Path:
-    return sorted((only(runs) / "checkpoints").absolute().glob("step-*"))[-1]
