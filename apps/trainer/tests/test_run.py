@@ -127,12 +127,12 @@ def test_another_augmentation_holds_from_then_on_and_is_said(trainer, small):
     assert trainer("--config", small()).code == 0
     file = only_run() / "config.json"
     content = json.loads(file.read_text())
-    content["data"]["hints"] = 0.25
+    hints, content["data"]["hints"] = content["data"]["hints"], 0.25
     content["train"]["steps"] = 16
     file.write_text(json.dumps(content))
     result = trainer("--resume")
     assert result.code == 0, result.err
-    assert f"{file}: data.hints is 0.25 now, it was 0.0 at step-00000012; the run goes on with 0.25" in result.out
+    assert f"{file}: data.hints is 0.25 now, it was {hints} at step-00000012; the run goes on with 0.25" in result.out
 
 
 def final_files(run: Path) -> list[bytes]:

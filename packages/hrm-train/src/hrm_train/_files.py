@@ -110,7 +110,7 @@ def remove_directory(path: Path) -> None:
 
 def remove_leftovers(directory: Path) -> None:
     """Remove the temporary files of a killed process; no other process may be writing here."""
-    for path in directory.iterdir():
+    for path in directory.glob(".*.tmp"):
         if not _TEMPORARY.fullmatch(path.name):
             continue
         if path.is_dir() and not path.is_symlink():

@@ -82,7 +82,7 @@ def _say(speaker: str, message: str, code: int) -> int:
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
     """Raise KeyboardInterrupt at a stop signal; one that is ignored, as SIGHUP under `nohup`, stays ignored."""
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     first: list[float] = []  # when the signal came that interrupts
     waiting: list[int] = []  # signals that interrupt as soon as an import is done
 

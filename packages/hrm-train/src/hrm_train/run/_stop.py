@@ -129,7 +129,7 @@ def stop_requests(announce: Callable[[], object] = lambda: None) -> Iterator[Sto
     thread = threading.Thread(target=watch, name="stop requests", daemon=True)
     thread.start()
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, handle)
