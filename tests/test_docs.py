@@ -73,9 +73,10 @@ def documented() -> dict[Path, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with one short run in it, as after the first command of the README."""
     path = tmp_path_factory.mktemp("docs")
+    (path / "cache").mkdir()
     (path / "tests").symlink_to(ROOT / "tests")
     shutil.copytree(ROOT / "docs", path / "docs", ignore=shutil.ignore_patterns("*.gif", "*.png", "*.svg"))
     (path / "puzzles.txt").write_text(
@@ -83,6 +84,15 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     finished = run("uv run trainer --dataset sudoku", path)
     assert finished.returncode == 0, finished.stderr
+    return path
+
+
+@pytest.fixture
+def workplace(first_run: Path, tmp_path: Path) -> Path:
+    """A copy for one test, so that no test finds the runs of another; datasets in the cache are shared."""
+    path = tmp_path / "docs"
+    shutil.copytree(first_run, path, symlinks=True, ignore=shutil.ignore_patterns("cache"))
+    (path / "cache").symlink_to(first_run / "cache")
     return path
 
 
@@ -133,8 +143,6 @@ def test_the_commands_of_a_page_run(page: Path, workplace: Path) -> None:
             continue  # a command of Linux
         if "--runs hitori-runs" in command or "hitori-runs/NAME" in command:
             train_hitori(workplace)
-        if "--output data/hitori" in command:
-            shutil.rmtree(workplace / "data" / "hitori", ignore_errors=True)  # of a session that was tested before
         finished = run(command, workplace)
         may_be_wrong = command.startswith("uv run evaluator solve")  # so short a training solves no puzzle
         assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), f"{command}: {finished.stderr}"

@@ -70,7 +70,9 @@ ROOMS = {
         "__main__",
     ],
     "hrm_evaluator": [
-        "_settings _errors _output",
+        "_errors _output",
+        "shipped",
+        "_settings",
         "loading puzzles answers",
         "_solver scoring",
         "_load",

@@ -415,3 +415,21 @@ def test_what_mlx_says_of_a_kernel_becomes_one_sentence_with_the_remedy(tmp_path
     assert "MLX_DISABLE_COMPILE=1" in said
     assert explain_mlx_error(RuntimeError("[write] out of space")) == "[write] out of space"
     assert explain_mlx_error(RuntimeError("something else")) == ""
+
+
+UNITS = """
+import mlx.core as mx
+from hrm_ops import SwiGLU, TransformerBlock, uncompiled
+mx.random.seed(0)
+block, x = TransformerBlock(64, 2, 4.0), mx.random.normal((2, 90, 64))
+units = lambda x: (block(x), SwiGLU(64, 4.0)(x), SwiGLU(64, 4.0)(x[:1, :2]))
+{}
+"""
+
+
+def test_what_is_uncompiled_needs_no_compiler_and_computes_the_same(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(UNITS.format("mx.eval(uncompiled(units)(x))"))
+    assert machine.calls() == []
+    machine.run(UNITS.format("assert mx.allclose(uncompiled(block)(x), block(x), atol=1e-5).item(); mx.eval(units(x))"))
+    assert machine.calls()

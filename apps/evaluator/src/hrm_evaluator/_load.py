@@ -29,12 +29,13 @@ def load(
     noise: float = 0.0,
     seed: int = 0,
     commit: float | None = None,
+    compiled: bool = True,
 ) -> Solver:
     """Load a trained model.
 
     Args:
-        checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, a checkpoint
-            of the reference implementation, or the id of one on the Hugging Face hub, such as
+        checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, the name of
+            a model that comes along, such as `sudoku-9x9`, a checkpoint of the reference implementation, or the id of one on the Hugging Face hub, such as
             `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left out.
         runs: Directory that holds the run directories.
         data_path: Dataset directory that names the task; the run's own when left out.
@@ -54,6 +55,8 @@ def load(
         seed: Seed of the noise.
         commit: When a puzzle has had all steps and has not halted, cells of at least this probability are fixed in the
             puzzle, or the surest one, and it gets as many steps again. None never fixes cells.
+        compiled: Whether the model is compiled. On a Linux CPU that takes seconds at the first time; for a puzzle or
+            two it is not worth it.
 
     Raises:
         UserError: If there is no such checkpoint, if it is damaged or does not fit the dataset or task, if the task has
@@ -76,6 +79,7 @@ def load(
             trajectories,
             Noise(noise, seed),
             commit,
+            compiled,
         )
     except (HRMDataError, HRMModelError, HRMTrainError) as error:
         raise UserError(str(error)) from error

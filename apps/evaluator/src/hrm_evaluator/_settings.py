@@ -1,9 +1,12 @@
 """The options of the commands, as data."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hrm_evaluator._errors import UserError
+from hrm_evaluator.shipped._models import weights_of
 
 
 def _option(default: Any, group: str, description: str, metavar: str = "", **bounds: Any) -> Any:
@@ -16,9 +19,31 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: Path | None = _option(None, "model", "Run, checkpoint, .safetensors (default: newest run).", "PATH")
+    model: str | None = _option(None, "model", "Model that comes along, such as sudoku-9x9.", "NAME")
     runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
     task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")
+
+    @field_validator("model")
+    @classmethod
+    def _comes_along(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                weights_of(name)
+            except UserError as error:
+                raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.model and self.checkpoint:
+            raise ValueError(f"--model {self.model} and --checkpoint {self.checkpoint} name two models; give one")
+        return self
+
+    @property
+    def named(self) -> Path | None:
+        """The checkpoint or model that the options name; None for the newest run."""
+        return weights_of(self.model) if self.model else self.checkpoint
 
 
 class Halting(BaseModel):
@@ -67,6 +92,14 @@ class Solve(Voting, Thinking, Halting, Source):
     gif: Path | None = _option(None, "report", "Write the first answer's steps as GIF.", "FILE")
     overwrite: bool = _option(False, "report", "Replace existing files.")
     as_json: bool = _option(False, "report", "Print one JSON object a puzzle.")
+
+
+class Models(BaseModel):
+    """The options of `evaluator models`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    as_json: bool = _option(False, "report", "Print JSON.")
 
 
 class Quantize(Source):

@@ -108,6 +108,7 @@ class Solver:
         trajectories: Answers that differ by their noise; see `load`.
         noise: Noise on the states.
         commit: Probability of the cells that are fixed; see `load`.
+        compiled: Whether the model is compiled; see `load`.
 
     Attributes:
         task: The kind of puzzle.
@@ -132,18 +133,22 @@ class Solver:
         trajectories: int = 1,
         noise: Noise = Noise(),  # noqa: B008
         commit: float | None = None,
+        compiled: bool = True,
     ) -> None:
         self.task = task
         self.models = tuple(models)
         self.path = Path(path)
         self._halting, self._batch_size, self._votes = halting, batch_size, votes
         self._data_path = data_path
-        self._noise, self._commit = noise, commit
+        self._noise, self._commit, self._compiled = noise, commit, compiled
         self._vote_by: VoteBy = choose_selection(vote_by, task, trajectories, noise)
         self._electorate = Electorate(choose_symmetries(task, votes), trajectories, len(self.models))
         rule = commit_rule(commit, task)
         self._predictors = {
-            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule) for model in models]
+            trace: [
+                ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule, compiled)
+                for model in models
+            ]
             for trace in (False, True)
         }
 
@@ -176,6 +181,7 @@ class Solver:
             trajectories=self._electorate.trajectories,
             noise=self._noise,
             commit=self._commit,
+            compiled=self._compiled,
         )
 
     def read(self, text: str) -> np.ndarray:

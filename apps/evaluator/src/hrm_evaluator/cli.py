@@ -48,7 +48,7 @@ def _application(words: Sequence[str]) -> "App":
     from cyclopts import Parameter
     from hrm_data.command_line import application, options_of, validate
 
-    from hrm_evaluator._settings import Evaluate, Quantize, Solve
+    from hrm_evaluator._settings import Evaluate, Models, Quantize, Solve
 
     def evaluate(*, options: Any = None) -> int:
         settings = validate(Evaluate, options or {}, _flag)
@@ -76,12 +76,24 @@ def _application(words: Sequence[str]) -> "App":
 
         return write_quantized(settings)
 
-    for command, settings in ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize)):
+    def models(
+        name: Annotated[str | None, Parameter(help="Show all that is known of this one.")] = None,
+        *,
+        options: Any = None,
+    ) -> int:
+        """List the trained models that come along."""
+        settings = validate(Models, options or {}, _flag)
+        from hrm_evaluator.commands.models import show_models
+
+        return show_models(name, settings)
+
+    for command, settings in ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize), (models, Models)):
         command.__annotations__["options"] = options_of(settings, _flag)
     app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
     app.default(evaluate)
     app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
     app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
+    app.command(models, usage="Usage: evaluator models [NAME] [OPTIONS]")
     return app
 
 

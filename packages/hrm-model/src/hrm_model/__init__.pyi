@@ -13,7 +13,7 @@ from ._geometry import GeometryConfig
 from ._halting import HaltingRule, halting, least_steps
 from ._metrics import Score, score, score_answer
 from ._model import HRM, HRMOutput, ReasoningModule
-from ._quantize import Quantization, quantize
+from ._quantize import Quantization, dequantized, quantize
 from ._resize import resized
 from ._weights import load_model, save_weights, weights_metadata
 from .inference._answer import Answer, Thought
@@ -50,6 +50,7 @@ __all__ = [
     "Thought",
     "act_step",
     "config_path",
+    "dequantized",
     "download_checkpoint",
     "fill_halted_slots",
     "find_reference",

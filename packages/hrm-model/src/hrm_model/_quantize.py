@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+import mlx.core as mx
 import mlx.nn as nn
+from mlx.utils import tree_flatten
 from pydantic import BaseModel, ConfigDict
 
 from hrm_model._errors import HRMModelError
@@ -33,6 +35,26 @@ def quantize(model: HRM, quantization: Quantization) -> None:
     if model.quantization is not None:
         raise HRMModelError(f"the model has weights of {model.quantization.bits} bits already; quantise the original")
     quantize_where(model, quantization, lambda name: True)
+
+
+def dequantized(model: HRM) -> HRM:
+    """Return a model with float32 weights of the same values; the model itself if it is not quantised.
+
+    On a CPU products with quantised weights take many times as long.
+    """
+    settings = model.quantization
+    if settings is None:
+        return model
+    arrays = dict(tree_flatten(model.parameters()))
+    for name in [name.removesuffix(".scales") for name in arrays if name.endswith(".scales")]:
+        scales, biases = arrays.pop(f"{name}.scales"), arrays.pop(f"{name}.biases")
+        arrays[f"{name}.weight"] = mx.dequantize(
+            arrays[f"{name}.weight"], scales, biases, settings.group_size, settings.bits
+        )
+    other = HRM(model.config)
+    other.load_weights(list(arrays.items()))
+    other.task = model.task
+    return other
 
 
 def quantize_where(model: HRM, quantization: Quantization, wanted: Callable[[str], bool]) -> None:

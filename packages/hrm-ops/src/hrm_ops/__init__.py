@@ -29,6 +29,7 @@ else:
     from hrm_ops.linux._compiler import KernelInfo, KernelWarning, compilers_spared, prepare_kernels
     from hrm_ops.linux._failure import explain_mlx_error
     from hrm_ops.linux._folder import temporary_directory_problem
+    from hrm_ops.linux._kernels import uncompiled
     from hrm_ops.linux._lanes import lane_threads, lanes, share_cores
 
 __all__ = [
@@ -74,4 +75,5 @@ __all__ = [
     "swiglu_width",
     "temporary_directory_problem",
     "truncated_normal",
+    "uncompiled",
 ]

@@ -27,7 +27,7 @@ from hrm_evaluator.answers._vote import (
 from hrm_evaluator.commands._halting import halting_rule
 from hrm_evaluator.commands._progress import progress
 from hrm_evaluator.loading._dataset import open_task, open_test_split
-from hrm_evaluator.loading._model import LoadedModel, load_models
+from hrm_evaluator.loading._model import LoadedModel, announce_kernels, load_models
 from hrm_evaluator.report._files import ReportFiles
 from hrm_evaluator.report._terminal import print_report
 from hrm_evaluator.scoring._arc import ArcScore, order_by_task, score_arc, write_submission
@@ -42,7 +42,8 @@ def evaluate(settings: Evaluate) -> int:
     files = ReportFiles(
         settings.report, settings.png, settings.gif, settings.report_puzzles, overwrite=settings.overwrite
     )
-    loaded = load_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    announce_kernels()
+    loaded = load_models(settings.named, settings.runs, settings.checkpoints, settings.data_path, settings.task)
     checkpoint, model = loaded[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)

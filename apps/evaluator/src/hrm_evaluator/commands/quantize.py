@@ -18,7 +18,7 @@ def write_quantized(settings: Quantize) -> int:
     """Write the file and print its size; return the exit code."""
     path = settings.output
     check_new("--output", path)
-    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
+    checkpoint = find_checkpoint(settings.named, settings.runs)
     model = load_one(checkpoint, settings.data_path, settings.task)
     if task := open_task(checkpoint, model, settings.task):
         model.task = json.dumps(task.to_json())

@@ -8,6 +8,7 @@ from hrm_model import download_checkpoint, find_reference, is_hub_id
 from hrm_train import HRMTrainError, RunDirectory
 
 from hrm_evaluator._errors import UserError
+from hrm_evaluator.shipped._models import is_shipped, weights_of
 
 WEIGHTS, STATE = "model.safetensors", "state.json"
 REFERENCE_CONFIG = "all_config.yaml"
@@ -35,14 +36,16 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
     """Find the checkpoint that `path` names, or the newest one of the newest run.
 
     Args:
-        path: A run directory (its newest checkpoint), a checkpoint directory, a weight file, a checkpoint of the
-            reference, or the id of one on the Hugging Face hub; None for the newest run.
+        path: A run directory (its newest checkpoint), a checkpoint directory, a weight file, the name of a model that
+            comes along, a checkpoint of the reference, or the id of one on the Hugging Face hub; None for the newest run.
         runs: Directory that holds the run directories.
 
     Raises:
         UserError: If there is none.
         HRMModelError: If the download fails.
     """
+    if path is not None and is_shipped(path):
+        return Checkpoint(weights_of(str(path)), None)
     if path is not None and is_hub_id(path.as_posix()) and not path.parent.exists():
         path = download_checkpoint(path.as_posix())
     if path is None or is_run(path):
@@ -74,6 +77,11 @@ def is_reference(weights: Path) -> bool:
 def is_run(path: Path) -> bool:
     """Whether a directory is a run directory."""
     return (path / "config.json").is_file()
+
+
+def has_runs(runs: Path) -> bool:
+    """Whether a directory holds run directories."""
+    return any(map(is_run, runs.iterdir())) if runs.is_dir() else False
 
 
 def warn(problem: str) -> None:

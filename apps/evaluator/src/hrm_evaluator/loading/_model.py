@@ -80,7 +80,6 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
     """
     if problem := temporary_directory_problem():
         raise UserError(problem)
-    _prepare_kernels()
     directory = checkpoint.weights.parent
     if is_reference(checkpoint.weights):
         return load_reference(checkpoint.weights, _seq_len(data_path, task))
@@ -97,7 +96,8 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
 
 
 @lru_cache  # once a process
-def _prepare_kernels() -> None:
+def announce_kernels() -> None:
+    """Make sure that kernels compile, before a model answers many puzzles, and print what stands in the way."""
     kernels = prepare_kernels(warn=False)
     if kernels.problem:
         warn(f"the model is not compiled, which is slower: {kernels.problem}")

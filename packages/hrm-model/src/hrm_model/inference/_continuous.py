@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-from hrm_ops import lane_threads, lanes, prepare_kernels
+from hrm_ops import lane_threads, lanes, prepare_kernels, uncompiled
 from mlx.utils import tree_map
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
@@ -67,6 +67,8 @@ class ContinuousPredictor:
         trace: Whether answers hold a trace of all steps.
         noise: Noise on the states. With noise, a puzzle's answer is that of its step with the highest halting value.
         commit: When cells are written into a puzzle, after which it has `max_steps` again; None means never.
+        compiled: Whether the step is compiled. On a Linux CPU that takes seconds at the first time; for a puzzle or two
+            it is not worth it.
 
     Raises:
         HRMModelError: If a number is out of range.
@@ -81,6 +83,7 @@ class ContinuousPredictor:
         trace: bool = False,
         noise: Noise = Noise(),  # noqa: B008
         commit: Commit | None = None,
+        compiled: bool = True,
     ) -> None:
         halting.check()
         noise.check()
@@ -88,7 +91,6 @@ class ContinuousPredictor:
             commit.check(model.config.vocab_size)
         if batch_size < 1 or (max_steps is not None and max_steps < 1):
             raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} must be at least 1")
-        prepare_kernels()
         self.model = model
         self.batch_size = batch_size
         self.halting = halting
@@ -96,6 +98,7 @@ class ContinuousPredictor:
         self.trace = trace
         self.noise = noise
         self.commit = commit
+        self.compiled = compiled
         self._compiled: dict[int, Any] = {}
 
     def __call__(self, batches: Iterable[Mapping[str, Any]], stop: Callable[[], bool] = _never) -> Iterator[Answer]:
@@ -226,7 +229,10 @@ class ContinuousPredictor:
         return batch, mx.array([puzzle.key for puzzle in puzzles], mx.uint32)
 
     def _step(self, lane: int) -> Any:
-        """Return the compiled step of a lane; lanes must not share a compiled function."""
+        """Return the step of a lane; lanes must not share a compiled function."""
+        if not self.compiled:
+            return uncompiled(self._take_step)
+        prepare_kernels()
         if lane not in self._compiled:
             self._compiled[lane] = partial(mx.compile, inputs=[self.model.state])(self._take_step)
         return self._compiled[lane]
