@@ -137,6 +137,8 @@ class Display(Callback):
 
     def stopping(self) -> None:
         """Show a stop request on a terminal."""
+        if self._live is not None:
+            self.console.show_cursor()  # the process may end before the live region does
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path, curves: Path) -> None:
