@@ -62,10 +62,11 @@ ROOMS = {
     ],
     "hrm_train": ["_choices _errors _files", "_config", "ranks", "step", "checkpoint", "run"],
     "hrm_trainer": [
-        "_stopping _presets",
+        "_presets",
         "_settings",
         "_settings_file",
-        "_data _display _plot _launch _convert",
+        "_data _display _plot _convert _resume",
+        "_launch",
         "_run",
         "_subcommands",
         "_command_line",

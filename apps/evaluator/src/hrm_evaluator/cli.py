@@ -6,7 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from hrm_data.command_line import run
+from hrm_data.command_line import leave, run
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -130,3 +130,8 @@ def _refuse_flags(puzzles: Sequence[str]) -> None:
 def _flag(name: str) -> str:
     """The flag of a setting: `--json` for `as_json`, because a model's field cannot be called `json`."""
     return name.removeprefix("as_").replace("_", "-")
+
+
+def entry_point() -> None:
+    """Exit with the code of `main`."""
+    leave(main())

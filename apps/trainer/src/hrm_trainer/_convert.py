@@ -10,6 +10,7 @@ import mlx.core as mx
 import yaml
 from hrm_data import Dataset, HRMDataError, Task, file_checksums, fingerprint, get_task, open_dataset
 from hrm_data.command_line import CommandError
+from hrm_data.dataset import new_directory
 from hrm_data.terminal import say
 from hrm_data.untrusted import parse_json, quoted, shortened
 from hrm_model import (
@@ -31,7 +32,6 @@ from hrm_train import (
     TrainConfig,
     load_checkpoint_model,
     make_train_step,
-    new_directory,
     save_checkpoint,
     step_of,
 )

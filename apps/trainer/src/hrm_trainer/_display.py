@@ -137,7 +137,9 @@ class Display(Callback):
             self.console.print(_board(self.example), soft_wrap=True)
 
     def stopping(self) -> None:
-        """Show a stop request on a terminal; safe in a signal handler, because another thread draws."""
+        """Show a stop request on a terminal."""
+        if self._live is not None:
+            self.console.show_cursor()  # the process may end before the live region does
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path, curves: Path) -> None:

@@ -52,6 +52,7 @@ class TrainerSettings(BaseModel):
     ranks: Annotated[int, at_most(1024, "bounds the processes that are started")] = Field(
         1, ge=1, description="Processes that train together on this machine."
     )
+    oversubscribe: bool = Field(False, description="Allow more ranks than this machine has cores.")
     wandb: WandbMode = Field("disabled", description="Reports to Weights & Biases: sent at once, or kept (offline).")
     data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()

@@ -10,7 +10,9 @@ from hrm_model import ArchConfig, HRMConfig
 FORMAT = 1
 _NOT_SETTINGS = ("format", "task", "generated", "data_fingerprint", "data_files")
 _OF_THE_TASK = ("data.", "task.")
-_SWITCHES = {f"arch.{name}" for name, field in ArchConfig.model_fields.items() if field.annotation is bool}
+_SWITCHES = {f"arch.{name}" for name, field in ArchConfig.model_fields.items() if field.annotation is bool} | {
+    "oversubscribe"
+}
 _FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()
 
 

@@ -42,9 +42,12 @@ def import_checkpoint(
 ) -> None:
     """Make a run from a checkpoint of the reference, to evaluate it or to continue its training."""
     _refuse_existing(output)
-    from hrm_trainer._convert import import_reference
+    from hrm_data.dataset import claimed
 
-    import_reference(path, output, data_path, dataset, seq_len, forward_dtype)
+    with claimed(output):
+        from hrm_trainer._convert import import_reference
+
+        import_reference(path, output, data_path, dataset, seq_len, forward_dtype)
 
 
 def export_checkpoint(
@@ -58,9 +61,12 @@ def export_checkpoint(
 ) -> None:
     """Write a checkpoint in the layout of the reference's trainer."""
     _refuse_existing(output)
-    from hrm_trainer._convert import export_reference
+    from hrm_data.dataset import claimed
 
-    export_reference(run, output, format)
+    with claimed(output):
+        from hrm_trainer._convert import export_reference
+
+        export_reference(run, output, format)
 
 
 def doctor() -> None:

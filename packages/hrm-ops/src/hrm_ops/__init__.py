@@ -28,7 +28,7 @@ else:
     from hrm_ops._transformer import MinimalTransformer
     from hrm_ops.doctor._device import DeviceInfo, device_info
     from hrm_ops.linux._blas import BlasInfo, BlasWarning, blas_info, blas_threads
-    from hrm_ops.linux._compiler import KernelInfo, KernelWarning, prepare_kernels
+    from hrm_ops.linux._compiler import KernelInfo, KernelWarning, compilers_spared, prepare_kernels
     from hrm_ops.linux._failure import explain_mlx_error
     from hrm_ops.linux._folder import temporary_directory_problem
     from hrm_ops.linux._kernels import uncompiled
@@ -57,6 +57,7 @@ __all__ = [
     "blas_info",
     "blas_threads",
     "check_process",
+    "compilers_spared",
     "device_info",
     "diagnose",
     "explain_mlx_error",

@@ -7,7 +7,7 @@ from ._errors import (
     MissingCheckpointError,
     RunInUseError,
 )
-from ._files import new_directory
+from ._files import replacement
 from .checkpoint._checkpoint import Position, checkpoints, step_of
 from .checkpoint._load import load_checkpoint, load_checkpoint_model, saved_settings
 from .checkpoint._snapshot import Snapshot, save_checkpoint
@@ -52,7 +52,7 @@ __all__ = [
     "load_checkpoint_model",
     "loss_and_gradients",
     "make_train_step",
-    "new_directory",
+    "replacement",
     "save_checkpoint",
     "saved_settings",
     "step_of",

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hrm_model import HRM
 from hrm_train import (
+    Callback,
     DamagedCheckpointError,
     HRMTrainError,
     InterruptedRunError,
@@ -242,16 +243,10 @@ def test_the_best_before_a_stop_is_still_the_best_after_it(
     run, model = new_run(), make_model()
     config = make_config(eval_interval=2, checkpoint_interval=3, keep_checkpoints=1, keep_best="accuracy")
 
-    class Stop:
-        def started(self, step: int) -> None: ...
-
-        def reported(self, report: Any) -> None: ...
-
+    class Stop(Callback):
         def evaluated(self, report: Any) -> None:
             if report["step"] == 6:
                 signal.raise_signal(signal.SIGINT)
-
-        def ended(self) -> None: ...
 
     with pytest.raises(InterruptedRunError):
         train(model, config, make_puzzles(model), lambda _: {"accuracy": next(scores)}, run, [Stop()])
@@ -267,23 +262,18 @@ def test_old_checkpoints_outlive_a_write_that_fails_in_the_background(
 ) -> None:
     run, model = new_run(), make_model()
 
-    class InTheWay:
-        """Puts a file where the second checkpoint is to be written."""
-
-        def started(self, step: int) -> None: ...
-
-        def evaluated(self, report: Any) -> None: ...
-
-        def ended(self) -> None: ...
+    class InTheWay(Callback):
+        """Puts a link to nothing where the second checkpoint is to be written."""
 
         def reported(self, report: Any) -> None:
             if report["step"] == 5:
-                (run.checkpoint_directory / ".step-00000006.tmp").write_text("in the way")
+                (run.checkpoint_directory / "step-00000006").symlink_to("nothing")
 
     config = make_config(steps=200, log_interval=1, checkpoint_interval=3, eval_interval=200, keep_checkpoints=1)
     with pytest.raises(HRMTrainError, match=r"step-00000006: the checkpoint could not be written .*; make room") as at:
         train(model, config, make_puzzles(model), lambda _: {}, run, [InTheWay()])
     assert at.value.__cause__ is not None
+    (run.checkpoint_directory / "step-00000006").unlink()
     assert [step_of(path) for path in checkpoints(run.checkpoint_directory)] == [3]
     load_checkpoint_model(run.newest_checkpoint())
 
@@ -411,3 +401,12 @@ def test_a_damaged_line_of_metrics_is_named(new_run: Callable[[], RunDirectory])
         file.write(b"\xff\n")
     with pytest.raises(HRMTrainError, match=r"metrics\.jsonl: line 2 is .* remove the line"):
         run.read_metrics()
+
+
+def test_settings_of_a_run_are_read_back_from_its_checkpoints(
+    make_model: Make, make_puzzles: Make, make_config: Make, new_run: Callable[[], RunDirectory]
+) -> None:
+    run, model, config = new_run(), make_model(), make_config(steps=1)
+    train(model, config, make_puzzles(model), lambda _: {}, run, about={"data": {"box": [2, 2]}})
+    found = saved_settings(run.newest_checkpoint())
+    assert found == {"data": {"box": [2, 2]}, "train": config.model_dump(mode="json")}

@@ -6,9 +6,12 @@ import io
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any, NoReturn
 
 from hrm_data.untrusted import message
 
@@ -19,7 +22,13 @@ USER_MISTAKE = 2
 """The exit code of a mistake on the command line."""
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C or SIGTERM."""
+"""The exit code after Ctrl-C, SIGTERM or SIGHUP."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a command to stop."""
+
+_ONE_REQUEST = 1.5  # seconds: `timeout`, uv and a closing terminal send more than one signal for one request
+_RETRY = 0.05  # seconds
 
 
 class CommandError(Exception):
@@ -37,8 +46,8 @@ class CommandError(Exception):
 def run(speaker: str, work: Callable[[], int]) -> int:
     """Do the work of a command and return its exit code.
 
-    SIGTERM stops the work as Ctrl-C does. `CommandError`, an interruption, a closed pipe, an `OSError` and exhausted
-    memory become exit codes; any other exception is a fault of the program and keeps its traceback.
+    SIGTERM and SIGHUP stop the work as Ctrl-C does. `CommandError`, an interruption, a closed pipe, an `OSError` and
+    exhausted memory become exit codes; any other exception is a fault of the program and keeps its traceback.
 
     Args:
         speaker: Stands before the message on stderr, such as `trainer`.
@@ -46,7 +55,7 @@ def run(speaker: str, work: Callable[[], int]) -> int:
     """
     _open_streams()
     try:
-        with _sigterm_interrupts():
+        with _signals_interrupt():
             code = work()
             sys.stdout.flush()
             return code
@@ -59,6 +68,14 @@ def run(speaker: str, work: Callable[[], int]) -> int:
             _say(speaker, str(error) or "out of memory", FAILURE)
         _drop_stdout()
         return FAILURE
+
+
+def leave(code: int) -> NoReturn:
+    """Exit with a code; after an interruption, another stop signal does not change it."""
+    if code == INTERRUPTED:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _say(speaker: str, text: str, code: int) -> int:
@@ -84,15 +101,43 @@ def _open_streams() -> None:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _signals_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt at a stop signal; one that is ignored, as SIGHUP under `nohup`, stays ignored."""
+    before: dict[signal.Signals, Any] = {}
+    first: list[float] = []  # when the signal came that interrupts
+    waiting: list[int] = []  # signals that interrupt as soon as an import is done
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if first and time.monotonic() - first[0] < _ONE_REQUEST:
+            return  # does not cut the cleaning up short
+        if _is_importing(frame):
+            # Python and the modules that it loads swallow an exception in some of these places, or show a traceback.
+            waiting.append(number)
+            threading.Timer(_RETRY, os.kill, (os.getpid(), number)).start()
+            return
+        first[:] = [time.monotonic()]
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, interrupt)
     try:
         yield
+    except Exception as error:
+        if waiting:  # such as the error of a compiler that got the same signal
+            raise KeyboardInterrupt from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _drop_stdout() -> None:

@@ -77,14 +77,17 @@ def load_checkpoint_model(path: str | Path) -> HRM:
 
 
 def saved_settings(path: str | Path) -> dict[str, Any]:
-    """Return the training settings in a checkpoint, as values of `TrainConfig`; empty if it holds none.
+    """Return the settings in a checkpoint: `train`, the values of `TrainConfig`, and those given to `train` as `about`.
+
+    Empty if it holds none.
 
     Raises:
         DamagedCheckpointError: If they cannot be read.
         HRMTrainError: If the checkpoint is from a newer version.
     """
-    found = _read_state(Path(path)).get("train", {})
-    return found if isinstance(found, dict) else {}
+    state = _read_state(Path(path))
+    parts = {**state.get("about", {}), "train": state.get("train", {})}
+    return {name: part for name, part in parts.items() if isinstance(part, dict) and part}
 
 
 def _read_training(path: Path) -> dict[str, mx.array]:

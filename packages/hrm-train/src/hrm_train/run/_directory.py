@@ -1,5 +1,6 @@
 """A run's directory: its configuration, metrics, checkpoints and lock."""
 
+import errno
 import fcntl
 import json
 import math
@@ -13,7 +14,7 @@ from typing import Any
 from hrm_model.untrusted import parse_json, quoted, read_bytes, shortened
 
 from hrm_train._errors import DamagedCheckpointError, HRMTrainError, MissingCheckpointError, RunInUseError
-from hrm_train._files import sync, write_json, write_text
+from hrm_train._files import open_in_place, sync, write_json, write_text
 from hrm_train.checkpoint._checkpoint import checkpoints
 from hrm_train.checkpoint._manifest import check_manifest
 
@@ -129,8 +130,9 @@ class RunDirectory:
             HRMTrainError: If the directory is not writable.
         """
         try:
-            file = (self.path / LOCK).open("w")
+            file = open_in_place(self.path / LOCK, "a")
         except OSError as error:
+            _refuse_link(self.path / LOCK, error)
             raise HRMTrainError(
                 f"{self.path}: cannot be written to ({error.strerror}); make it writable, or copy it elsewhere and "
                 "resume the copy"
@@ -152,9 +154,10 @@ class RunDirectory:
         """
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
         try:
-            with self._metrics.open("a", encoding="utf-8") as file:
+            with open_in_place(self._metrics, "a") as file:
                 file.write(json.dumps(finite) + "\n")
         except OSError as error:
+            _refuse_link(self._metrics, error)
             raise HRMTrainError(
                 f"{self._metrics}: could not be written ({error.strerror}); make room and resume, "
                 "the checkpoints are intact"
@@ -211,3 +214,9 @@ class RunDirectory:
                     "remove the line"
                 ) from error
             yield metrics, line
+
+
+def _refuse_link(path: Path, error: OSError) -> None:
+    """Raise if a file could not be opened because it is a symbolic link."""
+    if error.errno == errno.ELOOP:
+        raise HRMTrainError(f"{path}: is a symbolic link, which is not followed; remove it") from error
