@@ -145,7 +145,7 @@ class Quantize(Source):
 class Playground(Source):
     """The options of `evaluator playground`; without a model, run or dataset it takes the models that come along."""
 
-    checkpoint: Path | None = _option(
+    checkpoint: str | None = _option(
         None, "model", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
     )
     examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
