@@ -23,9 +23,13 @@ from hrm_hitori._make import count_solutions, smallest_copy  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory):
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def run(place: Path):
     """Run a command of the workspace in an empty directory, with the example installed."""
-    place = tmp_path_factory.mktemp("own")
     environment = {**own_puzzle["installed"](place / "site"), "XDG_CACHE_HOME": str(place / "cache")}
 
     def call(command: str, *, env: dict[str, str] = environment) -> subprocess.CompletedProcess[str]:
@@ -36,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     return call
 
 
-def test_the_commands_build_train_on_score_and_solve_a_puzzle_of_another_package(run) -> None:
+def test_the_commands_build_train_on_score_and_solve_a_puzzle_of_another_package(run, place: Path) -> None:
     built = run("hrm-data build hitori --output made --size 4 --train 60 --test 12")
     assert (built.returncode, built.stderr) == (0, "")
     assert re.search(r"^task +hitori$", built.stdout, re.MULTILINE)
@@ -69,6 +73,16 @@ def test_the_commands_build_train_on_score_and_solve_a_puzzle_of_another_package
     found = json.loads(solved.stdout)
     assert (len(found["answer"]), found["valid"]) == (16, not found["faults"])
     assert "the puzzle has 2 characters" in run("evaluator solve 12").stderr
+
+    drawn = run("evaluator playground page.html --runs runs --puzzles 3")
+    assert drawn.returncode == 0, drawn.stderr
+    text = (place / "page.html").read_text()
+    [shown] = json.loads(re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)[0])
+    board = shown["board"]
+    assert (board["rows"], board["columns"], board["blank"]) == (4, 4, None)  # no cell can be empty
+    assert board["typed"] == {"1": 2, "2": 3, "3": 4, "4": 5}
+    assert board["glyphs"] == ["#", "#", "1", "2", "3", "4"]
+    assert len(shown["examples"]) == 3
 
 
 def test_its_flags_are_listed_and_its_mistakes_named(run) -> None:

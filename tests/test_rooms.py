@@ -25,7 +25,7 @@ DISTRIBUTIONS = {
 # Rooms and single files from the bottom up. A file imports nothing that stands above its own line.
 ROOMS = {
     "hrm_ops": [
-        "_errors _first_order _init",
+        "_errors _first_order _fork _init _threads",
         "linux",
         "_layers _norm _rope _stablemax _swiglu",
         "_attention",
@@ -35,7 +35,9 @@ ROOMS = {
         "__main__",
     ],
     "hrm_data": [
-        "_errors _progress _random _split",
+        "untrusted",
+        "_errors _random _split terminal",
+        "_progress",
         "_puzzle_set",
         "task symmetry sources",
         "dataset",
@@ -45,12 +47,14 @@ ROOMS = {
         "cli",
     ],
     "hrm_model": [
+        "untrusted",
         "_errors _geometry _safetensors",
         "_config",
+        "_size",
         "blocks",
         "_model",
         "_halting",
-        "_act",
+        "_act _compiled",
         "inference _quantize _resize",
         "_metrics",
         "_weights",
@@ -58,10 +62,11 @@ ROOMS = {
     ],
     "hrm_train": ["_choices _errors _files", "_config", "ranks", "step", "checkpoint", "run"],
     "hrm_trainer": [
-        "_stopping _presets",
+        "_presets",
         "_settings",
         "_settings_file",
-        "_data _display _plot _launch _convert",
+        "_data _display _plot _convert _resume",
+        "_launch",
         "_run",
         "_subcommands",
         "_command_line",
@@ -69,11 +74,15 @@ ROOMS = {
         "__main__",
     ],
     "hrm_evaluator": [
-        "_settings _errors _output",
+        "_errors _output",
+        "shipped",
+        "_settings",
         "loading puzzles answers",
-        "_solver scoring",
-        "_load",
+        "scoring",
         "report",
+        "_solver",
+        "_load",
+        "playground",
         "commands",
         "cli",
     ],
@@ -133,6 +142,11 @@ def test_arrows_between_rooms_only_point_down(distribution: str) -> None:
             other = room_of(name)
             if name.split(".")[0] == distribution and other and other != own:
                 assert level[other] <= level[own], f"{path.relative_to(ROOT)} imports {name}, which stands above it"
+
+
+def test_both_copies_of_what_reads_untrusted_text_are_equal() -> None:
+    first, second = (SOURCES[name] / "untrusted.py" for name in ("hrm_data", "hrm_model"))
+    assert first.read_text() == second.read_text()
 
 
 def test_single_tasks_do_not_know_each_other() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from hrm_evaluator.cli import main
 from hrm_model import HRM, HRMConfig
 from hrm_train import RunDirectory, TrainConfig, train
 from hypothesis import HealthCheck, settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
@@ -103,6 +107,19 @@ def evaluator_json(evaluator: Callable[..., tuple[int, str, str]]) -> Callable[.
         return found
 
     return call
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs chromium (Debian: apt-get install chromium)")
+    pytest.importorskip("playwright", reason="needs the dependency group dev")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=300_000)
+        yield running
+        running.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

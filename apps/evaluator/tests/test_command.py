@@ -44,7 +44,8 @@ def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     done = command("--checkpoint", "missing", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "evaluator: --checkpoint missing: does not exist\n"
+    assert done.stderr.startswith("evaluator: --checkpoint missing: does not exist; name a run, a checkpoint")
+    assert done.stderr.count("\n") == 1
 
 
 def test_it_writes_where_only_ascii_is_known(run: RunDirectory) -> None:
@@ -98,3 +99,20 @@ def test_ctrl_c_stops_it_with_130(run: RunDirectory) -> None:
 def test_help_does_not_wait_for_mlx() -> None:
     code = "import sys, hrm_evaluator.cli; sys.exit(any(m in sys.modules for m in ('mlx', 'rich', 'numpy')))"
     assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("library", ["_heapq", "_multiarray_umath", "libmlx.so"])
+def test_ctrl_c_in_the_first_seconds_takes_one_line(library: str, run: RunDirectory) -> None:
+    """The moments are those at which a library has just been loaded, in the middle of other imports."""
+    words = [COMMAND, "--checkpoint", str(run.path)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        while library not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=300)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, err) == (130, "evaluator: interrupted\n")

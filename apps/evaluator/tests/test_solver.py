@@ -136,11 +136,16 @@ def test_an_id_of_the_hub_is_looked_for_there(
 
     monkeypatch.setattr("hrm_evaluator.loading._checkpoint.download_checkpoint", download)
     monkeypatch.chdir(tmp_path)
-    assert load("someone/model", data_path=dataset).solve(PUZZLE).text
+    assert load("hf://someone/model", data_path=dataset).solve(PUZZLE).text
     assert asked == ["someone/model"]
-    (tmp_path / "here").mkdir()
-    with pytest.raises(UserError, match="does not exist"):
-        load("here/model")
+    for path in ("someone/model", Path("someone/model"), "a/b/c", "/someone/model"):
+        with pytest.raises(UserError, match="does not exist") as caught:
+            load(path)
+        assert ("is written hf://someone/model" in str(caught.value)) == (str(path) == "someone/model")
+    for name in ("hf://", "hf://model", "hf://a/b/c", "hf://../model", f"hf://a/{'b' * 200}"):
+        with pytest.raises(UserError, match="is no repository of the hub; write hf://OWNER/NAME"):
+            load(name)
+    assert asked == ["someone/model"]
 
 
 def test_mistakes_are_one_kind_of_error_and_name_what_is_wrong(solver: Solver, tmp_path: Path) -> None:
@@ -199,7 +204,7 @@ def test_copies_and_checkpoints_vote_on_every_puzzle_of_a_stream(run: RunDirecto
 
 
 def test_more_checkpoints_than_there_are_cannot_vote(run: RunDirectory) -> None:
-    with pytest.raises(UserError, match=r"--checkpoints 9: .* has 2 intact checkpoints"):
+    with pytest.raises(UserError, match=r"^checkpoints 9: .* has 2 intact checkpoints"):
         load(run.path, checkpoints=9)
 
 

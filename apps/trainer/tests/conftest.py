@@ -1,8 +1,10 @@
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,14 +76,24 @@ def trainer(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 
 
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[str]]:
-    """Start the installed command, with both streams as pipes."""
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the installed command in a process group of its own, with both streams as pipes; end it after the test."""
+    started: list[subprocess.Popen[str]] = []
 
-    def popen(*argv: object) -> subprocess.Popen[str]:
+    def popen(*argv: object, **options: Any) -> subprocess.Popen[str]:
         command = [str(Path(sys.executable).parent / "trainer"), *(str(word) for word in argv)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(command, **pipes, start_new_session=True, **options)
+        started.append(process)
+        return process
 
-    return popen
+    yield popen
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            stream.close()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("error")
         ("--train.lr nan", ["--train.lr nan", "finite"]),
         ("--train.lr inf", ["--train.lr inf", "finite"]),
         ("--train.lr -1", ["--train.lr -1", "greater than 0"]),
-        ("--train.seed 99999999999999999999", ["--train.seed 99999999999999999999", "less than"]),
+        ("--train.seed 99999999999999999999", ["--train.seed 99999999999999999999", "at most", "64 bits"]),
         ("--train.steps 1.5", ["--train.steps 1.5", "integer"]),
         ("--preset foo", ["--preset foo", "'cpu'"]),
         ("--dataset chess", ["--dataset chess", "known tasks are", "sudoku"]),

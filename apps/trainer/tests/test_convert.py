@@ -151,7 +151,7 @@ def test_a_repository_of_the_hub_without_network_is_one_clear_line(trainer, monk
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    failed = trainer("import-checkpoint", "sapientinc/HRM-checkpoint-sudoku-extreme", "--output", "imported")
+    failed = trainer("import-checkpoint", "hf://sapientinc/HRM-checkpoint-sudoku-extreme", "--output", "imported")
     assert failed.code == 2
     assert "the hub cannot be reached" in failed.err
     assert failed.err.count("\n") == 1

@@ -7,11 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 import pytest
+from hrm_train import RunDirectory, step_of
 
 TOLERANCE = 1e-4  # of weights: sums over slots are rounded in another order
 
@@ -19,6 +22,10 @@ TOLERANCE = 1e-4  # of weights: sums over slots are rounded in another order
 def only(directory: str) -> Path:
     (run,) = Path(directory).iterdir()
     return run
+
+
+def newest_of(runs: str) -> Path:
+    return sorted((only(runs) / "checkpoints").absolute().glob("step-*"))[-1]
 
 
 def weights(run: Path, step: int = 12) -> dict[str, np.ndarray]:
@@ -65,7 +72,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 def test_two_ranks_leave_one_run_with_the_weights_of_one_process_and_resume(start, trainer, small):
     config = small(eval_interval=6)
     assert trainer("--config", config, "--runs", "one").code == 0
-    process = start("--config", config, "--runs", "two", "--ranks", 2)
+    process = start("--config", config, "--runs", "two", "--ranks", 2, "--oversubscribe")
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     assert out.count("Finished") == 1
@@ -75,7 +82,7 @@ def test_two_ranks_leave_one_run_with_the_weights_of_one_process_and_resume(star
     for ranks in (2, 1):
         for path in only("two").glob("checkpoints/step-00000012/*"):
             path.unlink()
-        process = start("--resume", only("two"), "--ranks", ranks)
+        process = start("--resume", only("two"), "--ranks", ranks, "--oversubscribe")
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         assert_same_run(only("two"), only("one"))
@@ -95,14 +102,14 @@ def test_mlx_launch_starts_the_ranks_too(trainer, small, port):
 
 def test_ctrl_c_stops_all_ranks_at_one_step_and_the_run_goes_on_as_if_it_had_not(start, small):
     config = small(steps=60, log_interval=10, eval_interval=100, checkpoint_interval=10)
-    process = start("--config", config, "--runs", "stopped", "--ranks", 2)
+    process = start("--config", config, "--runs", "stopped", "--ranks", 2, "--oversubscribe")
     wait_for_checkpoint(process, "stopped")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "saved in" in err
     for argv in (["--resume", only("stopped")], ["--config", config, "--runs", "whole"]):
-        process = start(*argv, "--ranks", 2)
+        process = start(*argv, "--ranks", 2, "--oversubscribe")
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
     for name in ("model", "training"):
@@ -112,7 +119,7 @@ def test_ctrl_c_stops_all_ranks_at_one_step_and_the_run_goes_on_as_if_it_had_not
 
 def test_when_a_rank_is_killed_the_others_end_with_a_message(start, small):
     config = small(steps=100_000, log_interval=10, eval_interval=100_000, checkpoint_interval=10)
-    process = start("--config", config, "--runs", "killed", "--ranks", 2)
+    process = start("--config", config, "--runs", "killed", "--ranks", 2, "--oversubscribe")
     wait_for_checkpoint(process, "killed")
     os.kill(children_of(process)[1], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
@@ -150,24 +157,78 @@ def test_ranks_of_different_settings_are_refused_with_both_values(small):
     [
         (["--ranks", "3"], "global_batch_size is 8, but must be a multiple of 3 ranks"),
         (["--ranks", "2", "--train.micro_batch_size", "8"], "must divide the 4 slots of each of 2 ranks"),
-    ],
-)
-def test_a_batch_that_the_ranks_cannot_divide_is_refused(argv, said, start, small):
-    process = start("--config", small(), *argv)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 2
-    assert said in err
-    assert not Path("runs").exists()
-
-
-@pytest.mark.parametrize(
-    ("argv", "said"),
-    [
         (["--ranks", "0"], "--ranks 0: should be greater than or equal to 1"),
         (["--ranks", "2", "--train.micro_batch_size", "3"], "micro_batch_size 3 must divide global_batch_size 8"),
+        (["--ranks", "1024", "--train.global_batch_size", "1024"], "cores here; ask for at most"),
     ],
 )
-def test_what_no_number_of_ranks_can_do_is_refused_before_any_is_started(argv, said, trainer, small):
+def test_what_no_number_of_ranks_can_do_is_refused_before_any_is_started(argv, said, trainer, small, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)
     result = trainer("--config", small(), *argv)
     assert result.code == 2
     assert said in result.err
+    assert not Path("runs").exists()
+
+
+def test_ranks_of_a_run_that_its_batch_does_not_fit_are_refused_before_any_is_started(trainer, small, monkeypatch):
+    assert trainer("--config", small()).code == 0
+    monkeypatch.setattr(subprocess, "Popen", None)
+    result = trainer("--resume", "--ranks", 3)
+    assert result.code == 2
+    assert "global_batch_size is 8, but must be a multiple of 3 ranks" in result.err
+
+
+@pytest.fixture
+def training(start, small) -> Iterator[tuple[subprocess.Popen, list[int]]]:
+    """Two ranks that train for long, with the numbers of their processes; they end with the test."""
+    settings = {"log_interval": 10, "eval_interval": 100_000, "checkpoint_interval": 10}
+    process = start("--config", small(steps=10, **settings), "--runs", "runs", "--ranks", 2, "--oversubscribe")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err  # all kernels are compiled now
+    file = only("runs") / "config.json"
+    content = json.loads(file.read_text())
+    content["train"] |= {"steps": 100_000, "rank_timeout": 15}
+    file.write_text(json.dumps(content))
+    process = start("--resume", only("runs"), "--ranks", 2, "--oversubscribe")
+    deadline = time.monotonic() + 300
+    while step_of(newest_of("runs")) <= 10:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = children_of(process)
+    yield process, children
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.slow
+def test_ranks_whose_launcher_is_killed_save_and_end(training):
+    process, ranks = training
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 120
+    while any(map(is_alive, ranks)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    saved = RunDirectory(only("runs")).newest_checkpoint()
+    assert max(line["step"] for line in metrics(only("runs"))) <= step_of(saved)
+
+
+@pytest.mark.slow
+def test_a_rank_that_hangs_ends_the_others_in_time_with_the_last_checkpoint_named(training):
+    process, ranks = training
+    os.kill(ranks[1], signal.SIGSTOP)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "rank 0: no step for 15 s, another rank hangs or cannot be reached; the last checkpoint is " in err
+    assert err.partition("the last checkpoint is ")[2].split()[0] == str(newest_of("runs"))
+    assert not any(map(is_alive, ranks))

@@ -75,6 +75,66 @@ def test_settings_changed_in_the_runs_own_file_hold_from_then_on_and_are_said(tr
     assert (run / "checkpoints" / "step-00000016").is_dir()
 
 
+@pytest.mark.parametrize("was_evaluated", [True, False])
+def test_a_run_with_fewer_steps_than_are_done_ends_at_once_with_the_evaluation_that_is_due(
+    was_evaluated, trainer, small
+):
+    assert trainer("--config", small()).code == 0
+    run = only_run()
+    content = json.loads((run / "config.json").read_text())
+    content["train"].update(steps=5)
+    (run / "config.json").write_text(json.dumps(content))
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    if not was_evaluated:
+        (run / "metrics.jsonl").write_text("".join(lines[:-1]))
+    kept = {path.name for path in (run / "checkpoints").iterdir()}
+    result = trainer("--resume")
+    assert result.code == 0, result.err
+    assert f"{run / 'config.json'}: train.steps is 5 now, it was 12 at step-00000012" in result.out
+    assert ("is finished, 12 of 5 steps are done" in result.out) == was_evaluated
+    assert {path.name for path in (run / "checkpoints").iterdir()} == kept
+    again = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(m["kind"], m["step"]) for m in again] == [(m["kind"], m["step"]) for m in map(json.loads, lines)]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "before", "what"),
+    [
+        ("data", "train", 50, 60, "the puzzles are made already"),
+        ("data", "box", [2, 3], [2, 2], "the puzzles are made already"),
+        ("arch", "hidden_size", 32, 16, "the model has been trained so"),
+        ("arch", "halt_max_steps", 5, 3, "the model has been trained so"),
+    ],
+)
+def test_settings_of_the_model_and_of_made_puzzles_are_not_changed_by_a_resume(
+    part, name, value, before, what, trainer, small
+):
+    assert trainer("--config", small()).code == 0
+    run = only_run()
+    file = run / "config.json"
+    content = json.loads(file.read_text())
+    content[part][name] = value
+    content["train"]["steps"] = 20
+    file.write_text(json.dumps(content))
+    files = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    result = trainer("--resume")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert f"{file}: {part}.{name} is {value} now, it was {before} at step-00000012, and {what}; put it" in result.err
+    assert files == {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+
+def test_another_augmentation_holds_from_then_on_and_is_said(trainer, small):
+    assert trainer("--config", small()).code == 0
+    file = only_run() / "config.json"
+    content = json.loads(file.read_text())
+    hints, content["data"]["hints"] = content["data"]["hints"], 0.25
+    content["train"]["steps"] = 16
+    file.write_text(json.dumps(content))
+    result = trainer("--resume")
+    assert result.code == 0, result.err
+    assert f"{file}: data.hints is 0.25 now, it was {hints} at step-00000012; the run goes on with 0.25" in result.out
+
+
 def final_files(run: Path) -> list[bytes]:
     return [(run / f"checkpoints/step-00000012/{name}.safetensors").read_bytes() for name in ("model", "training")]
 
@@ -135,7 +195,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same
     run = only_run()
     end, metrics = final_files(run), metrics_of(run)
     shutil.rmtree(run / "checkpoints")
-    (run / "checkpoints/.step-00000005.tmp").mkdir(parents=True)
+    (run / "checkpoints/.step-00000005.abcd1234.tmp").mkdir(parents=True)
     code, out, _ = trainer("--resume")
     assert code == 0
     assert "has no checkpoint yet, so it starts at step 0 again" in out

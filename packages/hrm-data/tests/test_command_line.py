@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -175,15 +176,60 @@ def test_an_error_becomes_an_exit_code_and_one_line(
     assert capfd.readouterr().err == message
 
 
-def test_sigterm_interrupts_the_work_and_its_handler_is_put_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_signal_interrupts_the_work_and_its_handler_is_put_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
 
     def work() -> int:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         raise AssertionError
 
     assert run("demo", work) == 130
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_signal_does_not_cut_the_cleaning_up_short() -> None:
+    cleaned = []
+
+    def work() -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append(True)
+        raise AssertionError
+
+    assert run("demo", work) == 130
+    assert cleaned == [True]
+
+
+def test_a_hangup_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run("demo", lambda: os.kill(os.getpid(), signal.SIGHUP) or 0) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_during_an_import_ends_the_command_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhole = True\n"
+    (tmp_path / "imported_by_a_test.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+
+    def work() -> int:
+        import imported_by_a_test
+
+        seen.append(imported_by_a_test.whole)
+        time.sleep(60)
+        raise AssertionError
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run("demo", work) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [True]
 
 
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:

@@ -10,6 +10,7 @@ from hrm_model import (
     HRMConfig,
     HRMModelError,
     Quantization,
+    dequantized,
     load_model,
     quantize,
     save_weights,
@@ -80,3 +81,22 @@ def test_a_file_that_says_another_number_of_bits_is_refused(model: HRM, tmp_path
     mx.save_safetensors(str(path), arrays, metadata=metadata)
     with pytest.raises(HRMModelError, match="should have shape"):
         load_model(path)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_dequantised_model_answers_the_same_in_whole_weights(
+    bits: int, model: HRM, make_batch: Callable[[HRMConfig], Batch], tmp_path: Path
+) -> None:
+    assert dequantized(model) is model
+    model.task = "{}"
+    quantize(model, Quantization(bits=bits))
+    whole = dequantized(model)
+    assert whole.quantization is None
+    assert whole.task == model.task
+    batch = dict(make_batch(model.config))
+    for answer, expected in zip(*(list(ContinuousPredictor(m, 4)([batch])) for m in (whole, model)), strict=True):
+        assert answer.tokens == expected.tokens
+        assert answer.q_halt == pytest.approx(expected.q_halt, abs=1e-3)
+    path = tmp_path / "whole.safetensors"
+    save_weights(whole, path)
+    assert load_model(path).config == model.config

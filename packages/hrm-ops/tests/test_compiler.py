@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import mlx.core as mx
@@ -74,7 +77,7 @@ class Machine:
         return [line for line in lines if "-fPIC" in line]
 
 
-def test_where_plain_mlx_compiles_nothing_is_put_before_the_compiler(tmp_path: Path) -> None:
+def test_where_plain_mlx_compiles_nothing_is_renamed(tmp_path: Path) -> None:
     machine = Machine(tmp_path, REFUSES_RENAMED)
     found = machine.compile()
     assert (found["problem"], found["note"]) == ("", "")
@@ -165,8 +168,140 @@ def test_where_no_folder_can_hold_kernels_it_computes_uncompiled_and_names_the_f
         base.mkdir(parents=True, exist_ok=True)
         (base / "mlx").write_text("")
     found = machine.compile()
-    assert str(found["problem"]).startswith(f"{machine.tmp}/mlx is no directory; set TMPDIR to a directory of your own")
+    assert str(found["problem"]).startswith(
+        f"{machine.tmp}/mlx is no directory; {tmp_path}/cache/hrm/kernels/mlx is no directory; set TMPDIR to a"
+    )
     assert machine.calls() == []
+
+
+def test_in_a_directory_of_several_users_kernels_go_to_the_users_own(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.tmp.chmod(0o1777)  # as /tmp
+    found = machine.compile()
+    assert (found["problem"], found["note"]) == ("", "")
+    assert not list(machine.tmp.iterdir())
+    own = tmp_path / "cache" / "hrm" / "kernels"
+    assert list(own.rglob("*.so"))
+    for folder in (own, *(path for path in own.rglob("*") if path.is_dir())):
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.stat().st_uid == os.geteuid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_cache_of_somebody_else_is_not_used_either(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.tmp.chmod(0o1777)
+    own = tmp_path / "cache" / "hrm" / "kernels"
+    own.mkdir(parents=True)
+    os.chown(own, 54321, -1)
+    theirs = machine.tmp / "mlx"
+    theirs.mkdir()
+    os.chown(theirs, 54321, -1)
+    found = machine.compile()
+    assert f"{theirs} belongs to another user, number 54321; {own} belongs to another user" in str(found["problem"])
+    assert machine.calls() == []
+
+
+def test_without_a_cache_a_folder_of_the_users_own_is_made_among_those_of_others(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.tmp.chmod(0o1777)
+    found = machine.compile(XDG_CACHE_HOME="/proc/none")
+    assert (found["problem"], found["tmp"]) == ("", str(machine.tmp))
+    assert list(machine.tmp.rglob("*.so"))
+    assert (machine.tmp / "mlx").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("name", ["TMPDIR", "TMP"])
+def test_an_empty_name_of_a_directory_is_none(name: str, tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    del machine.environment["TMPDIR"]
+    found = machine.compile(**{name: ""})
+    assert (found["problem"], found["note"]) == ("", "")
+    assert found["tmp"] == f"{tmp_path}/cache/hrm/kernels"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-100], lambda whole: bytes(len(whole))],
+    ids=["empty", "only begun", "cut", "zeros"],
+)
+def test_damaged_kernels_are_compiled_again_and_that_is_said(spoil, tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.compile()
+    (kernel,) = machine.tmp.rglob("lib*.so")
+    kernel.write_bytes(spoil(kernel.read_bytes()))
+    found = machine.compile()
+    assert found["note"] == f"1 damaged kernel was removed from {kernel.parent}; MLX compiles again"
+    assert machine.compile()["note"] == ""
+
+
+SLOW = """case "$*" in *-fPIC*) for out; do :; done; {real} "$@" || exit
+  cp "$out" "$out.whole"; head -c 200 "$out.whole" >"$out"; touch {begun}
+  sleep 2; cp "$out.whole" "$out"; exit ;; esac"""
+
+
+def test_a_kernel_that_another_process_writes_is_not_loaded(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.compile()  # the check of the compiler
+    (kernel,) = machine.tmp.rglob("lib*.so")
+    kernel.unlink()
+    begun = tmp_path / "begun"
+    memory = next(machine.tmp.rglob("hrm-ops.json"))
+    machine.compiler.write_text(f'#!/bin/sh\n{SLOW.format(real=REAL, begun=begun)}\nexec {REAL} "$@"\n')
+    found = machine.compiler.stat()
+    memory.write_text(json.dumps({f"{machine.compiler.resolve()} {found.st_size} {found.st_mtime_ns}": False}))
+    first = subprocess.Popen([sys.executable, "-c", COMPILE], env=machine.environment, stdout=subprocess.PIPE)
+    try:
+        while not begun.exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        assert machine.compile()["problem"] == ""
+        assert json.loads(first.communicate(timeout=300)[0])["right"]
+    finally:
+        first.kill()
+        first.wait()
+    assert kernel.exists()
+    assert not list(kernel.parent.glob("*.part"))
+
+
+def test_a_spared_compiler_gets_no_stop_signal(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    machine = Machine(tmp_path, f'case "$*" in *-fPIC*) touch {begun}; sleep 1 ;; esac')
+    program = """
+import hrm_ops, mlx.core as mx, signal
+hrm_ops.prepare_kernels(warn=False)
+came = []
+signal.signal(signal.SIGINT, lambda *_: came.append(True))
+print("ready", flush=True)
+input()
+with hrm_ops.compilers_spared():
+    x = mx.arange(1000, dtype=mx.float32)
+    mx.eval(mx.compile(lambda x: mx.square(x * 0.25) + x)(x))
+print(came)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=machine.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        begun.unlink(missing_ok=True)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        while not begun.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=300)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (out, err) == ("[True]\n", "")
 
 
 def can_mount() -> bool:
@@ -240,13 +375,61 @@ assert mx.matmul(mx.ones((8, 8)), mx.ones((8, 8)))[0, 0].item() == 8
     machine.run(code, HRM_OPS_PATCH="0")
 
 
+EXPLAIN = """
+import mlx.core as mx, os
+from hrm_ops import explain_mlx_error
+x = mx.arange(1000, dtype=mx.float32)
+os.environ["TMPDIR"] = ""  # "filesystem error: temp directory path": no name of a function before it
+try:
+    mx.eval(mx.compile(lambda x: mx.square(x * 0.25) + x)(x))
+except RuntimeError as error:
+    print(explain_mlx_error(error))
+"""
+
+
+def test_an_error_of_mlx_is_known_whatever_its_text(tmp_path: Path) -> None:
+    said = Machine(tmp_path).run(EXPLAIN).stdout
+    assert said.count("\n") == 1
+    assert "MLX_DISABLE_COMPILE=1" in said
+
+
 def test_what_mlx_says_of_a_kernel_becomes_one_sentence_with_the_remedy(tmp_path: Path) -> None:
     from hrm_ops import explain_mlx_error
+    from hrm_ops.linux._compiler import explain
 
-    damaged = explain_mlx_error(RuntimeError("Could not load C++ shared library x.so: file too short"))
+    def raised(work: Callable[[], object]) -> str:
+        with pytest.raises(RuntimeError) as caught:
+            work()
+        return explain_mlx_error(caught.value)
+
+    class Misleading:
+        def __call__(self) -> None:
+            raise RuntimeError("Python says this")
+
+    assert raised(Misleading()) == ""
+    assert raised(lambda: mx.load(str(tmp_path / "missing.safetensors"))).startswith("[load_safetensors]")
+    damaged = explain("Could not load C++ shared library x.so: file too short", tmp_path)
     assert "is damaged; remove that folder" in damaged
     said = explain_mlx_error(RuntimeError("[Compile::eval_cpu] Failed to compile function F: the output is: no"))
     assert "cannot compile MLX's kernels (no)" in said
     assert "MLX_DISABLE_COMPILE=1" in said
     assert explain_mlx_error(RuntimeError("[write] out of space")) == "[write] out of space"
     assert explain_mlx_error(RuntimeError("something else")) == ""
+
+
+UNITS = """
+import mlx.core as mx
+from hrm_ops import SwiGLU, TransformerBlock, uncompiled
+mx.random.seed(0)
+block, x = TransformerBlock(64, 2, 4.0), mx.random.normal((2, 90, 64))
+units = lambda x: (block(x), SwiGLU(64, 4.0)(x), SwiGLU(64, 4.0)(x[:1, :2]))
+{}
+"""
+
+
+def test_what_is_uncompiled_needs_no_compiler_and_computes_the_same(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(UNITS.format("mx.eval(uncompiled(units)(x))"))
+    assert machine.calls() == []
+    machine.run(UNITS.format("assert mx.allclose(uncompiled(block)(x), block(x), atol=1e-5).item(); mx.eval(units(x))"))
+    assert machine.calls()

@@ -6,13 +6,14 @@ from hrm_data import HRMDataError
 from hrm_model import HaltingRule, HRMModelError, Noise
 from hrm_train import HRMTrainError
 
-from hrm_evaluator._errors import UserError
+from hrm_evaluator._errors import UserError, in_python
 from hrm_evaluator._solver import Solver
 from hrm_evaluator.answers._vote import VoteBy
 from hrm_evaluator.loading._dataset import require_task
 from hrm_evaluator.loading._model import load_models
 
 
+@in_python
 def load(
     checkpoint: str | Path | None = None,
     *,
@@ -29,13 +30,14 @@ def load(
     noise: float = 0.0,
     seed: int = 0,
     commit: float | None = None,
+    compiled: bool = True,
 ) -> Solver:
-    """Load a trained model.
+    """Load a trained model; any thread may load it, and any may use it.
 
     Args:
-        checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, a checkpoint
-            of the reference implementation, or the id of one on the Hugging Face hub, such as
-            `sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left out.
+        checkpoint: A run directory (its newest checkpoint), a checkpoint directory, a `.safetensors` file, the name of
+            a model that comes along, such as `sudoku-9x9`, a checkpoint of the reference implementation, or one on the
+            Hugging Face hub, such as `hf://sapientinc/HRM-checkpoint-sudoku-extreme`; the newest run when left out.
         runs: Directory that holds the run directories.
         data_path: Dataset directory that names the task; the run's own when left out.
         task: Name of the task, such as `sudoku` or `sudoku-2x3`, if neither file, run nor dataset names it.
@@ -54,6 +56,8 @@ def load(
         seed: Seed of the noise.
         commit: When a puzzle has had all steps and has not halted, cells of at least this probability are fixed in the
             puzzle, or the surest one, and it gets as many steps again. None never fixes cells.
+        compiled: Whether the model is compiled. On a Linux CPU that takes seconds at the first time; for a puzzle or
+            two it is not worth it.
 
     Raises:
         UserError: If there is no such checkpoint, if it is damaged or does not fit the dataset or task, if the task has
@@ -61,7 +65,7 @@ def load(
     """
     data_path = None if data_path is None else Path(data_path)
     try:
-        loaded = load_models(None if checkpoint is None else Path(checkpoint), Path(runs), checkpoints, data_path, task)
+        loaded = load_models(checkpoint, Path(runs), checkpoints, data_path, task)
         found, model = loaded[0]
         return Solver(
             [one.model for one in loaded],
@@ -76,6 +80,7 @@ def load(
             trajectories,
             Noise(noise, seed),
             commit,
+            compiled,
         )
     except (HRMDataError, HRMModelError, HRMTrainError) as error:
         raise UserError(str(error)) from error

@@ -1,12 +1,28 @@
-"""Output files: written atomically; existing files are kept unless `--overwrite` is given."""
+"""Output: JSON, and files that are written atomically; existing ones are kept unless `--overwrite` is given."""
 
+import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from hrm_evaluator._errors import UserError
+
+
+def to_json(value: Any) -> str:
+    """Return JSON on one line; a number that is not finite, which JSON cannot hold, becomes null."""
+    return json.dumps(finite(value), allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """Return a value of JSON with null in place of numbers that are not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def check_writable(option: str, path: Path | None, *, overwrite: bool) -> None:

@@ -1,9 +1,19 @@
 """The options of the commands, as data."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from hrm_data.untrusted import at_most
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hrm_evaluator._errors import UserError
+from hrm_evaluator.shipped._models import weights_of
+
+MOST_ANSWERS = 10_000
+"""Answers to a puzzle from all votes, trajectories and checkpoints, which are in memory together."""
+_BOARDS = at_most(100_000, "bounds the memory of what is shown")
+_STEPS = at_most(10_000, "bounds the memory of the answers after every step")
+_ANSWERS = at_most(MOST_ANSWERS, "bounds the memory of the answers that vote")
 
 
 def _option(default: Any, group: str, description: str, metavar: str = "", **bounds: Any) -> Any:
@@ -15,10 +25,32 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    checkpoint: Path | None = _option(None, "model", "Run, checkpoint, .safetensors (default: newest run).", "PATH")
+    checkpoint: str | None = _option(None, "model", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
+    model: str | None = _option(None, "model", "Model that comes along, such as sudoku-9x9.", "NAME")
     runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
     task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")
+
+    @field_validator("model")
+    @classmethod
+    def _comes_along(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                weights_of(name)
+            except UserError as error:
+                raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.model and self.checkpoint:
+            raise ValueError(f"--model {self.model} and --checkpoint {self.checkpoint} name two models; give one")
+        return self
+
+    @property
+    def named(self) -> str | Path | None:
+        """The checkpoint or model that the options name; None for the newest run."""
+        return weights_of(self.model) if self.model else self.checkpoint
 
 
 class Halting(BaseModel):
@@ -30,31 +62,55 @@ class Halting(BaseModel):
     threshold: float | None = _option(
         None, "halting", "Least probability for confidence (default: 0.5).", "P", ge=0, le=1
     )
-    patience: int | None = _option(None, "halting", "Unchanged steps for stable (default: 2).", "N", ge=1)
-    max_steps: int | None = _option(None, "halting", "Most steps (default: as in training).", "N", ge=1)
-    batch_size: int = _option(256, "halting", "Puzzles at once.", "N", ge=1)
+    patience: Annotated[int | None, _STEPS] = _option(
+        None, "halting", "Unchanged steps for stable (default: 2).", "N", ge=1
+    )
+    max_steps: Annotated[int | None, _STEPS] = _option(
+        None, "halting", "Most steps (default: as in training).", "N", ge=1
+    )
+    batch_size: Annotated[int, at_most(2**16, "bounds the memory of a step")] = _option(
+        256, "halting", "Puzzles at once.", "N", ge=1
+    )
 
 
 class Thinking(BaseModel):
     """What is added to one pass over a puzzle."""
 
     noise: float = _option(0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, le=100)
-    trajectories: int = _option(1, "voting", "Answers that differ by their noise.", "K", ge=1, le=10_000)
-    seed: int = _option(0, "voting", "Seed of the noise.", "N", ge=0, le=2**31 - 1)
+    trajectories: Annotated[int, _ANSWERS] = _option(1, "voting", "Answers that differ by their noise.", "K", ge=1)
+    seed: Annotated[int, at_most(2**31 - 1, "a seed of 31 bits can hold")] = _option(
+        0, "voting", "Seed of the noise.", "N", ge=0
+    )
     commit: float | None = _option(None, "halting", "At the end fix cells so sure, and go on.", "P", ge=0, le=1)
 
 
 class Voting(BaseModel):
     """Which answers vote, and which of them wins."""
 
-    votes: int = _option(1, "voting", "Let answers to symmetric copies vote.", "K", ge=1)
-    checkpoints: int = _option(1, "voting", "Let the run's newest N vote.", "N", ge=1)
+    votes: Annotated[int, _ANSWERS] = _option(1, "voting", "Let answers to symmetric copies vote.", "K", ge=1)
+    checkpoints: Annotated[int, at_most(100, "bounds the memory of the models")] = _option(
+        1, "voting", "Let the run's newest N vote.", "N", ge=1
+    )
     vote_by: Literal["majority", "confidence", "halting", "check"] | None = _option(
         None, "voting", "Which answer wins (default: majority; of trajectories: halting; ARC: confidence)."
     )
 
 
-class Solve(Voting, Thinking, Halting, Source):
+class Answering(Voting, Thinking, Halting, Source):
+    """How many answers a puzzle gets, and from which model."""
+
+    @model_validator(mode="after")
+    def _answers_fit(self) -> "Answering":
+        answers = self.votes * self.trajectories * self.checkpoints
+        if answers > MOST_ANSWERS:
+            raise ValueError(
+                f"--votes {self.votes}, --trajectories {self.trajectories} and --checkpoints {self.checkpoints} make "
+                f"{answers:,} answers to a puzzle; at most {MOST_ANSWERS:,} may vote, which bounds their memory"
+            )
+        return self
+
+
+class Solve(Answering):
     """The options of `evaluator solve`."""
 
     until_valid: bool = _option(False, "halting", "Search on until an answer obeys the rules.")
@@ -69,6 +125,14 @@ class Solve(Voting, Thinking, Halting, Source):
     as_json: bool = _option(False, "report", "Print one JSON object a puzzle.")
 
 
+class Models(BaseModel):
+    """The options of `evaluator models`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    as_json: bool = _option(False, "report", "Print JSON.")
+
+
 class Quantize(Source):
     """The options of `evaluator quantize`."""
 
@@ -78,16 +142,30 @@ class Quantize(Source):
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
 
-class Evaluate(Voting, Thinking, Halting, Source):
+class Playground(Source):
+    """The options of `evaluator playground`; without a model, run or dataset it takes the models that come along."""
+
+    checkpoint: str | None = _option(
+        None, "model", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
+    )
+    examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
+    puzzles: int = _option(50, "puzzles", "Examples inside the page.", "N", ge=1, le=10_000)
+    overwrite: bool = _option(False, "report", "Replace an existing file.")
+    as_json: bool = _option(False, "report", "Print one JSON object.")
+
+
+class Evaluate(Answering):
     """The options of `evaluator`."""
 
-    limit: int | None = _option(None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1)
+    limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
+        None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1
+    )
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")
-    show: int = _option(3, "report", "Boards to show.", "N", ge=0)
+    show: Annotated[int, _BOARDS] = _option(3, "report", "Boards to show.", "N", ge=0)
     as_json: bool = _option(False, "report", "Print one JSON object.")
     report: Path | None = _option(None, "report", "Write a page of scores, curves and steps.", "DIR")
-    report_puzzles: int = _option(50, "report", "Puzzles on the page.", "N", ge=0)
+    report_puzzles: Annotated[int, _BOARDS] = _option(50, "report", "Puzzles on the page.", "N", ge=0)
     png: Path | None = _option(None, "report", "Write the curves as PNG.", "FILE")
     gif: Path | None = _option(None, "report", "Write the first puzzle's steps as GIF.", "FILE")
     overwrite: bool = _option(False, "report", "Replace existing files.")

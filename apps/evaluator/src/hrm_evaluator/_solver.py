@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hrm_data import HRMDataError, NumpyBatch, Task, open_dataset
@@ -84,6 +85,15 @@ class Solution:
     def __repr__(self) -> str:
         return f"<Solution {self.text!r}, {self.verdict}, {self.steps} steps, confidence {self.confidence:.2f}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the puzzle beside the answer, and a slider over the steps of the trace."""
+        from hrm_evaluator.report._notebook import solution_html  # not needed outside of notebooks
+
+        steps = f"{self.steps} step{'s' * (self.steps > 1)}"
+        votes = f", {self.agreeing} of {self.votes} votes" if self.votes > 1 else ""
+        sure = f"{self.confidence:.0%} sure of it"
+        return solution_html(self.record, self.task, f"{self.task.name}: {self.verdict}, after {steps}, {sure}{votes}")
+
     @property
     def verdict(self) -> str:
         """Whether the answer is valid, and why it is not, in words."""
@@ -94,6 +104,9 @@ class Solution:
 
 class Solver:
     """A model that solves puzzles; `load` makes one.
+
+    Any thread may call it: calls wait for each other at every step, and answers do not depend on that. A solver can be
+    copied and pickled.
 
     Args:
         models: The model; if there are more than one, they vote.
@@ -108,6 +121,7 @@ class Solver:
         trajectories: Answers that differ by their noise; see `load`.
         noise: Noise on the states.
         commit: Probability of the cells that are fixed; see `load`.
+        compiled: Whether the model is compiled; see `load`.
 
     Attributes:
         task: The kind of puzzle.
@@ -132,18 +146,31 @@ class Solver:
         trajectories: int = 1,
         noise: Noise = Noise(),  # noqa: B008
         commit: float | None = None,
+        compiled: bool = True,
     ) -> None:
         self.task = task
         self.models = tuple(models)
         self.path = Path(path)
-        self._halting, self._batch_size, self._votes = halting, batch_size, votes
-        self._data_path = data_path
-        self._noise, self._commit = noise, commit
+        self._halting, self._noise, self._data_path = halting, noise, data_path
+        self._settings: dict[str, Any] = {
+            "halting": halting,
+            "max_steps": max_steps,
+            "batch_size": batch_size,
+            "votes": votes,
+            "vote_by": vote_by,
+            "trajectories": trajectories,
+            "noise": noise,
+            "commit": commit,
+            "compiled": compiled,
+        }
         self._vote_by: VoteBy = choose_selection(vote_by, task, trajectories, noise)
         self._electorate = Electorate(choose_symmetries(task, votes), trajectories, len(self.models))
         rule = commit_rule(commit, task)
         self._predictors = {
-            trace: [ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule) for model in models]
+            trace: [
+                ContinuousPredictor(model, batch_size, halting, max_steps, trace, noise, rule, compiled)
+                for model in models
+            ]
             for trace in (False, True)
         }
 
@@ -164,19 +191,26 @@ class Solver:
             models = [resized(model, task.seq_len, task.vocab_size, geometry) for model in self.models]
         except HRMModelError as error:
             raise UserError(f"{self.path}: {error}") from error
-        return Solver(
-            models,
-            task,
-            self.path,
-            self._halting,
-            self.max_steps,
-            self._batch_size,
-            votes=self._votes,
-            vote_by=self._vote_by,
-            trajectories=self._electorate.trajectories,
-            noise=self._noise,
-            commit=self._commit,
-        )
+        return Solver(models, task, self.path, **self._settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        remake = partial(type(self), data_path=self._data_path, **self._settings)
+        return remake, (self.models, self.task, self.path)
+
+    def __repr__(self) -> str:
+        return f"<Solver of {self.task.name}, {', '.join(f'{name} {value}' for name, value in self._facts().items())}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from hrm_evaluator.report._notebook import facts_html
+
+        return facts_html(f"Solver of {self.task.name}", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what a user wants to know of it."""
+        counts = {"models": len(self.models), "votes": self._electorate.votes}
+        shown = {name: count for name, count in counts.items() if count > 1}
+        return {"weights": self.path, "most steps": self.max_steps, **shown}
 
     def read(self, text: str) -> np.ndarray:
         """Parse the board of a puzzle from text, such as `53..7....6..195...` for a Sudoku.
@@ -198,13 +232,15 @@ class Solver:
 
         Raises:
             UserError: If it is not a puzzle of this task, or the model has no such identifier.
+            HRMOpsError: If this process was forked after MLX had been used.
         """
-        return next(self.solve_many([(puzzle, identifier)], trace=trace))
+        return next(self._solutions([(puzzle, identifier)], trace, "the puzzle"))
 
     def solve_many(self, puzzles: Iterable[Puzzle | Named], *, trace: bool = False) -> Iterator[Solution]:
         """Solve puzzles in order, in bounded memory.
 
-        A puzzle is drawn when the model has a free slot. A solution is yielded as soon as those before it are.
+        A puzzle is drawn when the model has a free slot. A solution is yielded as soon as those before it are. Several
+        threads may each have an iterator of their own; one iterator belongs to one thread at a time.
 
         Args:
             puzzles: Texts or boards as for `solve`, or pairs of one and an identifier.
@@ -213,18 +249,22 @@ class Solver:
         Raises:
             UserError: If a puzzle is wrong; the message has its number. Solutions of earlier puzzles that were not
                 yielded yet are lost: call `read` on each puzzle first where that matters.
+            HRMOpsError: If this process was forked after MLX had been used.
         """
+        return self._solutions(puzzles, trace, "puzzle {}")
+
+    def _solutions(self, puzzles: Iterable[Puzzle | Named], trace: bool, title: str) -> Iterator[Solution]:
+        """Solve puzzles; errors name a puzzle by a title that its number is written into."""
         boards: deque[np.ndarray] = deque()
 
         def batches() -> Iterator[NumpyBatch]:
             for number, item in enumerate(puzzles, start=1):
-                puzzle, identifier = item if isinstance(item, tuple) else (item, None)
+                puzzle, identifier = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
                 try:
-                    board = self.read(puzzle) if isinstance(puzzle, str) else puzzle
-                    tokens = self.task.encode(board)
+                    board, tokens = self._read(puzzle)
                     row = self._row(identifier)
                 except (UserError, HRMDataError) as error:
-                    raise UserError(f"puzzle {number} is wrong: {error}") from error
+                    raise UserError(f"{title.format(number)} is wrong: {error}") from None
                 boards.append(board)
                 yield {"inputs": tokens[None], "puzzle_identifiers": np.array([row], np.int32)}
 
@@ -265,6 +305,13 @@ class Solver:
     @cached_property
     def _searcher(self) -> Searcher:
         return Searcher(self.models[0], self.task, self._halting, self.max_steps, self._noise)
+
+    def _read(self, puzzle: object) -> tuple[np.ndarray, np.ndarray]:
+        """Return the board of a puzzle and its tokens."""
+        if not isinstance(puzzle, str | np.ndarray):
+            raise UserError(f"it is of type {type(puzzle).__name__}, but must be text or a board, a NumPy array")
+        board = self.read(puzzle) if isinstance(puzzle, str) else puzzle
+        return board, self.task.encode(board)
 
     def knows(self, identifier: str) -> bool:
         """Whether the model has an embedding for a puzzle of this name."""

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from hrm_data.command_line import run
+from hrm_data.command_line import leave, run
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -48,7 +49,7 @@ def _application(words: Sequence[str]) -> "App":
     from cyclopts import Parameter
     from hrm_data.command_line import application, options_of, validate
 
-    from hrm_evaluator._settings import Evaluate, Quantize, Solve
+    from hrm_evaluator._settings import Evaluate, Models, Playground, Quantize, Solve
 
     def evaluate(*, options: Any = None) -> int:
         settings = validate(Evaluate, options or {}, _flag)
@@ -76,12 +77,39 @@ def _application(words: Sequence[str]) -> "App":
 
         return write_quantized(settings)
 
-    for command, settings in ((evaluate, Evaluate), (solve, Solve), (quantize, Quantize)):
+    def playground(file: Annotated[Path, Parameter(help="The new .html file.")], /, *, options: Any = None) -> int:
+        """Write a page in which the model solves puzzles in the browser."""
+        settings = validate(Playground, options or {}, _flag)
+        from hrm_evaluator.commands.playground import write_playground
+
+        return write_playground(file, settings)
+
+    def models(
+        name: Annotated[str | None, Parameter(help="Show all that is known of this one.")] = None,
+        *,
+        options: Any = None,
+    ) -> int:
+        """List the trained models that come along."""
+        settings = validate(Models, options or {}, _flag)
+        from hrm_evaluator.commands.models import show_models
+
+        return show_models(name, settings)
+
+    commands = (
+        (evaluate, Evaluate),
+        (solve, Solve),
+        (quantize, Quantize),
+        (playground, Playground),
+        (models, Models),
+    )
+    for command, settings in commands:
         command.__annotations__["options"] = options_of(settings, _flag)
     app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
     app.default(evaluate)
     app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
     app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
+    app.command(playground, usage="Usage: evaluator playground FILE [OPTIONS]")
+    app.command(models, usage="Usage: evaluator models [NAME] [OPTIONS]")
     return app
 
 
@@ -102,3 +130,8 @@ def _refuse_flags(puzzles: Sequence[str]) -> None:
 def _flag(name: str) -> str:
     """The flag of a setting: `--json` for `as_json`, because a model's field cannot be called `json`."""
     return name.removeprefix("as_").replace("_", "-")
+
+
+def entry_point() -> None:
+    """Exit with the code of `main`."""
+    leave(main())

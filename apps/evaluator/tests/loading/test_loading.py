@@ -217,7 +217,7 @@ def test_a_configuration_that_is_wrong_names_field_and_value(alone: Path, datase
     weights_with(alone, config=lambda content: content.update(hidden_size=-3))
     err = refused(evaluator, "--checkpoint", alone, "--data-path", dataset)
     assert "hidden_size" in err
-    assert "'-3'" in err
+    assert "but is -3" in err
 
 
 def test_weights_that_do_not_fit_their_configuration_name_both(alone: Path, dataset: Path, evaluator: Call) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +24,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 Call = Callable[..., tuple[int, str, str]]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 
 def data_of(page: str) -> Any:
@@ -155,19 +152,6 @@ def test_lines_of_a_frame_become_breaks_between_cells() -> None:
     record = Record(tokens, tokens, 0, Answer(tokens.tolist(), 1, 0.0, 0.0))
     told = trajectory(record, SudokuTask((2, 3)))
     assert (told.rows, told.columns, told.row_breaks, told.column_breaks) == (6, 6, [2, 4], [3])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs chromium (Debian: apt-get install chromium)")
-    pytest.importorskip("playwright", reason="needs the dependency group dev")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=300_000)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, settings
 from hrm_trainer._settings_file import read_settings_file
 
 SECOND_FLAGS = {"train.keep_checkpoints": "--keep", "train.on_nan": "--on-nan"}
-_WITH_RESUME = ("resume", "runs", "ranks", "wandb")
+_WITH_RESUME = ("resume", "runs", "ranks", "oversubscribe", "wandb")
 _USAGE = """\
 Usage: trainer [--dataset NAME] [--preset NAME] [--GROUP.SETTING VALUE ...]
        trainer doctor [--json]

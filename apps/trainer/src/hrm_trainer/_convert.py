@@ -10,12 +10,16 @@ import mlx.core as mx
 import yaml
 from hrm_data import Dataset, HRMDataError, Task, file_checksums, fingerprint, get_task, open_dataset
 from hrm_data.command_line import CommandError
+from hrm_data.dataset import new_directory
+from hrm_data.terminal import say
+from hrm_data.untrusted import parse_json, quoted, shortened
 from hrm_model import (
     HRMConfig,
     config_path,
     download_checkpoint,
     find_reference,
-    is_hub_id,
+    hub_hint,
+    hub_id,
     load_reference,
     read_reference_config,
     reference_config,
@@ -28,7 +32,6 @@ from hrm_train import (
     TrainConfig,
     load_checkpoint_model,
     make_train_step,
-    new_directory,
     save_checkpoint,
     step_of,
 )
@@ -38,6 +41,7 @@ from pydantic import ValidationError
 from hrm_trainer._settings_file import FORMAT
 
 CONFIG = "all_config.yaml"
+_LONGEST = 2**16  # tokens in a puzzle, as for every model
 TRM_ROOM = "recursive_reasoning."  # where the release of the Tiny Recursive Model keeps its models
 # Named alike there and here.
 _TRAIN = (
@@ -65,7 +69,7 @@ def import_reference(
     """Make a run in the directory `output` from a checkpoint of the reference, as `trainer import-checkpoint` does.
 
     Args:
-        path: A file `step_N`, its directory, or a repository on the hub.
+        path: A file `step_N`, its directory, or `hf://OWNER/NAME`, a repository on the hub.
         output: The directory of the run, which must not exist.
         data_path: The dataset that the model was trained on; training can continue only with it.
         dataset: The name of the task, instead of a dataset.
@@ -79,7 +83,10 @@ def import_reference(
     path, output, data_path = str(path), Path(output), Path(data_path) if data_path else None
     puzzles = _puzzles(data_path, dataset, seq_len)
 
-    file = find_reference(download_checkpoint(path) if is_hub_id(path) else Path(path))
+    repository = hub_id(path)
+    if repository is None and not Path(path).exists():
+        raise CommandError(f"{path}: does not exist{hub_hint(path)}")
+    file = find_reference(download_checkpoint(repository) if repository else Path(path))
     model = load_reference(file, puzzles.seq_len, forward_dtype=forward_dtype)
     if puzzles.task is None and model.task is not None:
         puzzles = puzzles._replace(task=_task_in(model.task, file))
@@ -108,8 +115,8 @@ def import_reference(
         run = RunDirectory.fill(temporary, config)
         save_checkpoint(run.checkpoint_directory, step, Position(done, done))
     size = sum(array.size for _, array in tree_flatten(model.parameters()))
-    print(f"{output}: {size:,} parameters after {done} steps, from {file}")
-    print(f"Score it: evaluator --checkpoint {output}")
+    say(f"{output}: {size:,} parameters after {done} steps, from {file}")
+    say(f"Score it: evaluator --checkpoint {output}")
     if data_path is None:
         print("To train on, import it with --data-path: training needs its puzzles.")
 
@@ -137,21 +144,23 @@ def export_reference(run: Path, output: Path, format: str) -> None:
         suffix = ".safetensors" if format == "safetensors" else ""
         save_reference_weights(model, temporary / f"{name}{suffix}")
         (temporary / CONFIG).write_text(yaml.safe_dump(_all_config(model.config, settings)))
-    print(f"{output}: {name}{suffix} and {CONFIG}, after {checkpoint}")
+    say(f"{output}: {name}{suffix} and {CONFIG}, after {checkpoint}")
 
 
 def _task_in(text: str, path: Path) -> Task:
     """Return the task that the metadata of a weight file describes."""
     try:
-        return get_task(json.loads(text))
+        return get_task(parse_json(text))
     except (ValueError, AttributeError, HRMDataError) as error:
-        raise CommandError(f"{path}: its metadata has task {text[:80]!r}, which is none ({error})") from error
+        raise CommandError(f"{path}: its metadata has task {quoted(text)}, which is none ({error})") from error
 
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:
     """Open dataset and task of the puzzles; facts that are given twice must agree."""
     if seq_len is not None and seq_len < 1:
         raise CommandError(f"--seq-len {seq_len}: should be at least 1")
+    if seq_len is not None and seq_len > _LONGEST:
+        raise CommandError(f"--seq-len {seq_len}: should be at most {_LONGEST:,}, which bounds the memory of states")
     try:
         train = open_dataset(data_path, "train") if data_path else None
         described = dataset or (train.task if train else None)
@@ -205,7 +214,7 @@ def _train_config(path: Path, data: Dataset | None, done: int) -> TrainConfig:
         raise CommandError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise CommandError(f"{path}: {first['loc'][0]} {first['input']}: {first['msg']}") from error
+        raise CommandError(f"{path}: {first['loc'][0]} {shortened(first['input'])}: {first['msg']}") from error
 
 
 def _all_config(config: HRMConfig, run: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 import fcntl
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,9 +55,10 @@ def find_or_build(settings: TrainerSettings, announce: Callable[[str], None], pr
     assert family is not None, "settings without data_path have a family"
     options = family.options(**settings.options(family.options))
     path = user_cache_path("hrm") / "datasets" / f"{family.name}-{dataset_key(family, options)}"
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):
+        if path.exists():
+            return path
+    _check_writable(path.parent)
     with _locked(
         path.with_name(f".{path.name}.lock"), lambda: announce(f"Waiting for another run that makes {path} ...")
     ):
@@ -104,13 +107,36 @@ def dataset_key(family: TaskFamily, options: BaseModel) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def _check_writable(folder: Path) -> None:
+    """Make the directory of all datasets.
+
+    Raises:
+        CommandError: Nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(
+            f"the dataset cannot be made in {folder} ({error.strerror}), where datasets are kept; set XDG_CACHE_HOME "
+            "to a directory of your own for another place, or name a dataset that is made already with --data-path"
+        ) from error
+
+
 @contextmanager
 def _locked(path: Path, waiting: Callable[[], Any]) -> Iterator[None]:
     """Hold a file lock, waiting for another holder; the system releases it when the process ends."""
-    with path.open("w") as file:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be locked ({error.strerror}); remove it") from error
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)

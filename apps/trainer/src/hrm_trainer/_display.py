@@ -11,6 +11,7 @@ import mlx.core as mx
 import numpy as np
 from hrm_data import IGNORE, Picture, Task, progress_bar
 from hrm_data import Progress as BuildProgress
+from hrm_data.terminal import console_for, plain_lines
 from hrm_model import HRM
 from hrm_train import Callback, Report, checkpoints
 from mlx.utils import tree_flatten
@@ -42,7 +43,7 @@ class Display(Callback):
     """Shows a run live on a terminal, and as plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+        self.console = console or console_for()
         self.example: Example | None = None
         self._live: Live | None = None
         self._progress = Progress(
@@ -52,7 +53,7 @@ class Display(Callback):
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
+        self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def building(self) -> Iterator[BuildProgress]:
@@ -85,7 +86,7 @@ class Display(Callback):
             "otherwise": f"--preset {presets}, --device, --train.steps, ...; see trainer --help",
         }
         for name, value in rows.items():
-            table.add_row(Text(name, style="bold"), Text(value))
+            table.add_row(Text(name, style="bold"), Text(plain_lines(value)))
         self.console.print(Panel(table, title="Hierarchical Reasoning Model", title_align="left"))
 
     @contextmanager
@@ -136,7 +137,9 @@ class Display(Callback):
             self.console.print(_board(self.example), soft_wrap=True)
 
     def stopping(self) -> None:
-        """Show a stop request on a terminal; safe in a signal handler, because another thread draws."""
+        """Show a stop request on a terminal."""
+        if self._live is not None:
+            self.console.show_cursor()  # the process may end before the live region does
         self._progress.update(self._bar, left="stopping; again to stop at once")
 
     def conclude(self, run: Path, curves: Path) -> None:
@@ -151,7 +154,7 @@ class Display(Callback):
         if self.example is not None:  # else nothing says what the puzzles are
             lines["solve yours"] = f"uv run evaluator solve --checkpoint {quote(str(run))} PUZZLE"
         for name, value in lines.items():
-            self.console.print(Text.assemble((f"{name:<16}", "bold"), value), soft_wrap=True)
+            self.console.print(Text.assemble((f"{name:<16}", "bold"), plain_lines(value)), soft_wrap=True)
 
 
 def _cells(report: Report) -> dict[str, str]:
@@ -213,7 +216,8 @@ def _board(example: Example) -> RenderableType:
 
 def _drawn(picture: Picture, styles: Mapping[int, str], notes: Mapping[int, str]) -> Text:
     lines = [
-        Text.assemble(*((piece, style or "dim") for piece, style in line)) for line in picture.segments(styles, notes)
+        Text.assemble(*((plain_lines(piece), style or "dim") for piece, style in line))
+        for line in picture.segments(styles, notes)
     ]
     return Text("\n", no_wrap=True).join(lines)
 

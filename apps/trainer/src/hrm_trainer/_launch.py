@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,91 +15,151 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from hrm_data.command_line import CommandError
+from hrm_data.command_line import FAILURE, INTERRUPTED, STOP_SIGNALS, CommandError
+from hrm_data.untrusted import shortened
+from hrm_train import HRMTrainError
+
+from hrm_trainer._settings import TrainerSettings
 
 LAUNCHER = "HRM_LAUNCHER_PID"  # tells a rank whose death is to end it
 _STARTED_BY_OTHERS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
-_GRACE = 20.0  # seconds in which a rank may end by itself once another one has failed
-_INTERRUPTED = 130
+_GRACE = 10.0  # seconds in which a rank may end by itself once another one has failed
+_AFTER_THE_LEAD = 2.0  # seconds in which a rank may end by itself once rank 0 has saved
+_POLL = 0.5  # seconds between two looks at the launcher
+_LAST = 60.0  # seconds in which a rank may save and end once its launcher has ended
 
 
-def launch(argv: Sequence[str], ranks: int) -> int:
+def launch(argv: Sequence[str], settings: TrainerSettings) -> int:
     """Run the command `trainer` as several processes, connected by MLX's ring on 127.0.0.1.
 
-    All of them receive SIGINT and SIGTERM. If one fails, the others are ended.
+    A stop signal reaches all of them. If one fails, the others are ended.
 
     Returns:
         The exit code of the rank that failed first, 1 if a signal ended it, else 0.
 
     Raises:
-        CommandError: Another launcher has started this process as one of its ranks.
+        CommandError: Another launcher has started this process as one of its ranks, or so many ranks are not possible.
     """
+    ranks = settings.ranks
     if any(name in os.environ for name in _STARTED_BY_OTHERS):
         raise CommandError(f"--ranks {ranks}: does not go with a launcher, which has started the ranks already")
-    with tempfile.TemporaryDirectory() as directory:
+    _check_number(settings)
+    children: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory() as directory, _passing_on(children) as stop:
         hosts = Path(directory) / "hosts.json"
         hosts.write_text(json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports(ranks)]))
         environment = os.environ | {"MLX_HOSTFILE": str(hosts), LAUNCHER: str(os.getpid())}
-        children = [
-            subprocess.Popen(
-                [sys.executable, "-m", "hrm_trainer", *argv],
-                env=environment | {"MLX_RANK": str(rank)},
-                stdin=subprocess.DEVNULL,
-                stdout=None if rank == 0 else subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C reaches a rank through here only, once
-            )
-            for rank in range(ranks)
-        ]
-        with _passing_on(children):
-            return _wait(children)
+        try:
+            for rank in range(ranks):
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "hrm_trainer", *argv],
+                    env=environment | {"MLX_RANK": str(rank)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=None if rank == 0 else subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C reaches a rank through here only, once
+                )
+                children.append(child)
+            if stop:  # it came before the last ranks were there
+                _send(children, signal.SIGTERM)
+            return _wait(children, stop)
+        finally:
+            _send(children, signal.SIGKILL)
+
+
+def _check_number(settings: TrainerSettings) -> None:
+    """Raise unless the batch can be divided among the ranks, and each has a core or more ranks are allowed."""
+    train = settings.train
+    if settings.resume is not None:
+        from hrm_trainer._resume import config_of, find_run, settings_of
+
+        train = settings_of(settings, config_of(find_run(settings))).train
+    try:
+        train.slots_per_rank(settings.ranks)
+    except HRMTrainError as error:
+        raise CommandError(f"--ranks {settings.ranks}: {error}") from error
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if settings.ranks > cores and not settings.oversubscribe:
+        raise CommandError(
+            f"--ranks {settings.ranks}: there are {cores} cores here; ask for at most {cores}, or add --oversubscribe"
+        )
 
 
 def follow_launcher() -> None:
-    """Send SIGTERM to this rank when its launcher has ended."""
-    launcher = int(os.environ[LAUNCHER])
+    """Stop this rank when its launcher has ended: by SIGTERM, and if that does not help in time, at once.
+
+    Raises:
+        CommandError: The environment names no process.
+    """
+    text = os.environ[LAUNCHER]
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise CommandError(f"{LAUNCHER} {shortened(text)}: should be the process id of the launcher; unset it")
+    launcher = int(text)
 
     def watch() -> None:
         while os.getppid() == launcher:
-            time.sleep(1)
+            time.sleep(_POLL)
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_LAST)
+        print("trainer: the launcher has ended, and this rank does not stop; it is ended", file=sys.stderr)
+        os._exit(FAILURE)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait(children: Sequence["subprocess.Popen[bytes]"]) -> int:
+def _wait(children: Sequence["subprocess.Popen[bytes]"], stop: Sequence[int]) -> int:
     """Wait for all ranks. After a failure the others get a grace period, then SIGTERM, then SIGKILL."""
     failed: tuple[int, int] | None = None
     deadlines: list[tuple[float, int]] = []
     while any(child.poll() is None for child in children):
+        now = time.monotonic()
         if failed is None:
-            failed = next(((r, c.returncode) for r, c in enumerate(children) if c.returncode), None)
-            if failed is not None and failed[1] != _INTERRUPTED:  # those that were interrupted have agreed to end
-                now = time.monotonic()
+            failed = _first_failure(children)
+            if failed is not None and failed[1] != INTERRUPTED:  # those that were interrupted have agreed to end
                 deadlines = [(now + _GRACE, signal.SIGTERM), (now + 2 * _GRACE, signal.SIGKILL)]
-        if deadlines and time.monotonic() > deadlines[0][0]:
+        if not deadlines and children[0].poll() == INTERRUPTED:  # it has saved: the others have nothing left to do
+            deadlines = [(now + _AFTER_THE_LEAD, signal.SIGKILL)]
+        if deadlines and now > deadlines[0][0]:
             _send(children, deadlines.pop(0)[1])
         time.sleep(0.05)
-    failed = failed or next(((r, c.returncode) for r, c in enumerate(children) if c.returncode), None)
+    failed = failed or _first_failure(children)
     if failed is None:
         return 0
     rank, code = failed
+    if stop and (code < 0 or children[0].returncode == INTERRUPTED):
+        if code < 0:  # before it could say so itself
+            print("trainer: interrupted", file=sys.stderr)
+        return INTERRUPTED
     if code > 0:
         return code
     name = signal.Signals(-code).name
     print(
         f"trainer: rank {rank} was ended by {name}, and the others with it; trainer --resume goes on", file=sys.stderr
     )
-    return 1
+    return FAILURE
+
+
+def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> tuple[int, int] | None:
+    return next(((rank, child.returncode) for rank, child in enumerate(children) if child.poll()), None)
 
 
 @contextmanager
-def _passing_on(children: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        _send(children, number)
+def _passing_on(children: Sequence["subprocess.Popen[bytes]"]) -> Iterator[list[int]]:
+    """Send SIGTERM to all ranks at a stop signal; yield those that have come.
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    An ignored signal, as SIGHUP under `nohup`, stays ignored.
+    """
+    stop: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        stop.append(number)
+        _send(children, signal.SIGTERM)
+
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, pass_on)
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,11 +1,10 @@
 """Draws the curves of a run as a picture."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hrm_train import HRMTrainError, RunDirectory
+from hrm_train import HRMTrainError, RunDirectory, replacement
 
 CURVES = "curves.png"
 
@@ -56,13 +55,11 @@ def draw_curves(run: RunDirectory) -> Path:
         if axes.lines:
             axes.legend()
         axes.grid(alpha=0.3)
-    path, temporary = run.path / CURVES, run.path / f".{CURVES}.tmp"
+    path = run.path / CURVES
     try:
-        figure.savefig(temporary, format="png", dpi=120)
-        temporary.replace(path)
+        with replacement(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=120)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise HRMTrainError(
             f"{path}: cannot be written ({error.strerror}); make room or make {run.path} writable, or copy the run "
             "elsewhere and plot the copy"

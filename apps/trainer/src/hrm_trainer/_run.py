@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -23,8 +22,19 @@ from hrm_data import (
     file_checksums,
     fingerprint,
 )
-from hrm_data.command_line import CommandError, leaves, underscored, validate
-from hrm_model import HRM, ContinuousPredictor, GeometryConfig, HRMConfig, Score, score_answer
+from hrm_data.command_line import CommandError, leaves
+from hrm_data.terminal import console_for
+from hrm_data.untrusted import shortened
+from hrm_model import (
+    HRM,
+    ContinuousPredictor,
+    GeometryConfig,
+    HRMConfig,
+    HRMModelError,
+    Score,
+    check_memory,
+    score_answer,
+)
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
     Callback,
@@ -33,25 +43,29 @@ from hrm_train import (
     Ranks,
     Report,
     RunDirectory,
-    TrainConfig,
-    checkpoints,
-    saved_settings,
-    step_of,
     train,
     wandb_callbacks,
 )
 from pydantic import ValidationError
-from rich.console import Console
 
 from hrm_trainer._data import find_or_build, open_data
 from hrm_trainer._display import Display, Example
 from hrm_trainer._plot import draw_curves
-from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, gpu_available, settings_type
-from hrm_trainer._settings_file import FORMAT, read_run_settings
-from hrm_trainer._stopping import StopNotice
+from hrm_trainer._resume import (
+    check_changes,
+    checkpoint_of,
+    config_of,
+    find_run,
+    finished,
+    refuse_other_data,
+    settings_of,
+)
+from hrm_trainer._settings import TrainerSettings, gpu_available
+from hrm_trainer._settings_file import FORMAT
 
 EVAL_BATCH = 128
-_OF_A_RANK = {"config", "resume", "ranks", "runs", "wandb", "data_path"}  # which need not be the same everywhere
+_OF_A_START = {"config", "resume", "ranks", "oversubscribe"}  # not of the run
+_OF_A_RANK = _OF_A_START | {"runs", "wandb", "data_path"}  # which need not be the same everywhere
 
 
 def run(settings: TrainerSettings) -> None:
@@ -59,20 +73,18 @@ def run(settings: TrainerSettings) -> None:
     if problem := temporary_directory_problem():
         raise CommandError(problem)
     ranks = Ranks.join()
-    display = Display(Console(quiet=not ranks.leads))
+    display = Display(console_for(quiet=not ranks.leads))
 
     # A resumed run keeps its own settings; rank 0 finds them.
     resumed = checkpoint = None
     if settings.resume is not None:
-        resumed = _find_run(settings) if ranks.leads else None
-        settings = _settings_of(settings, ranks.ask_lead(lambda: _config_of(resumed)))
-        checkpoint = _checkpoint_of(resumed, display) if resumed else None
-        finished = ranks.ask_lead(lambda: _finished(resumed, checkpoint, settings.train))
-        if finished:
-            display.say(finished)
+        resumed = find_run(settings) if ranks.leads else None
+        settings = settings_of(settings, ranks.ask_lead(lambda: config_of(resumed)))
+        checkpoint = checkpoint_of(resumed, display.say) if resumed else None
+        ranks.ask_lead(lambda: check_changes(resumed, checkpoint, settings, display.say))
+        if done := ranks.ask_lead(lambda: finished(resumed, checkpoint, settings.train)):
+            display.say(done)
             return
-        if resumed and checkpoint:
-            _say_changes(resumed, checkpoint, settings.train, display)
     else:
         _check_runs(settings.runs)
     _choose_device(settings)
@@ -90,7 +102,7 @@ def run(settings: TrainerSettings) -> None:
     data_fingerprint = fingerprint(data_files)
     ranks.check_same({"data_fingerprint": data_fingerprint})
     if resumed is not None:
-        _refuse_other_data(resumed, path, data_files)
+        refuse_other_data(resumed, path, data_files)
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
     try:
@@ -100,6 +112,7 @@ def run(settings: TrainerSettings) -> None:
     settings = settings.model_copy(update={"train": training})
     variation = settings.options(settings.family.augmentation) if settings.family else {}
     config = _model_config(settings, metadata, task)
+    _check_memory(config, settings, ranks)
     batches = PrefetchLoader(
         TrainLoader(
             data.train,
@@ -118,7 +131,7 @@ def run(settings: TrainerSettings) -> None:
     directory = resumed
     if ranks.leads and directory is None:
         kept = {
-            **settings.model_dump(mode="json", exclude={"config", "resume", "ranks"}),
+            **settings.model_dump(mode="json", exclude=_OF_A_START),
             "data": settings.model_dump(mode="json")["data"] if settings.data_path is None else variation,
             "format": FORMAT,
             "data_path": str(path.absolute()),
@@ -134,7 +147,7 @@ def run(settings: TrainerSettings) -> None:
         display.say(f"The step is not compiled, which is slower: {kernels.problem}.")
     if kernels.note:
         display.say(f"Note: {kernels.note}.")
-    callbacks: list[Callback] = [display, StopNotice(display.stopping)]
+    callbacks: list[Callback] = [display]
     if directory is not None:
         display.introduce(settings, model, data, directory.path)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
@@ -171,63 +184,13 @@ def run(settings: TrainerSettings) -> None:
                 callbacks,
                 resume=checkpoint,
                 ranks=ranks,
+                about=settings.model_dump(mode="json", include={"data", "arch"}),
             )
     except KeyboardInterrupt:  # a second one, while the loop was about to stop
         lost = "what came after the last checkpoint will be done again"
         raise InterruptedRunError(f"stopped at once{f' in {directory.path}' if directory else ''}; {lost}") from None
     if directory is not None:
         display.conclude(directory.path, draw_curves(directory))
-
-
-def _find_run(settings: TrainerSettings) -> RunDirectory:
-    try:
-        if settings.resume == NEWEST:
-            return RunDirectory.newest(settings.runs)
-        return RunDirectory(Path(settings.resume or ""))
-    except HRMTrainError as error:
-        raise CommandError(f"--resume: {error}") from error
-
-
-def _config_of(run: RunDirectory | None) -> str:
-    if run is None:
-        return ""
-    return json.dumps([str(run.path / "config.json"), read_run_settings(run.path / "config.json")], default=str)
-
-
-def _settings_of(asked: TrainerSettings, config: str) -> TrainerSettings:
-    """Return the settings of a run, with those that the command line may replace."""
-    path, content = json.loads(config)
-    if "wandb" in asked.model_fields_set:
-        content["wandb"] = asked.wandb
-    try:
-        return validate(
-            settings_type(find_family(content.get("dataset"), content.get("data_path"))), content, underscored
-        )
-    except CommandError as error:
-        raise CommandError(f"{path}: {error}") from error
-
-
-def _checkpoint_of(run: RunDirectory, display: Display) -> Path | None:
-    """Return the checkpoint to resume from; None before the first one: the run then starts again, identically."""
-    if not checkpoints(run.checkpoint_directory):
-        display.say(f"{run.path}: has no checkpoint yet, so it starts at step 0 again")
-        return None
-    try:
-        return run.newest_checkpoint(report=lambda problem: print(f"trainer: {problem}", file=sys.stderr))
-    except HRMTrainError as error:
-        again = f"trainer --config {run.path / 'config.json'}"
-        raise HRMTrainError(f"--resume: {error} with {again}") from error
-
-
-def _finished(run: RunDirectory | None, checkpoint: Path | None, train: TrainConfig) -> str:
-    """Return a sentence if a run and its last evaluation are finished, else an empty string."""
-    if run is None or checkpoint is None or not run.was_evaluated(done := step_of(checkpoint)):
-        return ""
-    if done >= train.steps:
-        return f"{run.path}: is finished, all {train.steps} steps are done"
-    if train.early_stop_accuracy > 0 and run.reached(train.early_stop_accuracy, done):
-        return f"{run.path}: is finished, it reached early_stop_accuracy {train.early_stop_accuracy} at step {done}"
-    return ""
 
 
 def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Task | None) -> HRMConfig:
@@ -242,44 +205,22 @@ def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Ta
             geometry=None if board is None else GeometryConfig(**board.model_dump()),
         )
     except ValidationError as error:
-        raise CommandError(f"--arch: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        first = error.errors()[0]
+        where = f"{'.'.join(map(str, first['loc']))} {shortened(first['input'])}: " if first["loc"] else ""
+        raise CommandError(f"--arch: {where}{first['msg'].removeprefix('Value error, ')}") from None
 
 
-def _say_changes(run: RunDirectory, checkpoint: Path, train: TrainConfig, display: Display) -> None:
-    """Name the settings that were changed in a run's configuration since its checkpoint."""
-    saved, asked = saved_settings(checkpoint), train.model_dump(mode="json")
-    for name in saved.keys() & asked.keys():
-        if saved[name] != asked[name]:
-            display.say(
-                f"{run.path / 'config.json'}: train.{name} is {asked[name]} now, it was {saved[name]} at "
-                f"{checkpoint.name}; the run goes on with {asked[name]}"
-            )
+def _check_memory(config: HRMConfig, settings: TrainerSettings, ranks: Ranks) -> None:
+    """Refuse a model or batch that cannot fit into memory, before either is made."""
+    slots = settings.train.slots_per_rank(ranks.size)
+    try:
+        check_memory(config, settings.train.micro_batch_size or slots, training=True)
+    except HRMModelError as error:
+        raise CommandError(f"--arch, --train.global_batch_size: {error}") from None
 
 
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("mlx", "hrm-ops", "hrm-data", "hrm-model", "hrm-train", "hrm-trainer")}
-
-
-def _refuse_other_data(run: RunDirectory, path: Path, files: dict[str, str]) -> None:
-    began = run.config.get("data_fingerprint")
-    # Runs were once started with a fingerprint that left out the files from which ARC examples are computed.
-    if began == fingerprint(files) or began == fingerprint(file_checksums(path, stored_only=True)):
-        return
-    raise CommandError(
-        f"--resume: the puzzles in {path} are not those that {run.path} was started with (data_fingerprint in its "
-        f"config.json){_changes(run.config.get('data_files') or {}, files)}; restore the dataset, or start a new run"
-    )
-
-
-def _changes(before: dict[str, str], now: dict[str, str]) -> str:
-    """The files that changed, are missing or are new; empty if it is not known which files there were."""
-    found = {
-        "changed": [name for name in before if now.get(name, before[name]) != before[name]],
-        "missing": [name for name in before if name not in now],
-        "new": [name for name in now if before and name not in before],
-    }
-    parts = [f"{kind}: {', '.join(names)}" for kind, names in found.items() if names]
-    return f", {'; '.join(parts)}" if parts else ""
 
 
 def _check_runs(runs: Path) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from hrm_data import HRMDataError, TaskFamily, describe_task, get_family
 from hrm_data.command_line import CommandError, merge
 from hrm_data.task import read_task
+from hrm_data.untrusted import at_most
 from hrm_model import ArchConfig
 from hrm_train import TrainConfig, WandbMode
 from pydantic import (
@@ -48,7 +49,10 @@ class TrainerSettings(BaseModel):
     runs: Path = Field(Path("runs"), description="Directory that holds the run directories.")
     config: Path | None = Field(None, description="JSON or YAML file with settings, such as a run's config.json.")
     resume: str | None = Field(None, description="Continue a run: its directory, or no value for the newest.")
-    ranks: int = Field(1, ge=1, le=1024, description="Processes that train together on this machine.")
+    ranks: Annotated[int, at_most(1024, "bounds the processes that are started")] = Field(
+        1, ge=1, description="Processes that train together on this machine."
+    )
+    oversubscribe: bool = Field(False, description="Allow more ranks than this machine has cores.")
     wandb: WandbMode = Field("disabled", description="Reports to Weights & Biases: sent at once, or kept (offline).")
     data: BaseModel = UndescribedPuzzles()
     arch: ArchConfig = ArchConfig()

@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from hrm_data.command_line import CommandError, leaves, read_settings
+from hrm_data.untrusted import shortened
 from hrm_model import ArchConfig, HRMConfig
 
 FORMAT = 1
 _NOT_SETTINGS = ("format", "task", "generated", "data_fingerprint", "data_files")
 _OF_THE_TASK = ("data.", "task.")
-_SWITCHES = {f"arch.{name}" for name, field in ArchConfig.model_fields.items() if field.annotation is bool}
+_SWITCHES = {f"arch.{name}" for name, field in ArchConfig.model_fields.items() if field.annotation is bool} | {
+    "oversubscribe"
+}
 _FROM_THE_DATA = HRMConfig.model_fields.keys() - ArchConfig.model_fields.keys()
 
 
@@ -23,15 +26,17 @@ def read_settings_file(path: str | Path) -> dict[str, Any]:
     where = f"--config {path}"
     if content.get("format", FORMAT) != FORMAT:
         raise CommandError(
-            f"{where}: format {content['format']} is not the one that this version reads ({FORMAT}); "
+            f"{where}: format {shortened(content['format'])} is not the one that this version reads ({FORMAT}); "
             "upgrade hrm-trainer"
         )
     for name in ("config", "resume"):
         if name in content:
-            raise CommandError(f"{where}: {name} {content[name]}: can only be given on the command line")
+            raise CommandError(f"{where}: {name} {shortened(content[name])}: can only be given on the command line")
     for name in ("data", "arch", "train"):
         if not isinstance(content.get(name, {}), dict):
-            raise CommandError(f"{where}: {name} {content[name]}: should hold a mapping from names to settings")
+            raise CommandError(
+                f"{where}: {name} {shortened(content[name])}: should hold a mapping from names to settings"
+            )
     for name, value in leaves(content):
         allowed = name in _SWITCHES or name in _NOT_SETTINGS or name.startswith(_OF_THE_TASK)
         if isinstance(value, bool) and not allowed:

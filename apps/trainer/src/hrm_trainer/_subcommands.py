@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from hrm_data.command_line import CommandError
+from hrm_data.terminal import say
 
 Run = Annotated[Path | None, Parameter(help="Directory of a run; without it, the newest run.")]
 Runs = Annotated[Path, Parameter(help="Directory that holds the runs.", metavar="PATH")]
@@ -17,13 +18,13 @@ def plot(run: Run = None, /, *, runs: Runs = Path("runs")) -> None:
     from hrm_trainer._plot import draw_curves
 
     try:
-        print(draw_curves(RunDirectory(run) if run else RunDirectory.newest(runs)))
+        say(str(draw_curves(RunDirectory(run) if run else RunDirectory.newest(runs))))
     except HRMTrainError as error:
         raise CommandError(f"plot: {error}") from error
 
 
 def import_checkpoint(
-    path: Annotated[str, Parameter(help="A file step_N, its directory, or a repository on the hub.")],
+    path: Annotated[str, Parameter(help="A file step_N, its directory, or hf://OWNER/NAME on the hub.")],
     /,
     *,
     output: Annotated[Path, Parameter(help="Run directory to make.", metavar="DIR")],
@@ -41,9 +42,12 @@ def import_checkpoint(
 ) -> None:
     """Make a run from a checkpoint of the reference, to evaluate it or to continue its training."""
     _refuse_existing(output)
-    from hrm_trainer._convert import import_reference
+    from hrm_data.dataset import claimed
 
-    import_reference(path, output, data_path, dataset, seq_len, forward_dtype)
+    with claimed(output):
+        from hrm_trainer._convert import import_reference
+
+        import_reference(path, output, data_path, dataset, seq_len, forward_dtype)
 
 
 def export_checkpoint(
@@ -57,9 +61,12 @@ def export_checkpoint(
 ) -> None:
     """Write a checkpoint in the layout of the reference's trainer."""
     _refuse_existing(output)
-    from hrm_trainer._convert import export_reference
+    from hrm_data.dataset import claimed
 
-    export_reference(run, output, format)
+    with claimed(output):
+        from hrm_trainer._convert import export_reference
+
+        export_reference(run, output, format)
 
 
 def doctor() -> None:

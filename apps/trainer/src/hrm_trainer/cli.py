@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from hrm_data.command_line import FAILURE, INTERRUPTED, CommandError
+from hrm_data.command_line import FAILURE, INTERRUPTED, CommandError, leave
 from hrm_data.command_line import run as run_command
 
 
@@ -70,7 +70,7 @@ def _dispatch(words: list[str]) -> int:
     if LAUNCHER in os.environ:
         follow_launcher()
     elif settings.ranks > 1:
-        return launch(words, settings.ranks)
+        return launch(words, settings)
     from hrm_trainer._run import run
 
     run(settings)
@@ -79,4 +79,4 @@ def _dispatch(words: list[str]) -> int:
 
 def entry_point() -> None:
     """Exit with the code of `main`."""
-    sys.exit(main())
+    leave(main())

@@ -38,7 +38,12 @@ def progress_bar(console: Console) -> Iterator[Progress]:
         if not console.is_terminal or console.is_dumb_terminal:
             yield _Lines(console)
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Bar(*columns, console=console, transient=True) as bar:
             work = bar.add_task("", total=None)
 
@@ -68,7 +73,11 @@ class _Printed(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(record.getMessage(), highlight=False, markup=False, soft_wrap=True)
+        from hrm_data.terminal import plain_lines
+
+        self._console.print(
+            plain_lines(record.getMessage()), highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
 
 
 class _Lines:
@@ -79,4 +88,4 @@ class _Lines:
         if time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
             share = f"{done:,} of {total:,}" if total else f"{done:,}"
-            self._console.print(f"{what}: {share}", highlight=False)
+            self._console.print(f"{what}: {share}", highlight=False, markup=False)

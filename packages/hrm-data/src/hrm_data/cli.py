@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from hrm_data.command_line import run
+from hrm_data.command_line import leave, run
 
 # cyclopts, rich and NumPy are imported by the functions that need them: importing this module stays quick.
 
@@ -31,4 +31,4 @@ def _dispatch(words: list[str]) -> int:
 
 def entry_point() -> None:
     """Exit with the code of `main`."""
-    sys.exit(main())
+    leave(main())

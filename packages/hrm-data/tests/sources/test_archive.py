@@ -52,6 +52,26 @@ def test_files_come_back_in_order_with_their_content(tmp_path: Path, name: str) 
     assert [n for n, _ in read_archive(path, lambda n: n.endswith(".json"))] == ["data/one.json"]
 
 
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("size", [0, 1 << 20, 1 << 40])
+def test_a_sparse_file_is_refused_whatever_it_claims(tmp_path: Path, name: str, size: int) -> None:
+    info = tarfile.TarInfo("training/a.json")
+    info.pax_headers = {"GNU.sparse.map": f"{size},0", "GNU.sparse.size": str(size), "GNU.sparse.major": "0"}
+    with tarfile.open(tmp_path / name, MODES[name], format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info, io.BytesIO(b""))
+    with pytest.raises(HRMDataError, match=r"training/a.json' is a sparse file; pack it again without --sparse"):
+        list(read_archive(tmp_path / name, lambda _: False))
+
+
+def test_a_zip_whose_list_of_members_is_too_long_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = packed(tmp_path / "a.zip", {f"{number}.json": b"{}" for number in range(100)})
+    monkeypatch.setattr("hrm_data.sources._archive.MAX_DIRECTORY", 1000)
+    with pytest.raises(HRMDataError, match=r"lists its members in [\d,]+ bytes, more than 1,000"):
+        list(read_archive(path))
+
+
 def test_the_content_decides_on_the_kind_not_the_name(tmp_path: Path) -> None:
     packed(tmp_path / "a.tar.xz", FILES).rename(tmp_path / "download")
     assert dict(read_archive(tmp_path / "download")) == FILES

@@ -142,3 +142,9 @@ def test_letters_without_i_and_other_tasks_have_labels() -> None:
     assert len(list(SudokuTask().find_puzzles(rows))) == 1
     layout = BoardText(rows=2, columns=3, cells="abc")
     assert list(layout.find(["  1 2 3", "A|ab.", "B|.ca"])) == [(2, "ab.\n.ca")]
+
+
+def test_numbers_of_any_length_are_no_names_of_columns() -> None:
+    row = f'[[1, "{"9" * 5000}", 0, 4], [0, 0, 3, 0], [2, 0, 0, 0], [4, 0, 0, 1]]'
+    task = SudokuTask((2, 2))
+    assert [text for _, text in task.find_puzzles([row, "1..4..3.2...4..1"])][-1] == "1..4..3.2...4..1"

@@ -5,11 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hrm_model._geometry import GeometryConfig
+from hrm_model.untrusted import at_most
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
 Count = Annotated[int, Field(ge=1)]
+# Bounds of single numbers, far above any model; `check_memory` compares what they make together with the machine.
+_Cycles = Annotated[Count, at_most(1024, "bounds the time of a step, and of compiling it")]
+_Layers = Annotated[Count, at_most(1024, "bounds the time of making a model, and of compiling a step")]
+_Width = Annotated[Count, at_most(2**16, "bounds the memory of a layer")]
+_MEMORY = at_most(2**16, "bounds the memory of states and tables")
 
 
 class ArchConfig(BaseModel):
@@ -23,15 +29,17 @@ class ArchConfig(BaseModel):
     variant: Literal["hrm", "trm", "transformer"] = Field(
         "hrm", description="The model, or a relative: tiny recursive model, flat transformer."
     )
-    H_cycles: Count = Field(2, description="Cycles of the slow module in one step (N in the paper).")
-    L_cycles: Count = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")
-    H_layers: Count = Field(4, description="Transformer blocks in the slow module.")
-    L_layers: Count = Field(4, description="Transformer blocks in the fast module.")
+    H_cycles: _Cycles = Field(2, description="Cycles of the slow module in one step (N in the paper).")
+    L_cycles: _Cycles = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")
+    H_layers: _Layers = Field(4, description="Transformer blocks in the slow module.")
+    L_layers: _Layers = Field(4, description="Transformer blocks in the fast module.")
 
-    hidden_size: Count = Field(512, description="Width of the model.")
-    expansion: float = Field(4.0, gt=0, description="Width of the feed-forward layer over the hidden size.")
-    num_heads: Count = Field(8, description="Attention heads; divides the hidden size.")
-    swiglu_multiple: Count = Field(
+    hidden_size: _Width = Field(512, description="Width of the model.")
+    expansion: Annotated[float, at_most(64, "bounds the memory of a layer")] = Field(
+        4.0, gt=0, description="Width of the feed-forward layer over the hidden size."
+    )
+    num_heads: _Width = Field(8, description="Attention heads; divides the hidden size.")
+    swiglu_multiple: _Width = Field(
         256, description="The width of a feed-forward layer is rounded up to a multiple of this."
     )
     symbol_equivariant: bool = Field(
@@ -47,16 +55,24 @@ class ArchConfig(BaseModel):
         description="How positions are encoded: rotary in one or two dimensions, one vector for each position, "
         "or the sum of vectors of its row, its column and the task's groups.",
     )
-    rms_norm_eps: float = Field(1e-5, gt=0, description="Added to the mean of squares in the norm.")
-    rope_theta: float = Field(10000.0, gt=0, description="Base of the rotary wavelengths.")
+    rms_norm_eps: Annotated[float, at_most(1, "keeps the states apart from zero")] = Field(
+        1e-5, gt=0, description="Added to the mean of squares in the norm."
+    )
+    rope_theta: Annotated[float, at_most(1e12, "float32 can tell from infinity")] = Field(
+        10000.0, gt=0, description="Base of the rotary wavelengths."
+    )
 
-    puzzle_emb_ndim: int = Field(512, ge=0, description="Width of a puzzle embedding; 0 leaves the prefix out.")
+    puzzle_emb_ndim: Annotated[int, _MEMORY] = Field(
+        512, ge=0, description="Width of a puzzle embedding; 0 leaves the prefix out."
+    )
 
-    puzzle_emb_len: int = Field(
+    puzzle_emb_len: Annotated[int, at_most(4096, "bounds the memory of the states")] = Field(
         0, ge=0, description="Positions that a puzzle embedding takes; 0 for as many as its width needs."
     )
 
-    halt_max_steps: Count = Field(16, description="Most ACT steps that a puzzle gets.")
+    halt_max_steps: Annotated[Count, at_most(10_000, "bounds the memory of the answers after every step")] = Field(
+        16, description="Most ACT steps that a puzzle gets."
+    )
     halt_exploration_prob: float = Field(
         0.1, ge=0, le=1, description="Share of puzzles that must take a random least number of steps."
     )
@@ -79,6 +95,7 @@ class ArchConfig(BaseModel):
                 f"{self.pos_encodings} needs heads whose size is a multiple of {pairs}, but hidden_size / num_heads is "
                 f"{self.hidden_size} / {self.num_heads} = {self.hidden_size // self.num_heads}"
             )
+        self._check_unit(self.hidden_size)
         if 0 < self.puzzle_emb_len * self.hidden_size < self.puzzle_emb_ndim:
             raise ValueError(
                 f"puzzle_emb_len {self.puzzle_emb_len} positions of {self.hidden_size} do not hold "
@@ -87,6 +104,11 @@ class ArchConfig(BaseModel):
         if self.on_board:
             self._check_board_model()
         return self
+
+    def _check_unit(self, width: int) -> None:
+        """Raise `ValueError` if a feed-forward layer over this width would have no inner width."""
+        if round(self.expansion * width * 2 / 3) < 1:
+            raise ValueError(f"expansion {self.expansion} leaves a feed-forward layer over {width} without a width")
 
     def _check_board_model(self) -> None:
         """Raise `ValueError` for settings that a model of boards cannot have."""
@@ -129,13 +151,17 @@ class ArchConfig(BaseModel):
 class HRMConfig(ArchConfig):
     """The complete configuration of a model: its architecture and the shape of its data."""
 
-    seq_len: Count = Field(description="Tokens in a puzzle, without the puzzle prefix.")
-    vocab_size: Count = Field(description="Number of tokens, padding included.")
-    num_puzzle_identifiers: Count = Field(description="Rows of the puzzle embedding table.")
+    seq_len: Annotated[Count, _MEMORY] = Field(description="Tokens in a puzzle, without the puzzle prefix.")
+    vocab_size: Annotated[Count, _MEMORY] = Field(description="Number of tokens, padding included.")
+    num_puzzle_identifiers: Annotated[Count, at_most(2**31 - 1, "an identifier of 32 bits can name")] = Field(
+        description="Rows of the puzzle embedding table."
+    )
     geometry: GeometryConfig | None = Field(None, description="The board, if the task has one.")
 
     @model_validator(mode="after")
     def _board_fits(self) -> Self:
+        if self.mixer == "mlp":
+            self._check_unit(self.total_len)
         if self.geometry is None:
             if self.needs_geometry:
                 raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
-from hrm_ops import Embedding, Linear, grid_rope_tables, rope_tables, truncated_normal
+from hrm_ops import Embedding, Linear, check_process, grid_rope_tables, rope_tables, truncated_normal
 
 from hrm_model._config import HRMConfig
 from hrm_model.blocks._choose import make_block
@@ -94,6 +94,7 @@ class HRM(nn.Module):
     """
 
     def __init__(self, config: HRMConfig) -> None:
+        check_process()
         super().__init__()
         self.config = config
         self.quantization: Any = None  # set by quantize()

@@ -1,9 +1,13 @@
 """Quantisation of the weights to 8 or 4 bits, for inference."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
+import mlx.core as mx
 import mlx.nn as nn
+from hrm_ops import from_any_thread
+from mlx.utils import tree_flatten
 from pydantic import BaseModel, ConfigDict
 
 from hrm_model._errors import HRMModelError
@@ -33,6 +37,30 @@ def quantize(model: HRM, quantization: Quantization) -> None:
     if model.quantization is not None:
         raise HRMModelError(f"the model has weights of {model.quantization.bits} bits already; quantise the original")
     quantize_where(model, quantization, lambda name: True)
+
+
+def dequantized(model: HRM) -> HRM:
+    """Return a model with float32 weights of the same values; the model itself if it is not quantised.
+
+    On a CPU products with quantised weights take many times as long.
+    """
+    if model.quantization is None:
+        return model
+    return from_any_thread(partial(_dequantized, model, model.quantization), model)
+
+
+def _dequantized(model: HRM, settings: Quantization) -> HRM:
+    arrays = dict(tree_flatten(model.parameters()))
+    for name in [name.removesuffix(".scales") for name in arrays if name.endswith(".scales")]:
+        scales, biases = arrays.pop(f"{name}.scales"), arrays.pop(f"{name}.biases")
+        arrays[f"{name}.weight"] = mx.dequantize(
+            arrays[f"{name}.weight"], scales, biases, settings.group_size, settings.bits
+        )
+    other = HRM(model.config)
+    other.load_weights(list(arrays.items()))
+    other.task = model.task
+    mx.eval(other.state)
+    return other
 
 
 def quantize_where(model: HRM, quantization: Quantization, wanted: Callable[[str], bool]) -> None:

@@ -1,5 +1,9 @@
 """Gives a model's weights to boards of another size."""
 
+from functools import partial
+
+import mlx.core as mx
+from hrm_ops import from_any_thread
 from mlx.utils import tree_flatten
 from pydantic import ValidationError
 
@@ -25,6 +29,10 @@ def resized(model: HRM, seq_len: int, vocab_size: int, geometry: GeometryConfig 
     Raises:
         HRMModelError: If a weight belongs to a position or a symbol of the model's own boards.
     """
+    return from_any_thread(partial(_resized, model, seq_len, vocab_size, geometry), model)
+
+
+def _resized(model: HRM, seq_len: int, vocab_size: int, geometry: GeometryConfig | None) -> HRM:
     fields = {**model.config.model_dump(), "seq_len": seq_len, "vocab_size": vocab_size, "geometry": geometry}
     try:
         other = HRM(HRMConfig(**fields))
@@ -39,4 +47,5 @@ def resized(model: HRM, seq_len: int, vocab_size: int, geometry: GeometryConfig 
                 f"{model.config.seq_len} cells; train one with symbol_equivariant or mixer groups, without positions"
             )
     other.load_weights(list(weights.items()))
+    mx.eval(other.state)
     return other

@@ -157,8 +157,8 @@ def test_any_number_of_puzzles_in_batches_of_any_size_get_one_answer_each(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"batch_size": 0}, "batch_size 0"),
-        ({"max_steps": 0}, "max_steps 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"max_steps": 0}, "max_steps is 0"),
         ({"halting": HaltingRule("soon")}, "halting is 'soon'"),
         ({"halting": HaltingRule("confidence", 1.5)}, "threshold is 1.5"),
         ({"halting": HaltingRule("stable", patience=0)}, "patience is 0"),

@@ -182,14 +182,14 @@ def test_a_configuration_that_contradicts_the_weights_is_refused_by_field(
         ("[" * 5000, "cannot be read as YAML"),
         ("\x00", "cannot be read as YAML"),
         ("# " + "x" * 2**20, "bytes"),
-        ("arch: !!python/object/apply:os.system ['true']", "no section 'arch'"),
-        ("a: &a {b: 1}\narch:\n  <<: [*a, *a]\n", "uses aliases"),
+        ("arch: !!python/object/apply:os.system ['true']", "uses the tag"),
+        ("a: &a {b: 1}\narch:\n  <<: [*a, *a]\n", "uses the alias a;"),
         (
             "a0: &a0 [x]\n"
             + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
             + "arch:\n  hidden_size: *a11\n  num_heads: 2\n  H_cycles: 1\n  L_cycles: 1\n  expansion: 1\n"
             "  halt_max_steps: 1\n  halt_exploration_prob: 0\n",
-            "uses aliases",
+            "uses the alias a0;",
         ),
     ],
 )

@@ -17,18 +17,21 @@ else:
     from hrm_ops._attention._layer import Attention
     from hrm_ops._block import TransformerBlock
     from hrm_ops._errors import HRMOpsError
+    from hrm_ops._fork import check_process
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._layers import Embedding, Linear
     from hrm_ops._norm import RMSNorm, rms_norm
     from hrm_ops._rope import apply_rope, grid_rope_tables, rope, rope_tables
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
+    from hrm_ops._threads import from_any_thread
     from hrm_ops._transformer import MinimalTransformer
     from hrm_ops.doctor._device import DeviceInfo, device_info
     from hrm_ops.linux._blas import BlasInfo, BlasWarning, blas_info, blas_threads
-    from hrm_ops.linux._compiler import KernelInfo, KernelWarning, prepare_kernels
+    from hrm_ops.linux._compiler import KernelInfo, KernelWarning, compilers_spared, prepare_kernels
     from hrm_ops.linux._failure import explain_mlx_error
     from hrm_ops.linux._folder import temporary_directory_problem
+    from hrm_ops.linux._kernels import uncompiled
     from hrm_ops.linux._lanes import lane_threads, lanes, share_cores
 
 __all__ = [
@@ -53,9 +56,12 @@ __all__ = [
     "attention_backend",
     "blas_info",
     "blas_threads",
+    "check_process",
+    "compilers_spared",
     "device_info",
     "diagnose",
     "explain_mlx_error",
+    "from_any_thread",
     "grid_rope_tables",
     "lane_threads",
     "lanes",
@@ -73,4 +79,5 @@ __all__ = [
     "swiglu_width",
     "temporary_directory_problem",
     "truncated_normal",
+    "uncompiled",
 ]

@@ -98,14 +98,14 @@ class Embedding(nn.Embedding):
             )
         super().__init__(1, 1)  # so that no table is drawn which is not used
         self.weight = truncated_normal((num_embeddings, dims), std=std)
-        self._dtype = dtype
+        self._dtype_name = str(dtype).removeprefix("mlx.core.")  # a name, because a dtype cannot be copied or pickled
 
     def _extra_repr(self) -> str:
-        return f"{super()._extra_repr()}, dtype={self._dtype}"
+        return f"{super()._extra_repr()}, dtype={self._dtype_name}"
 
     def __call__(self, x: mx.array) -> mx.array:
         check_indices("Embedding", x)
-        return self.weight[x].astype(self._dtype)
+        return self.weight[x].astype(getattr(mx, self._dtype_name))
 
     def as_linear(self, x: mx.array) -> mx.array:
         """Multiply `[..., dims]` by the table, `-> [..., num_embeddings]`, in the dtype of `x`."""
@@ -117,14 +117,14 @@ class Embedding(nn.Embedding):
     def to_quantized(self, *args: Any, **kwargs: Any) -> nn.Module:
         """Return a quantised table that gives rows in the same dtype; `mlx.nn.quantize` calls it."""
         layer = _QuantizedEmbedding.from_embedding(self, *args, **kwargs)
-        layer._dtype = self._dtype
+        layer._dtype_name = self._dtype_name
         return layer
 
 
 class _QuantizedEmbedding(nn.QuantizedEmbedding):
     def __call__(self, x: mx.array) -> mx.array:
         check_indices("Embedding", x)
-        return super().__call__(x).astype(self._dtype)
+        return super().__call__(x).astype(getattr(mx, self._dtype_name))
 
     def as_linear(self, x: mx.array) -> mx.array:
         return super().as_linear(x).astype(x.dtype)

@@ -37,7 +37,8 @@ def swiglu(gate: mx.array, up: mx.array) -> mx.array:
         raise HRMOpsError(f"[swiglu] up must have the dtype of gate, {gate.dtype}, but is {up.dtype}.")
     if _kernels.serves_units(gate):
         return _kernels.swiglu(gate.astype(mx.float32), up.astype(mx.float32)).astype(gate.dtype)
-    return nn.silu(gate) * up
+    silu = nn.silu(gate) if _kernels.compiles() else gate * mx.sigmoid(gate)  # nn.silu is a compiled function
+    return silu * up
 
 
 def swiglu_width(dims: int, expansion: float, multiple: int = 256) -> int:

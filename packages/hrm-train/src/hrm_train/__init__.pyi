@@ -1,7 +1,13 @@
 from ._choices import LossType, WandbMode
 from ._config import TrainConfig
-from ._errors import DamagedCheckpointError, HRMTrainError, InterruptedRunError, RunInUseError
-from ._files import new_directory
+from ._errors import (
+    DamagedCheckpointError,
+    HRMTrainError,
+    InterruptedRunError,
+    MissingCheckpointError,
+    RunInUseError,
+)
+from ._files import replacement
 from .checkpoint._checkpoint import Position, checkpoints, step_of
 from .checkpoint._load import load_checkpoint, load_checkpoint_model, saved_settings
 from .checkpoint._snapshot import Snapshot, save_checkpoint
@@ -26,6 +32,7 @@ __all__ = [
     "HRMTrainError",
     "InterruptedRunError",
     "LossType",
+    "MissingCheckpointError",
     "Position",
     "Ranks",
     "Report",
@@ -45,7 +52,7 @@ __all__ = [
     "load_checkpoint_model",
     "loss_and_gradients",
     "make_train_step",
-    "new_directory",
+    "replacement",
     "save_checkpoint",
     "saved_settings",
     "step_of",

@@ -2,14 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
+from hrm_model.untrusted import at_most
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hrm_train._choices import Checkpointing, Halting, LossType
 from hrm_train._errors import HRMTrainError
 
-Count = Annotated[int, Field(ge=1, lt=2**31)]
-Rate = Annotated[float, Field(gt=0)]
-Limit = Annotated[float, Field(ge=0, lt=2**20)]
+_COUNTED = at_most(2**31 - 1, "a counter of 32 bits can hold")
+_FINITE = at_most(1e6, "keeps updates finite")
+Count = Annotated[int, Field(ge=1), _COUNTED]
+CountOrNone = Annotated[int, Field(ge=0), _COUNTED]
+Rate = Annotated[float, Field(gt=0), _FINITE]
+Decay = Annotated[float, Field(ge=0), _FINITE]
+Limit = Annotated[float, Field(ge=0), at_most(2**20, "is more memory than any machine has")]
 
 
 class TrainConfig(BaseModel):
@@ -18,42 +23,36 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: Count = Field(26041, description="ACT training steps of the run.")
-    epochs: int = Field(
+    epochs: CountOrNone = Field(
         0,
-        ge=0,
-        lt=2**31,
         description="Passes over the training puzzles, from which the steps follow; 0 for train.steps.",
     )
     global_batch_size: Count = Field(768, description="Slots that are trained at once.")
     lr: Rate = Field(1e-4, description="Peak learning rate of everything but the puzzle table.")
     lr_min_ratio: float = Field(1.0, ge=0, le=1, description="Final learning rate as a share of the peak.")
-    lr_warmup_steps: int = Field(2000, ge=0, lt=2**31, description="Steps over which the learning rate rises.")
-    weight_decay: float = Field(1.0, ge=0, description="Decoupled weight decay.")
+    lr_warmup_steps: CountOrNone = Field(2000, description="Steps over which the learning rate rises.")
+    weight_decay: Decay = Field(1.0, description="Decoupled weight decay.")
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the gradient's running average.")
     beta2: float = Field(0.95, ge=0, lt=1, description="Decay of the squared gradient's running average.")
     puzzle_emb_lr: Rate = Field(1e-4, description="Peak learning rate of the puzzle table.")
-    puzzle_emb_weight_decay: float = Field(1.0, ge=0, description="Weight decay of the puzzle table.")
+    puzzle_emb_weight_decay: Decay = Field(1.0, description="Weight decay of the puzzle table.")
     loss_type: LossType = Field("stablemax_cross_entropy", description="Prediction loss.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Seed of weights, exploration and data order.")
-    halt_warmup_steps: int = Field(
+    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(
+        0, ge=0, description="Seed of weights, exploration and data order."
+    )
+    halt_warmup_steps: CountOrNone = Field(
         0,
-        ge=0,
-        lt=2**31,
         description="First steps of the run, which give each puzzle one ACT step, so that more puzzles are seen.",
     )
-    act_steps: int = Field(
+    act_steps: CountOrNone = Field(
         0,
-        ge=0,
-        lt=2**31,
         description="Most ACT steps of a puzzle in training, up to arch.halt_max_steps; 0 for as many.",
     )
     on_nan: Literal["stop", "skip"] = Field(
         "stop", description="Reaction to a loss or gradient that is not finite: stop the run, or skip the step."
     )
-    micro_batch_size: int = Field(
+    micro_batch_size: CountOrNone = Field(
         0,
-        ge=0,
-        lt=2**31,
         description="Slots that a rank computes at once, accumulating gradients; 0 for all.",
     )
     activation_checkpointing: Checkpointing = Field(
@@ -63,7 +62,7 @@ class TrainConfig(BaseModel):
         "learned",
         description="When a slot halts in training; fixed: at halt_max_steps only.",
     )
-    clip_norm: float = Field(0.0, ge=0, description="Largest global norm of the dense gradients; 0 does not clip.")
+    clip_norm: Decay = Field(0.0, description="Largest global norm of the dense gradients; 0 does not clip.")
     ema_decay: float = Field(
         0.0,
         ge=0,
@@ -76,14 +75,12 @@ class TrainConfig(BaseModel):
     early_stop_accuracy: float = Field(
         0.0, ge=0, le=1, description="Exact accuracy in a training report at which the run ends; 0 never ends it early."
     )
-    rank_timeout: float = Field(
+    rank_timeout: Annotated[float, at_most(10**7, "bounds the time for which lost ranks are waited for")] = Field(
         1800.0, gt=0, description="Seconds without a step after which a rank ends, if there are several."
     )
     log_interval: Count = Field(50, description="Steps between two reports.")
     eval_interval: Count = Field(2000, description="Steps between two evaluations on held-out puzzles.")
-    eval_limit: int = Field(
-        4096, ge=0, lt=2**31, description="Held-out puzzles in an evaluation, evenly spread; 0 for all."
-    )
+    eval_limit: CountOrNone = Field(4096, description="Held-out puzzles in an evaluation, evenly spread; 0 for all.")
     checkpoint_interval: Count = Field(1000, description="Steps between two checkpoints.")
     keep_checkpoints: Count = Field(2, description="How many of the newest checkpoints are kept.")
     keep_best: Literal["exact_accuracy", "accuracy", "q_halt_accuracy", "none"] = Field(

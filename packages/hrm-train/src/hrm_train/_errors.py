@@ -2,9 +2,17 @@
 
 from pathlib import Path
 
+from hrm_model.untrusted import message
+
 
 class HRMTrainError(Exception):
-    """Base class of all errors of hrm_train."""
+    """Base class of all errors of hrm_train.
+
+    Its text may be printed on a terminal: what it quotes is escaped, and cut where it is long.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(message(text))
 
 
 class DamagedCheckpointError(HRMTrainError):
@@ -17,6 +25,20 @@ class DamagedCheckpointError(HRMTrainError):
 
     def __init__(self, path: str | Path, problem: str) -> None:
         super().__init__(f"{path} is damaged: {problem}")
+
+
+class MissingCheckpointError(HRMTrainError):
+    """There is no such checkpoint, or training has removed it since it was found.
+
+    Args:
+        path: The checkpoint.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(
+            f"{path} does not exist; training keeps only the newest checkpoints (train.keep_checkpoints), so name "
+            "another one, or the run"
+        )
 
 
 class RunInUseError(HRMTrainError):

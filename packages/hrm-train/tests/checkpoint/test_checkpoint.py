@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from hrm_model import HRM
 from hrm_train import (
+    Callback,
     DamagedCheckpointError,
     HRMTrainError,
     InterruptedRunError,
+    MissingCheckpointError,
     Position,
     RunDirectory,
     RunInUseError,
@@ -32,6 +34,7 @@ from hrm_train import (
     step_of,
     train,
 )
+from hrm_train.checkpoint._manifest import check_manifest, write_manifest
 from hrm_train.checkpoint._table_copy import TableCopy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -240,16 +243,10 @@ def test_the_best_before_a_stop_is_still_the_best_after_it(
     run, model = new_run(), make_model()
     config = make_config(eval_interval=2, checkpoint_interval=3, keep_checkpoints=1, keep_best="accuracy")
 
-    class Stop:
-        def started(self, step: int) -> None: ...
-
-        def reported(self, report: Any) -> None: ...
-
+    class Stop(Callback):
         def evaluated(self, report: Any) -> None:
             if report["step"] == 6:
                 signal.raise_signal(signal.SIGINT)
-
-        def ended(self) -> None: ...
 
     with pytest.raises(InterruptedRunError):
         train(model, config, make_puzzles(model), lambda _: {"accuracy": next(scores)}, run, [Stop()])
@@ -265,23 +262,18 @@ def test_old_checkpoints_outlive_a_write_that_fails_in_the_background(
 ) -> None:
     run, model = new_run(), make_model()
 
-    class InTheWay:
-        """Puts a file where the second checkpoint is to be written."""
-
-        def started(self, step: int) -> None: ...
-
-        def evaluated(self, report: Any) -> None: ...
-
-        def ended(self) -> None: ...
+    class InTheWay(Callback):
+        """Puts a link to nothing where the second checkpoint is to be written."""
 
         def reported(self, report: Any) -> None:
             if report["step"] == 5:
-                (run.checkpoint_directory / ".step-00000006.tmp").write_text("in the way")
+                (run.checkpoint_directory / "step-00000006").symlink_to("nothing")
 
     config = make_config(steps=200, log_interval=1, checkpoint_interval=3, eval_interval=200, keep_checkpoints=1)
     with pytest.raises(HRMTrainError, match=r"step-00000006: the checkpoint could not be written .*; make room") as at:
         train(model, config, make_puzzles(model), lambda _: {}, run, [InTheWay()])
     assert at.value.__cause__ is not None
+    (run.checkpoint_directory / "step-00000006").unlink()
     assert [step_of(path) for path in checkpoints(run.checkpoint_directory)] == [3]
     load_checkpoint_model(run.newest_checkpoint())
 
@@ -344,6 +336,46 @@ def test_a_stop_during_an_evaluation_leaves_it_and_it_is_done_after_the_resume(
         assert run_with(norm, stopped, resume=stopped.newest_checkpoint()) == whole
 
 
+def test_a_checkpoint_that_training_has_removed_is_not_called_damaged(
+    make_model: Make, make_config: Make, new_run: Callable[[], RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, step = new_run(), make_train_step(make_model(), make_config())
+    old, new = (save_checkpoint(run.checkpoint_directory, step, Position(number, number)) for number in (1, 2))
+    shutil.rmtree(new)
+    for read in (load_checkpoint_model, lambda path: load_checkpoint(path, step)):
+        with pytest.raises(
+            MissingCheckpointError, match=r"step-00000002 does not exist; training keeps only the newest"
+        ):
+            read(new)
+    listed = checkpoints(run.checkpoint_directory)
+    monkeypatch.setattr(
+        "hrm_train.run._directory.checkpoints", lambda _: [*listed, new] if old.exists() else [later]
+    )  # removed between the listing and the reading
+    assert run.newest_checkpoint(report=pytest.fail) == old
+    later = save_checkpoint(run.checkpoint_directory, step, Position(3, 3))
+
+    def rotated(path: Path) -> None:
+        if path != later:
+            shutil.rmtree(path, ignore_errors=True)
+        check_manifest(path)
+
+    monkeypatch.setattr("hrm_train.run._directory.check_manifest", rotated)
+    assert run.newest_checkpoint(report=pytest.fail) == later
+
+
+def test_arrays_of_training_that_are_damaged_are_an_error_of_ours(
+    checkpoint: Path, make_model: Make, make_config: Make
+) -> None:
+    step = make_train_step(make_model(), make_config())
+    path = checkpoint / "training.safetensors"
+    whole = path.read_bytes()
+    for content in (b"", whole[:100], whole[:-8], b"\x00" * 8 + whole[8:], whole.replace(b"F32", b"F16", 1)):
+        path.write_bytes(content)
+        write_manifest(checkpoint)  # as whoever changes a file may do
+        with pytest.raises(HRMTrainError, match=r"training\.safetensors"):
+            load_checkpoint(checkpoint, step)
+
+
 def test_a_run_in_use_or_already_begun_is_refused(
     make_model: Make, make_puzzles: Make, make_config: Make, new_run: Callable[[], RunDirectory]
 ) -> None:
@@ -369,3 +401,12 @@ def test_a_damaged_line_of_metrics_is_named(new_run: Callable[[], RunDirectory])
         file.write(b"\xff\n")
     with pytest.raises(HRMTrainError, match=r"metrics\.jsonl: line 2 is .* remove the line"):
         run.read_metrics()
+
+
+def test_settings_of_a_run_are_read_back_from_its_checkpoints(
+    make_model: Make, make_puzzles: Make, make_config: Make, new_run: Callable[[], RunDirectory]
+) -> None:
+    run, model, config = new_run(), make_model(), make_config(steps=1)
+    train(model, config, make_puzzles(model), lambda _: {}, run, about={"data": {"box": [2, 2]}})
+    found = saved_settings(run.newest_checkpoint())
+    assert found == {"data": {"box": [2, 2]}, "train": config.model_dump(mode="json")}

@@ -7,7 +7,7 @@ HANGING = """
 import time
 from types import SimpleNamespace
 from hrm_train.ranks._watchdog import Watchdog
-with Watchdog(0.5, SimpleNamespace(rank=1, size=RANKS)) as watchdog:
+with Watchdog(0.5, SimpleNamespace(rank=1, size=RANKS), lambda: 'step-7') as watchdog:
     for _ in range(4):
         time.sleep(0.05)
         watchdog.beat()
@@ -25,6 +25,7 @@ def test_a_rank_that_hangs_is_ended_with_a_message() -> None:
     done = run(ranks=2, seconds=250)
     assert (done.returncode, done.stdout) == (1, "")
     assert "rank 1: no step for 0.5 s, another rank hangs" in done.stderr
+    assert "the last checkpoint is step-7 (train.rank_timeout" in done.stderr
 
 
 def test_a_process_alone_is_not_watched() -> None:

@@ -89,7 +89,7 @@ def timeless(run: RunDirectory) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in varying} for line in run.read_metrics()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_stopped_by_a_signal_and_resumed_equals_one_never_stopped_bit_for_bit(
     number: signal.Signals, setup: Setup
 ) -> None:
@@ -140,9 +140,11 @@ def test_training_takes_at_most_act_steps(setup: Setup) -> None:
 
 
 def test_signal_handlers_are_put_back(setup: Setup) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
     trained(setup)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_metrics_come_at_their_intervals_and_at_the_end(setup: Setup) -> None:

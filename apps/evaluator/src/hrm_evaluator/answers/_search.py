@@ -50,7 +50,7 @@ class Searcher:
 
     def __init__(self, model: HRM, task: Task, halting: HaltingRule, max_steps: int, noise: Noise) -> None:
         self._task = task
-        self._deep = ContinuousPredictor(model, 1, halting, _DEEPER * max_steps)
+        self._deep = ContinuousPredictor(model, 1, halting, min(_DEEPER * max_steps, np.iinfo(np.int32).max))
         noise = noise if noise.sigma else noise._replace(sigma=SIGMA)
         self._noisy = ContinuousPredictor(model, _SLOTS, halting, max_steps, noise=noise)
         self._symmetries = draw_symmetries(task, _SYMMETRIES)

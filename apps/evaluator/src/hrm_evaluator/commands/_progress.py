@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from hrm_data.terminal import console_for
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -13,7 +13,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with the number of puzzles done since the last call."""
-    console = Console(stderr=True)
+    console = console_for(stderr=True)
     if console.is_terminal:
         columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:
@@ -27,6 +27,6 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
         done += count
         if done == total or time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
-            console.print(f"{done} of {total} puzzles", highlight=False)
+            console.print(f"{done} of {total} puzzles")
 
     yield advance

@@ -1,6 +1,5 @@
 """The command `evaluator`: scores a model on a test split and reports."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from hrm_data import IGNORE, Dataset, Task
 from hrm_model import ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._output import check_new
+from hrm_evaluator._output import check_new, to_json
 from hrm_evaluator._settings import Evaluate
 from hrm_evaluator.answers._predictions import save_predictions
 from hrm_evaluator.answers._records import dataset_batches
@@ -27,7 +26,7 @@ from hrm_evaluator.answers._vote import (
 from hrm_evaluator.commands._halting import halting_rule
 from hrm_evaluator.commands._progress import progress
 from hrm_evaluator.loading._dataset import open_task, open_test_split
-from hrm_evaluator.loading._model import LoadedModel, load_models
+from hrm_evaluator.loading._model import LoadedModel, announce_kernels, load_models
 from hrm_evaluator.report._files import ReportFiles
 from hrm_evaluator.report._terminal import print_report
 from hrm_evaluator.scoring._arc import ArcScore, order_by_task, score_arc, write_submission
@@ -42,7 +41,8 @@ def evaluate(settings: Evaluate) -> int:
     files = ReportFiles(
         settings.report, settings.png, settings.gif, settings.report_puzzles, overwrite=settings.overwrite
     )
-    loaded = load_models(settings.checkpoint, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    announce_kernels()
+    loaded = load_models(settings.named, settings.runs, settings.checkpoints, settings.data_path, settings.task)
     checkpoint, model = loaded[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
@@ -106,7 +106,7 @@ def evaluate(settings: Evaluate) -> int:
     del result.examples[settings.show :]
     if settings.as_json:
         boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
-        print(json.dumps({**summary, **_measured(result), "boards": boards}))
+        print(to_json({**summary, **_measured(result), "boards": boards}))
     else:
         print_report(summary, result, bought, arc, task)
     return 0

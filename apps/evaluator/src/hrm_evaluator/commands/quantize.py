@@ -4,10 +4,10 @@ import json
 import tempfile
 from pathlib import Path
 
+from hrm_data.terminal import console_for
 from hrm_model import HRM, Quantization, quantize, save_weights
-from rich.console import Console
 
-from hrm_evaluator._output import check_new, publish_new
+from hrm_evaluator._output import check_new, publish_new, to_json
 from hrm_evaluator._settings import Quantize
 from hrm_evaluator.loading._checkpoint import find_checkpoint
 from hrm_evaluator.loading._dataset import open_task
@@ -18,7 +18,7 @@ def write_quantized(settings: Quantize) -> int:
     """Write the file and print its size; return the exit code."""
     path = settings.output
     check_new("--output", path)
-    checkpoint = find_checkpoint(settings.checkpoint, settings.runs)
+    checkpoint = find_checkpoint(settings.named, settings.runs)
     model = load_one(checkpoint, settings.data_path, settings.task)
     if task := open_task(checkpoint, model, settings.task):
         model.task = json.dumps(task.to_json())
@@ -26,9 +26,9 @@ def write_quantized(settings: Quantize) -> int:
     _write(model, path)
     sizes = {"bytes": path.stat().st_size, "bytes_before": checkpoint.weights.stat().st_size}
     if settings.as_json:
-        print(json.dumps({"checkpoint": str(checkpoint.weights), "output": str(path), **sizes}))
+        print(to_json({"checkpoint": str(checkpoint.weights), "output": str(path), **sizes}))
     else:
-        console = Console(highlight=False)
+        console = console_for()
         console.print(f"{path}  {sizes['bytes']:,} bytes, before {sizes['bytes_before']:,}", soft_wrap=True)
     return 0
 

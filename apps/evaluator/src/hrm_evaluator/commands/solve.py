@@ -1,29 +1,27 @@
 """The command `evaluator solve`: answers puzzles of the user's own."""
 
-import json
-import os
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from pathlib import Path
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
-from hrm_data import HRMDataError, Task
+from hrm_data.terminal import console_for, say
 from rich.console import Console
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator._load import load
-from hrm_evaluator._output import check_writable
+from hrm_evaluator._output import check_writable, to_json
 from hrm_evaluator._settings import Solve
 from hrm_evaluator._solver import Named, Puzzle, Solution, Solver
 from hrm_evaluator.answers._search import TIME_LIMIT, Search
+from hrm_evaluator.commands._choose import choose_checkpoint
 from hrm_evaluator.commands._halting import halting_rule
+from hrm_evaluator.loading._model import announce_kernels
 from hrm_evaluator.puzzles._background import BackgroundReader
-from hrm_evaluator.puzzles._lines import decode_lines
+from hrm_evaluator.puzzles._input import Input
 from hrm_evaluator.puzzles._puzzle_text import PuzzleText
-from hrm_evaluator.puzzles._read import read_file, read_lines
 from hrm_evaluator.report import _boards
 from hrm_evaluator.report._images import save_gif, save_png
 from hrm_evaluator.report._trajectory import trajectory
@@ -45,8 +43,12 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
         raise UserError(f"--time-limit {settings.time_limit:g} bounds a search; add --until-valid")
     for option, path in (("--png", settings.png), ("--gif", settings.gif)):
         check_writable(option, path, overwrite=settings.overwrite)
-    solver = load(
-        settings.checkpoint,
+    given = Input(puzzles, settings.file)
+    is_one = given.is_one_word and not settings.until_valid  # is answered sooner than kernels are compiled
+    if not is_one:
+        announce_kernels()
+    solver = unwrap(load)(  # whose errors name flags
+        choose_checkpoint(settings, given),
         runs=settings.runs,
         data_path=settings.data_path,
         task=settings.task,
@@ -60,40 +62,29 @@ def solve(puzzles: Sequence[str], settings: Solve) -> int:
         noise=settings.noise,
         seed=settings.seed,
         commit=settings.commit,
+        compiled=not is_one,
     )
-    solver = _of_their_size(solver, puzzles, settings.file)
-    if len(puzzles) == 1 and puzzles[0] != "-" and settings.file is None:
+    solver = _of_their_size(solver, given)
+    if given.is_one_word:
         return _solve_one(solver, puzzles[0], settings)
-    return _SolveMany(solver, puzzles, settings).run()
+    return _SolveMany(solver, given, settings).run()
 
 
-def _of_their_size(solver: Solver, puzzles: Sequence[str], file: Path | None) -> Solver:
+def _of_their_size(solver: Solver, puzzles: Input) -> Solver:
     """Return a solver for boards of the size that the first puzzle has, where the model can answer it."""
-    words = [word for word in puzzles if word != "-"]
-    if file is not None and not file.is_file():
-        return solver  # a pipe can be read once only
-    for task in (solver.task, *solver.task.other_sizes()):
-        found = read_file(file, task) if file is not None else (PuzzleText("", word) for word in words)
-        first = next(found, None)
-        if first is None or first.problem:
-            continue
-        try:
-            task.parse(first.text)
-        except HRMDataError:
-            continue
-        if task is solver.task:
-            break
-        try:
-            other = solver.resized(task)
-        except UserError:
-            break  # its own size is asked for below
-        print(
-            f"evaluator: {solver.path} was trained on {solver.task.name}; its weights fit boards of every size, "
-            f"so it answers {task.name} without having seen any",
-            file=sys.stderr,
-        )
-        return other
-    return solver
+    task = puzzles.first_of([solver.task, *solver.task.other_sizes()])
+    if task is None or task is solver.task:
+        return solver
+    try:
+        other = solver.resized(task)
+    except UserError:
+        return solver  # says which size it needs
+    say(
+        f"evaluator: {solver.path} was trained on {solver.task.name}; its weights fit boards of every size, "
+        f"so it answers {task.name} without having seen any",
+        file=sys.stderr,
+    )
+    return other
 
 
 def _solve_one(solver: Solver, puzzle: str, settings: Solve) -> int:
@@ -104,9 +95,9 @@ def _solve_one(solver: Solver, puzzle: str, settings: Solve) -> int:
     solution = next(_solutions(solver, [board], settings))
     _save_pictures(settings, solution)
     if settings.as_json:
-        print(json.dumps({"checkpoint": str(solver.path), **_row(solver, solution)}))
+        print(to_json({"checkpoint": str(solver.path), **_row(solver, solution)}))
     else:
-        _print_board(Console(highlight=False), solver, solution)
+        _print_board(console_for(), solver, solution)
     return 0 if solution.valid else 1
 
 
@@ -120,11 +111,11 @@ def _solutions(solver: Solver, puzzles: Iterable[Puzzle | Named], settings: Solv
 class _SolveMany:
     """Puzzles from arguments, a file or stdin: answers are printed in order while further puzzles may still arrive."""
 
-    def __init__(self, solver: Solver, puzzles: Sequence[str], settings: Solve) -> None:
+    def __init__(self, solver: Solver, puzzles: Input, settings: Solve) -> None:
         self.solver = solver
         self.puzzles = puzzles
         self.settings = settings
-        self.console = Console(highlight=False)
+        self.console = console_for()
         self.tally: Counter[str] = Counter()
 
     def run(self) -> int:
@@ -136,7 +127,7 @@ class _SolveMany:
                 pending.append((puzzle, right))
                 yield board, puzzle.name if puzzle.name and self.solver.knows(puzzle.name) else None
 
-        for burst in BackgroundReader(_all_puzzles(self.puzzles, self.settings.file, self.solver.task)).bursts():
+        for burst in BackgroundReader(self.puzzles.puzzles(self.solver.task)).bursts():
             for solution in _solutions(self.solver, boards(burst), self.settings):
                 if not self._answered:
                     _save_pictures(self.settings, solution)
@@ -160,20 +151,20 @@ class _SolveMany:
                 yield puzzle, board, None if puzzle.answer is None else self.solver.read(puzzle.answer)
             except UserError as error:
                 self.tally["malformed"] += 1
-                print(f"evaluator: {puzzle.source}: {error}", file=sys.stderr)
+                say(f"evaluator: {puzzle.source}: {error}", file=sys.stderr)
 
     def _print(self, puzzle: PuzzleText, solution: Solution) -> None:
         self.tally[_verdict(solution)] += 1
         if self.settings.as_json:
-            print(json.dumps({"source": puzzle.source, **_row(self.solver, solution)}))
-        elif self.settings.boards or set(self.puzzles) - {"-"}:
-            self.console.print(f"{puzzle.source}:", soft_wrap=True, markup=False)
+            print(to_json({"source": puzzle.source, **_row(self.solver, solution)}))
+        elif self.settings.boards or self.puzzles.arguments:
+            self.console.print(f"{puzzle.source}:", soft_wrap=True)
             _print_board(self.console, self.solver, solution)
             print()
         else:
             faults = f", {' and '.join(solution.faults)}," if solution.faults else ""
             steps = f"{_verdict(solution)}{faults} after {solution.steps} steps{_votes(solution)}{_searched(solution)}"
-            print(f"{solution.text}  {puzzle.source}: {steps}")
+            say(f"{solution.text}  {puzzle.source}: {steps}")
         sys.stdout.flush()
 
     def _summarise(self) -> int:
@@ -191,26 +182,7 @@ def _save_pictures(settings: Solve, solution: Solution) -> None:
     for path, save in ((settings.png, save_png), (settings.gif, save_gif)):
         if path is not None:
             save(path, trajectory(solution.record, solution.task), solution.task.colours)
-            print(f"evaluator: {path} written", file=sys.stderr)
-
-
-def _all_puzzles(words: Sequence[str], file: Path | None, task: Task) -> Iterator[PuzzleText]:
-    """Find all puzzles: those of the file, then those of the arguments; those of stdin if there is neither."""
-    if file is not None:
-        yield from read_file(file, task)
-    for number, text in enumerate(words, start=1):
-        if text == "-":
-            yield from _stdin(task)
-        else:
-            yield PuzzleText(f"puzzle {number}", text)
-    if file is None and not words:
-        yield from _stdin(task)
-
-
-def _stdin(task: Task) -> Iterator[PuzzleText]:
-    if sys.stdin.isatty():
-        print("evaluator: type one puzzle on each line; Ctrl-D ends", file=sys.stderr)
-    return read_lines(decode_lines(partial(os.read, sys.stdin.fileno())), task, "stdin")
+            say(f"evaluator: {path} written", file=sys.stderr)
 
 
 def _trained_on(solver: Solver) -> str:
@@ -259,7 +231,7 @@ def _print_board(console: Console, solver: Solver, solution: Solution) -> None:
     console.print(
         _boards.solved(solver.task, solver.task.encode(solution.puzzle), solution.record.tokens), soft_wrap=True
     )
-    console.print(f"\n{solution.text}\n", soft_wrap=True, markup=False)
+    console.print(f"\n{solution.text}\n", soft_wrap=True)
     if solution.valid:
         console.print("valid: the answer solves the puzzle", style="green")
     elif solution.valid is None:

@@ -4,10 +4,13 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hrm_model import download_checkpoint, find_reference, is_hub_id
+from hrm_data.terminal import say
+from hrm_data.untrusted import quoted
+from hrm_model import download_checkpoint, find_reference, hub_hint, hub_id
 from hrm_train import HRMTrainError, RunDirectory
 
 from hrm_evaluator._errors import UserError
+from hrm_evaluator.shipped._models import cards, is_shipped, weights_of
 
 WEIGHTS, STATE = "model.safetensors", "state.json"
 REFERENCE_CONFIG = "all_config.yaml"
@@ -27,24 +30,30 @@ class Checkpoint(NamedTuple):
         """
         value = None if self.run is None else self.run.config.get(name)
         if self.run is not None and value is not None and not isinstance(value, kind):
-            raise UserError(f"{self.run.path / 'config.json'}: {name} is {value!r}, but must be a {kind.__name__}")
+            raise UserError(
+                f"{self.run.path / 'config.json'}: {name} is {quoted(value)}, but must be a {kind.__name__}"
+            )
         return value
 
 
-def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
-    """Find the checkpoint that `path` names, or the newest one of the newest run.
+def find_checkpoint(named: str | Path | None, runs: Path) -> Checkpoint:
+    """Find the checkpoint that `named` says, or the newest one of the newest run.
 
     Args:
-        path: A run directory (its newest checkpoint), a checkpoint directory, a weight file, a checkpoint of the
-            reference, or the id of one on the Hugging Face hub; None for the newest run.
+        named: A run directory (its newest checkpoint), a checkpoint directory, a weight file, the name of a model that
+            comes along, a checkpoint of the reference, or `hf://OWNER/NAME`, one on the Hugging Face hub; None for the
+            newest run.
         runs: Directory that holds the run directories.
 
     Raises:
         UserError: If there is none.
         HRMModelError: If the download fails.
     """
-    if path is not None and is_hub_id(path.as_posix()) and not path.parent.exists():
-        path = download_checkpoint(path.as_posix())
+    path = None if named is None else Path(named)
+    if path is not None and is_shipped(path):
+        return Checkpoint(weights_of(str(path)), None)
+    if named is not None and (repository := hub_id(named)):
+        path = download_checkpoint(repository)
     if path is None or is_run(path):
         try:
             run = RunDirectory.newest(runs) if path is None else RunDirectory(path)
@@ -52,7 +61,8 @@ def find_checkpoint(path: Path | None, runs: Path) -> Checkpoint:
         except HRMTrainError as error:
             raise UserError(f"{error} (--runs and --checkpoint say where to look)") from error
     if not path.exists():
-        raise UserError(f"--checkpoint {path}: does not exist")
+        *names, last = ("a run", "a checkpoint", "a weight file", *cards())
+        raise UserError(f"--checkpoint {path}: does not exist; name {', '.join(names)} or {last}{hub_hint(path)}")
     if path.is_dir() and not (path / WEIGHTS).is_file() and _holds_reference(path):
         return Checkpoint(find_reference(path), None)
     weights = path / WEIGHTS if path.is_dir() else path
@@ -76,6 +86,11 @@ def is_run(path: Path) -> bool:
     return (path / "config.json").is_file()
 
 
+def has_runs(runs: Path) -> bool:
+    """Whether a directory holds run directories."""
+    return any(map(is_run, runs.iterdir())) if runs.is_dir() else False
+
+
 def warn(problem: str) -> None:
     """Print a problem that does not stop the command."""
-    print(f"evaluator: {problem}", file=sys.stderr)
+    say(f"evaluator: {problem}", file=sys.stderr)

@@ -1,10 +1,10 @@
 """Opening the test split and the task that fit a model."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hrm_data import Dataset, HRMDataError, Task, get_task, open_dataset
+from hrm_data.untrusted import parse_json, quoted
 from hrm_model import HRM
 
 from hrm_evaluator._errors import UserError
@@ -74,11 +74,11 @@ def _told(checkpoint: Checkpoint, model: HRM) -> dict[str, Any] | None:
     if model.task is None:
         return None
     try:
-        described = json.loads(model.task)
+        described = parse_json(model.task)
     except ValueError:
         described = None
     if not isinstance(described, dict):
-        raise UserError(f"{checkpoint.weights}: its metadata has task {model.task[:80]!r}, which is no JSON object")
+        raise UserError(f"{checkpoint.weights}: its metadata has task {quoted(model.task)}, which is no JSON object")
     return described
 
 

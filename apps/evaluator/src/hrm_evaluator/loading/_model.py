@@ -5,11 +5,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import mlx.core as mx
 from hrm_data import get_task, open_dataset
 from hrm_model import HRM, load_model, load_reference
 from hrm_ops import prepare_kernels, temporary_directory_problem
-from hrm_train import DamagedCheckpointError, checkpoints, load_checkpoint_model
+from hrm_train import DamagedCheckpointError, MissingCheckpointError, checkpoints, load_checkpoint_model
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.loading._checkpoint import (
@@ -31,7 +30,7 @@ class LoadedModel(NamedTuple):
 
 
 def load_models(
-    path: Path | None, runs: Path, count: int, data_path: Path | None = None, task: str | None = None
+    path: str | Path | None, runs: Path, count: int, data_path: Path | None = None, task: str | None = None
 ) -> list[LoadedModel]:
     """Read the newest `count` intact checkpoints of a run, newest first; a single one may be of any kind.
 
@@ -48,14 +47,14 @@ def load_models(
     newest = find_checkpoint(path, runs)
     if count == 1:
         return [LoadedModel(newest, load_one(newest, data_path, task))]
-    if newest.run is None or (path is not None and not is_run(path)):
+    if newest.run is None or (path is not None and not is_run(Path(path))):
         raise UserError(f"--checkpoints {count}: --checkpoint {path} is a single checkpoint; name its run instead")
     found: list[LoadedModel] = []
     for directory in reversed(checkpoints(newest.run.checkpoint_directory)):
         checkpoint = Checkpoint(directory / WEIGHTS, newest.run)
         try:
             found.append(LoadedModel(checkpoint, load_one(checkpoint)))
-        except DamagedCheckpointError as error:
+        except (DamagedCheckpointError, MissingCheckpointError) as error:
             warn(f"{error}; it does not vote")
         if len(found) == count:
             return found
@@ -74,22 +73,17 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
         task: Name of a task that gives them.
 
     Raises:
-        UserError: If the file is cut short, or MLX has no temporary directory for its kernels.
+        UserError: If MLX has no temporary directory for its kernels.
         HRMTrainError: If the checkpoint is damaged.
         HRMModelError: If the weight file is damaged or holds something else.
     """
     if problem := temporary_directory_problem():
         raise UserError(problem)
-    _prepare_kernels()
     directory = checkpoint.weights.parent
     if is_reference(checkpoint.weights):
         return load_reference(checkpoint.weights, _seq_len(data_path, task))
     in_checkpoint = checkpoint.weights.name == WEIGHTS and (directory / STATE).is_file()
     model = load_checkpoint_model(directory) if in_checkpoint else load_model(checkpoint.weights)
-    try:
-        mx.eval(model.parameters())
-    except RuntimeError as error:
-        raise UserError(f"{checkpoint.weights}: is damaged ({error}); choose another checkpoint") from error
     described = checkpoint.setting("task", dict)
     if model.task is None and described is not None:
         model.task = json.dumps(described)
@@ -97,7 +91,8 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
 
 
 @lru_cache  # once a process
-def _prepare_kernels() -> None:
+def announce_kernels() -> None:
+    """Make sure that kernels compile, before a model answers many puzzles, and print what stands in the way."""
     kernels = prepare_kernels(warn=False)
     if kernels.problem:
         warn(f"the model is not compiled, which is slower: {kernels.problem}")

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from hrm_data import Task
 from hrm_data.sources import QUESTIONS, delimiter_of, find_column
+from hrm_data.untrusted import shortened
 
-from hrm_evaluator.puzzles._puzzle_text import TOO_LONG, PuzzleText, only_puzzle
+from hrm_evaluator.puzzles._puzzle_text import LONGEST_PUZZLE, TOO_LONG, PuzzleText, only_puzzle
 
 
 def is_header(line: str) -> bool:
@@ -24,13 +25,13 @@ def puzzles_of_csv(lines: Iterable[tuple[int, str | None]], task: Task, source: 
     assert column is not None
     for number, line in lines:
         where = f"{source}, line {number}"
-        if line is None:
+        if line is None or len(line) > LONGEST_PUZZLE:
             yield PuzzleText(where, "", problem=TOO_LONG)
             continue
         try:
             row = next(csv.reader([line], delimiter=delimiter, strict=True), [])
         except csv.Error as error:
-            yield PuzzleText(where, "", problem=f"is not CSV ({error})")
+            yield PuzzleText(where, "", problem=f"is not CSV ({shortened(error)})")
             continue
         if not line.strip() or (line.startswith("#") and len(row) != len(fields)):
             continue

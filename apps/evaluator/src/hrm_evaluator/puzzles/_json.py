@@ -9,13 +9,17 @@ from typing import Any
 
 from hrm_data import Task
 from hrm_data.sources import ANSWERS, QUESTIONS, find_column
+from hrm_data.untrusted import parse_json, shortened
 
 from hrm_evaluator.puzzles._lines import LONGEST
 from hrm_evaluator.puzzles._puzzle_text import PuzzleText, only_puzzle
 
+MOST_VALUES = 1 << 20
+"""The most values of a document or line; as many take some hundred megabytes of memory."""
 _DOCUMENT = re.compile(r'\s*(\{\s*(["}]|$)|\[[\s\[]*(\{|$))')
 _LIST = re.compile(r'\s*\[\s*["\[]')
 _ITEMS = 4096  # a longer list is no board
+_DEEPEST = 20
 
 
 def is_json(line: str, task: Task) -> bool:
@@ -55,9 +59,9 @@ def _of_document(lines: Iterable[tuple[int, str | None]], task: Task, source: st
             yield PuzzleText(source, "", problem=problem)
             return
     try:
-        value = json.loads("\n".join(parts))
-    except (ValueError, RecursionError) as error:
-        yield PuzzleText(source, "", problem=f"is not readable JSON ({error})")
+        value = parse_json("\n".join(parts), MOST_VALUES)
+    except ValueError as error:
+        yield PuzzleText(source, "", problem=f"is not readable JSON ({shortened(error)})")
         return
     yield from _of_value(value, task, source, name)
 
@@ -65,13 +69,13 @@ def _of_document(lines: Iterable[tuple[int, str | None]], task: Task, source: st
 def _value(line: str) -> Any:
     """Return the JSON value in a line, or None."""
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return parse_json(line, MOST_VALUES)
+    except ValueError:
         return None
 
 
 def _of_value(value: Any, task: Task, source: str, name: str, depth: int = 0) -> Iterator[PuzzleText]:
-    if depth > 100:
+    if depth > _DEEPEST:
         yield PuzzleText(source, "", problem="is nested too deeply; write a list of puzzles")
     elif isinstance(value, dict):
         yield from _of_object(value, task, source, name, depth)
@@ -110,7 +114,7 @@ def _of_object(value: dict[str, Any], task: Task, source: str, name: str, depth:
             and (isinstance(value[key], dict | list) or _board(value[key], task) is not None)
         ]
         for key in members:
-            yield from _of_value(value[key], task, f"{source}, {key}", key, depth + 1)
+            yield from _of_value(value[key], task, f"{source}, {shortened(key)}", key, depth + 1)
         if not members:
             yield PuzzleText(source, "", problem=f"has no puzzle; name it {QUESTIONS[0]}")
 

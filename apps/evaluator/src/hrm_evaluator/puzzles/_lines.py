@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from hrm_data.sources import encoding_of
 
-LONGEST = 1 << 26
+LONGEST = 1 << 24
 """The most characters of a line, or of a JSON or XML document."""
 _CHUNK = 1 << 16
 _END = re.compile("\r\n|\r|\n")

@@ -2,9 +2,11 @@
 
 import re
 
+from hrm_data.untrusted import quoted
+
 from hrm_evaluator._errors import UserError
 
-_GAME = re.compile(r"\s*version:\s*(\d+)\s(.*)", re.DOTALL)
+_GAME = re.compile(r"\s*version:\s*([0-9]{1,9})\s(.*)", re.DOTALL)
 _FIELDS = {1: 3, 2: 3, 3: 3, 4: 4, 5: 5}
 """Fields of a cell in each version. The first is the value, the last 0 for a given cell and 1 for one to fill in."""
 
@@ -29,7 +31,7 @@ def givens_of_game(data: str) -> str | None:
         if len(cell) != size or not re.fullmatch(r"[0-9]", cell[0]) or cell[-1] not in ("0", "1"):
             text = "|".join(cell)
             raise UserError(
-                f"is a saved game whose cell {number} is {text!r}; a cell has {size} fields in version {version}"
+                f"is a saved game whose cell {number} is {quoted(text)}; a cell has {size} fields in version {version}"
             )
     givens = "".join(cell[0] if cell[-1] == "0" else "." for cell in cells)
     values = "".join(cell[0] for cell in cells)

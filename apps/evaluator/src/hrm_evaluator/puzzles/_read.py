@@ -10,6 +10,7 @@ from typing import Any
 
 from hrm_data import HRMDataError, Task
 from hrm_data.sources import delimiter_of
+from hrm_data.untrusted import shortened
 
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.puzzles._csv import is_header, puzzles_of_csv
@@ -41,7 +42,7 @@ def read_file(path: Path, task: Task) -> Iterator[PuzzleText]:
             stream = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP else file
             yield from read_lines(decode_lines(stream.read1), task, str(path))
         except (OSError, EOFError, zlib.error) as error:
-            yield PuzzleText(str(path), "", problem=f"is damaged, and the rest cannot be read ({error})")
+            yield PuzzleText(str(path), "", problem=f"is damaged, and the rest cannot be read ({shortened(error)})")
 
 
 def read_lines(lines: Iterable[str | None], task: Task, source: str) -> Iterator[PuzzleText]:
@@ -103,5 +104,5 @@ def read_board(task: Task, text: str) -> Any:
             board = task.parse(other)
         task.check_puzzle(board)
     except HRMDataError as error:
-        raise UserError(str(error)) from error
+        raise UserError(str(error)) from None
     return board

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from hrm_data import IGNORE, Picture, Task
+from hrm_data.terminal import plain_lines
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +22,9 @@ def draw(picture: Picture, styles: np.ndarray, notes: Mapping[int, str] | None =
         notes: Text to append to tokens, by position; a column grows by its longest note.
     """
     by_token = dict(enumerate(styles.tolist()))
-    lines = [[(text, style or "dim") for text, style in line] for line in picture.segments(by_token, notes)]
+    lines = [
+        [(plain_lines(text), style or "dim") for text, style in line] for line in picture.segments(by_token, notes)
+    ]
     return Text("\n", no_wrap=True).join(Text.assemble(*line) for line in lines)
 
 

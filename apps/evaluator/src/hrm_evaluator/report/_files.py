@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hrm_data import Task
+from hrm_data.terminal import say
 
 from hrm_evaluator._output import atomic_file, check_writable
 from hrm_evaluator.answers._records import Record
@@ -65,7 +66,7 @@ class ReportFiles:
             save_gif(self._gif, trajectory(result.records[0], task), colours)
         for path in (self._page, self._png, self._gif):
             if path is not None:
-                print(f"evaluator: {path} written", file=sys.stderr)
+                say(f"evaluator: {path} written", file=sys.stderr)
 
 
 def _of_all_answers(record: Record, task: Task | None) -> list[Trajectory]:

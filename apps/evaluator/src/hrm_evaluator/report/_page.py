@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from hrm_evaluator._output import finite
 from hrm_evaluator.report._charts import Chart, bar_chart, effort_chart, line_chart
 from hrm_evaluator.report._trajectory import Trajectory
 from hrm_evaluator.scoring._effort import Effort
@@ -56,7 +57,7 @@ def page(
         tables=[_tries(summary.get("pass_at", {})), _efforts(efforts), _faults(result), _measure(result)],
         charts=_charts(result, efforts),
         steps=_steps(result),
-        data={"colours": dict(colours), "puzzles": [_puzzle(one) for one in trajectories]},
+        data=finite({"colours": dict(colours), "puzzles": [_puzzle(one) for one in trajectories]}),
         style=_asset("style.css"),
         script=_asset("viewer.js"),
     )

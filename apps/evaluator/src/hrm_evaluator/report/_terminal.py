@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from hrm_data import IGNORE, Task
+from hrm_data.terminal import console_for
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +32,7 @@ def print_report(
         arc: The score of ARC tasks; None for another task.
         task: Draws the boards; None if it is unknown.
     """
-    console = Console(highlight=False)
+    console = console_for()
     _print_summary(console, summary)
     _print_by_step(console, result)
     if result.by_votes:

@@ -53,7 +53,7 @@ class Trajectory(NamedTuple):
     steps: list[Frame]
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """The grid of cells that fits all boards of a trajectory; `cells` maps a token's position to its cell."""
 
     rows: int
@@ -71,26 +71,26 @@ def trajectory(record: Record, task: Task | None) -> Trajectory:
     is_solved = bool((labels != IGNORE).any())
     solution = np.where(labels == IGNORE, record.tokens, labels)
     pictures = [_picture(board, task) for board in (record.inputs, solution, *answers)]
-    layout = _layout(pictures)
-    puzzle_symbols, solution_symbols, *symbols = [_symbols(picture, layout) for picture in pictures]
+    places = layout(pictures)
+    puzzle_symbols, solution_symbols, *symbols = [_symbols(picture, places) for picture in pictures]
     steps = []
     for number, (answer, thought) in enumerate(zip(answers, thoughts, strict=True)):
         before = max(number - 1, 0)
         wrong = (labels != IGNORE) & (answer != labels) if is_solved else _faulty(task, record.inputs, answer)
         marks = ["."] * len(symbols[number])
-        for at, cell in layout.cells.items():
+        for at, cell in places.cells.items():
             is_right = labels[at] != IGNORE and record.inputs[at] != labels[at]
             mark = "w" if wrong[at] else "r" if is_right else "."
             is_visible = mark != "." or labels[at] != IGNORE or symbols[number][cell] != symbols[before][cell]
             is_changed = answer[at] != answers[before][at] and is_visible
             marks[cell] = mark.upper().replace(".", ":") if is_changed else mark
         steps.append(Frame(symbols[number], "".join(marks), thought.confidence))
-    rows, columns, row_breaks, column_breaks, _ = layout
+    rows, columns, row_breaks, column_breaks, _ = places
     shown = Frame(solution_symbols) if is_solved else None
     return Trajectory(rows, columns, row_breaks, column_breaks, Frame(puzzle_symbols), shown, steps)
 
 
-def _layout(pictures: Sequence[Picture]) -> _Layout:
+def layout(pictures: Sequence[Picture]) -> Layout:
     """Number the rows and columns that hold tokens in any picture."""
     spots: dict[int, tuple[int, int]] = {}
     row_breaks, column_breaks = set(), set()
@@ -103,7 +103,7 @@ def _layout(pictures: Sequence[Picture]) -> _Layout:
         spots |= {at: (row_of[line], column_of[col]) for at, (line, col) in picture.spots.items()}
     rows, columns = (max((spot[axis] for spot in spots.values()), default=0) + 1 for axis in (0, 1))
     cells = {at: row * columns + column for at, (row, column) in spots.items()}
-    return _Layout(rows, columns, sorted(row_breaks), sorted(column_breaks), cells)
+    return Layout(rows, columns, sorted(row_breaks), sorted(column_breaks), cells)
 
 
 def _breaks(lines: set[int]) -> set[int]:
@@ -112,9 +112,9 @@ def _breaks(lines: set[int]) -> set[int]:
     return {number for number, gap in enumerate(gaps, start=1) if gap > min(gaps)}
 
 
-def _symbols(picture: Picture, layout: _Layout) -> str:
-    symbols = [" "] * (layout.rows * layout.columns)
-    for at, cell in layout.cells.items():
+def _symbols(picture: Picture, places: Layout) -> str:
+    symbols = [" "] * (places.rows * places.columns)
+    for at, cell in places.cells.items():
         symbols[cell] = picture.symbol(at) or " "
     return "".join(symbols)
 

@@ -59,6 +59,27 @@ def task(description: Mapping[str, Any]) -> HitoriTask:
     return HitoriTask(description.get("size", 5))
 
 
+# Symbols and groups are those of `HitoriTask.geometry`.
+_ARCH = {
+    "variant": "transformer",
+    "symbol_equivariant": True,
+    "mixer": "groups",
+    "pos_encodings": "none",
+    "hidden_size": 64,
+    "swiglu_multiple": 64,
+    "H_layers": 4,
+    "halt_loss": "none",
+    "halt_max_steps": 16,
+}
+_TRAIN = {
+    "steps": 1000,
+    "global_batch_size": 32,
+    "act_steps": 8,
+    "halt_warmup_steps": 0,
+    "eval_interval": 500,
+    "lr": 3e-3,
+}
+
 HITORI = TaskFamily(
     name="hitori",
     summary="Hitori, an example of a task in a package of its own.",
@@ -67,7 +88,13 @@ HITORI = TaskFamily(
     task=task,
     augmentation=HitoriVariation,
     presets={
-        "cpu": TaskDefaults("5x5 Hitori.", base="cpu", data={"size": 5, "train": 1000, "test": 200}),
+        "cpu": TaskDefaults(
+            "5x5 Hitori.",
+            base="cpu",
+            data={"size": 5, "train": 5000, "test": 512},
+            arch=_ARCH,
+            train=_TRAIN,
+        ),
         "paper": TaskDefaults("6x6 Hitori.", base="paper", data={"size": 6, "train": 1000, "test": 200}),
     },
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from hrm_data import Augment, BoardText, HRMDataError, Picture, Task, draw_grid
+from hrm_data import Augment, BoardText, Geometry, HRMDataError, Picture, Task, draw_grid
 
 SHADED = 0
 
@@ -47,6 +47,19 @@ class HitoriTask(Task):
     def find_puzzles(self, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         """Boards in one line or in `n`."""
         return BoardText(self.size, self.size, "123456789"[: self.size]).find(lines)
+
+    def geometry(self) -> Geometry:
+        """Digits are interchangeable; beside rows and columns, pairs of neighbours are groups."""
+        rows, columns = np.divmod(np.arange(self.seq_len), self.size)
+        pairs = [
+            line * self.size + (at + shift) // 2 for line, at in ((rows, columns), (columns, rows)) for shift in (0, 1)
+        ]
+        groups = tuple(tuple(np.unique(pair, return_inverse=True)[1].tolist()) for pair in pairs)
+        return Geometry(columns=self.size, groups=groups, symbols=tuple(range(2, self.vocab_size)), constants=(1,))
+
+    def other_sizes(self) -> Iterator["HitoriTask"]:
+        """The boards with another number of cells."""
+        return (HitoriTask(size) for size in range(3, 10) if size != self.size)
 
     def encode(self, board: np.ndarray) -> np.ndarray:
         """Tokens `[n * n]` of a board."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from hrm_data._errors import HRMDataError
 from hrm_data.symmetry._dihedral import TRANSFORMS, dihedral, undo_dihedral
+from hrm_data.untrusted import quoted
 
 SIDE = 30
 """Rows and columns of the canvas."""
@@ -136,18 +137,29 @@ def crop_sizes(tokens: np.ndarray) -> np.ndarray:
     return sizes
 
 
+def small_grid(value: object) -> object:
+    """`[h, w]` uint8 for the rows of a grid of colours 0..9, each side 1..30; any other value as it is."""
+    if not isinstance(value, list) or not 0 < len(value) <= SIDE:
+        return value
+    rows = [row for row in value if isinstance(row, list) and 0 < len(row) <= SIDE]
+    cells = list(chain.from_iterable(rows))
+    if len(rows) < len(value) or len(set(map(len, rows))) > 1 or set(map(type, cells)) != {int}:
+        return value
+    if min(cells) < 0 or max(cells) >= COLOURS:
+        return value
+    return np.array(cells, np.uint8).reshape(len(rows), -1)
+
+
 def as_grid(grid: object, where: str = "the grid") -> np.ndarray:
     """`grid` as `[h, w]` uint8 of colours 0..9, each side 1..30; raises `HRMDataError` naming `where` and the place."""
     if isinstance(grid, np.ndarray):
         grid = grid.tolist()
     if not isinstance(grid, list) or not grid or not all(isinstance(row, list) for row in grid):
         raise HRMDataError(f"{where} is {_brief(grid)}; expected a list of rows")
+    packed = small_grid(grid)
+    if isinstance(packed, np.ndarray):  # most grids need no closer look
+        return packed
     width = len(grid[0])
-    cells = list(chain.from_iterable(grid))
-    if set(map(len, grid)) == {width} and set(map(type, cells)) == {int}:  # most grids need no closer look
-        array = np.array(cells)
-        if array.min() >= 0 and array.max() < COLOURS and len(grid) <= SIDE and width <= SIDE:
-            return array.astype(np.uint8).reshape(len(grid), width)
     for number, row in enumerate(grid):
         if len(row) != width or not row:
             raise HRMDataError(
@@ -164,5 +176,5 @@ def as_grid(grid: object, where: str = "the grid") -> np.ndarray:
 
 
 def _brief(value: object) -> str:
-    text = repr(value)
+    text = quoted(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -18,7 +19,10 @@ from hrm_data.arc._set import ArcSet
 from hrm_data.dataset._format import load_array
 from hrm_data.dataset._metadata import describe
 from hrm_data.task._family import ComputedSets
+from hrm_data.untrusted import parse_json, quoted, read_bytes, shortened
 
+MOST_BYTES = 1 << 24
+"""The most bytes of a `tasks.json`, whose tasks take about a hundred each."""
 FOLDER = "online"
 """The directory, beside the splits, by which an online dataset is known."""
 
@@ -42,7 +46,7 @@ class OnlineTasks(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**64)
     strict: bool = False
     tasks: tuple[OnlineTask, ...] = Field(min_length=1, strict=False)
 
@@ -76,6 +80,12 @@ def open_corpus(root: Path) -> ArcCorpus | None:
         for field in ("demonstrations", "tests", "copies")
     }
     held_out = np.array([task.held_out for task in listed.tasks])
+    grids = 2 * sum(task.demonstrations + task.tests for task in listed.tasks)
+    if arrays["shapes"].shape != (grids, 2):  # before arrays of so many grids are made
+        raise HRMDataError(
+            f"{folder / 'shapes.npy'} has shape {arrays['shapes'].shape}; the pairs in tasks.json need ({grids}, 2), "
+            "build the dataset again"
+        )
     _check_arrays(folder, arrays, _may_be_unknown(held_out, **counts), counts["copies"])
     return ArcCorpus(
         seed=listed.seed,
@@ -109,15 +119,18 @@ def computed_sets(root: Path) -> ComputedSets | None:
 
 def _read_tasks(path: Path) -> OnlineTasks:
     try:
-        listed = OnlineTasks.model_validate_json(path.read_bytes())
+        content = read_bytes(path, MOST_BYTES)
+        parse_json(content)
+        listed = OnlineTasks.model_validate_json(content)
     except OSError as error:
         raise HRMDataError(f"{path} cannot be read ({error.strerror}); build the dataset again") from None
     except ValidationError as error:
         raise HRMDataError(f"{path}: {describe(error)}; build the dataset again") from None
-    names = [task.name for task in listed.tasks]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise HRMDataError(f"{path} names the task {twice!r} twice; build the dataset again")
+    except ValueError as error:
+        raise HRMDataError(f"{path}: not readable JSON ({shortened(error)}); build the dataset again") from None
+    counts = Counter(task.name for task in listed.tasks)
+    if twice := next((name for name in counts if counts[name] > 1), None):
+        raise HRMDataError(f"{path} names the task {quoted(twice)} twice; build the dataset again")
     return listed
 
 
@@ -132,12 +145,6 @@ def _may_be_unknown(
 def _check_arrays(folder: Path, arrays: dict[str, np.ndarray], may_be_unknown: np.ndarray, copies: np.ndarray) -> None:
     """Raise `HRMDataError` unless the arrays agree with `tasks.json` and with each other."""
     shapes, cells, codes = arrays["shapes"], arrays["cells"], arrays["codes"]
-    grids = len(may_be_unknown)
-    if shapes.shape != (grids, 2):
-        raise HRMDataError(
-            f"{folder / 'shapes.npy'} has shape {shapes.shape}; the pairs in tasks.json need ({grids}, 2), "
-            "build the dataset again"
-        )
     known = shapes[~may_be_unknown | shapes.any(axis=1)]
     total = int(shapes.astype(np.int64).prod(axis=1).sum())
     for name, array, size, low, high in (

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hrm_data.untrusted import at_most
+
 
 def _listed(value: Any) -> Any:
     """Split text at commas; empty text is no path, rather than the working directory."""
@@ -41,10 +43,14 @@ class ArcOptions(BaseModel):
     too_large: Literal["refuse", "skip"] = Field(
         "refuse", description="What is done with tasks that have a grid larger than 30x30."
     )
-    augmentations: int = Field(1000, ge=0, le=100_000, description="Augmented copies of each task.")
+    augmentations: Annotated[int, at_most(100_000, "bounds the memory that the copies take")] = Field(
+        1000, ge=0, description="Augmented copies of each task."
+    )
     online: bool = Field(True, description="Store the tasks and augment while loading; else write every copy (9 GB).")
-    seed: int = Field(0, ge=0, description="Seed of the augmentations.")
-    subset: int | None = Field(
+    seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(
+        0, ge=0, description="Seed of the augmentations."
+    )
+    subset: Annotated[int | None, at_most(10**6, "is more than any source has tasks")] = Field(
         None, ge=1, description="Only so many of the training, of the concept and of the held-out tasks."
     )
 

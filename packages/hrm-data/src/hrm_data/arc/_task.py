@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,6 +29,7 @@ from hrm_data.symmetry._symmetry import Original, Symmetry
 from hrm_data.task._geometry import Geometry
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Task
+from hrm_data.untrusted import parse_json, shortened
 
 # The colours in which the tasks are shown at arcprize.org.
 _PALETTE = (
@@ -72,9 +72,11 @@ class ArcTask(Task):
         """
         if text.lstrip().startswith("["):
             try:
-                return as_grid(json.loads(text), "the puzzle")
-            except (ValueError, RecursionError) as error:
-                raise HRMDataError(f"the puzzle is not readable JSON ({error}); write it as [[0, 1], [2, 3]]") from None
+                return as_grid(parse_json(text), "the puzzle")
+            except ValueError as error:
+                raise HRMDataError(
+                    f"the puzzle is not readable JSON ({shortened(error)}); write it as [[0, 1], [2, 3]]"
+                ) from None
         rows = ["".join(row.split()) for row in text.replace("|", "\n").replace("/", "\n").splitlines()]
         rows = [row for row in rows if row]
         for number, row in enumerate(rows):

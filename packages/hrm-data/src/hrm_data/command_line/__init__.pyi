@@ -1,5 +1,5 @@
 from ._application import application, dispatch
-from ._exit import FAILURE, INTERRUPTED, USER_MISTAKE, CommandError, run
+from ._exit import FAILURE, INTERRUPTED, STOP_SIGNALS, USER_MISTAKE, CommandError, leave, run
 from ._options import Spelling, dashed, options_of, underscored
 from ._settings_file import leaves, merge, read_settings
 from ._validation import describe, flags_of, suggestion, validate
@@ -7,6 +7,7 @@ from ._validation import describe, flags_of, suggestion, validate
 __all__ = [
     "FAILURE",
     "INTERRUPTED",
+    "STOP_SIGNALS",
     "USER_MISTAKE",
     "CommandError",
     "Spelling",
@@ -15,6 +16,7 @@ __all__ = [
     "describe",
     "dispatch",
     "flags_of",
+    "leave",
     "leaves",
     "merge",
     "options_of",

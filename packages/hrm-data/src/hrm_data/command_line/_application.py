@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from cyclopts import (
@@ -21,6 +22,7 @@ from pydantic import ValidationError as PydanticError
 from hrm_data.command_line._exit import CommandError
 from hrm_data.command_line._options import ARGUMENTS, COMMANDS, OPTIONS
 from hrm_data.command_line._validation import problem_of, suggestion
+from hrm_data.untrusted import quoted, shortened
 
 WIDTH = 80  # of a help that is not printed on a terminal
 
@@ -61,9 +63,14 @@ def dispatch(app: App, words: Sequence[str]) -> Any:
     Raises:
         CommandError: The words are wrong; the message names flag, value and what is allowed.
     """
-    from rich.console import Console
+    from hrm_data.terminal import console_for
 
-    console = Console(highlight=False)
+    options = list(takewhile(lambda word: word != "--", words))
+    for before, word in zip(("", *options), options, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            flag = word.rstrip("=") or (before if before.startswith("--") else "")
+            raise CommandError(f"{flag or 'an argument'} is empty; write a value, or leave it out")
+    console = console_for()
     if not console.is_terminal:
         console.width = WIDTH
     try:
@@ -78,7 +85,7 @@ def _sentence(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError):
         word = error.token.keyword or error.token.value
         known = [name for one in error.argument_collection if one.parse for name in one.names if name.startswith("--")]
-        return f"{word} is not known{suggestion(word, known) or _listed('; flags are', known)}"
+        return f"{shortened(word)} is not known{suggestion(word, known) or _listed('; flags are', known)}"
     if isinstance(error, UnknownCommandError | UnusedCliTokensError):
         word = (error.unused_tokens or [""])[0]
         commands = [name for name in (error.app or ()) if not name.startswith("-")]
@@ -87,8 +94,8 @@ def _sentence(error: CycloptsError) -> str:
             flags = [flag.split("=")[0] for flag in before[: before.index(word)] if flag.startswith("-")]
             return f"{', '.join(flags)} must come after {word}"
         if commands:
-            return f"{word!r} is no command{suggestion(word, commands)}{_listed('; commands are', commands)}"
-        return f"{word!r} is one argument too many"
+            return f"{quoted(word)} is no command{suggestion(word, commands)}{_listed('; commands are', commands)}"
+        return f"{quoted(word)} is one argument too many"
     name = argument.name if argument is not None else ""
     name = name if name.startswith("--") else name.upper()
     if isinstance(error, MissingArgumentError):
@@ -96,10 +103,10 @@ def _sentence(error: CycloptsError) -> str:
     if isinstance(error, ValidationError) and argument is not None and argument.tokens:
         cause = error.__cause__
         problem = problem_of(cause.errors()[0]) if isinstance(cause, PydanticError) else error.exception_message
-        return f"{name} {argument.tokens[-1].value}: {problem}"
+        return f"{name} {shortened(argument.tokens[-1].value)}: {problem}"
     if isinstance(error, CoercionError) and argument is not None:
         token = error.token or (argument.tokens[-1] if argument.tokens else None)
-        value = f" {token.value}" if token is not None else ""
+        value = f" {shortened(token.value)}" if token is not None else ""
         allowed = argument.get_choices()
         kinds = {int: "an integer", float: "a number", bool: "yes or no"}
         wanted = _listed("one of", allowed) if allowed else kinds.get(argument.resolved_hint, "another value")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hrm_data.command_line._exit import CommandError
+from hrm_data.untrusted import parse_json, parse_yaml, quoted, read_bytes, shortened
+
+MOST_BYTES = 1 << 20
+"""The most bytes of a file with settings, which has a few thousand; a run's file names the files of its dataset."""
 
 
 def read_settings(path: str | Path, flag: str = "--config") -> dict[str, Any]:
@@ -21,25 +24,16 @@ def read_settings(path: str | Path, flag: str = "--config") -> dict[str, Any]:
     if path.suffix not in (".json", ".yaml", ".yml"):
         raise CommandError(f"{where}: the name should end in .json, .yaml or .yml")
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else _from_yaml(text)
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+        content = parse_json(text) if path.suffix == ".json" else parse_yaml(text)
     except OSError as error:
         raise CommandError(f"{where}: cannot be read ({error.strerror})") from error
     except ValueError as error:
-        problem = " ".join(str(error).split())
+        problem = shortened(" ".join(str(error).split()))
         raise CommandError(f"{where}: is not valid {path.suffix[1:].upper()} ({problem})") from error
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise CommandError(f"{where}: should hold a mapping from names to settings, but holds {content!r}")
+        raise CommandError(f"{where}: should hold a mapping from names to settings, but holds {quoted(content)}")
     return content
-
-
-def _from_yaml(text: str) -> Any:
-    import yaml  # imported here because help needs no YAML
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
 
 
 def leaves(content: Mapping[str, Any]) -> list[tuple[str, Any]]:

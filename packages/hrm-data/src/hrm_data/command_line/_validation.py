@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from hrm_data.command_line._exit import CommandError
 from hrm_data.command_line._options import Spelling, bare_type, dashed, holds_list
+from hrm_data.untrusted import QUOTED, message, shortened
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -42,29 +43,31 @@ def describe(error: ValidationError, flags: Iterable[str] = (), spelling: Spelli
         flag, value = f"--{spelling('.'.join(names))}" if names else "", item["input"]
         problem = problem_of(item)
         if isinstance(value, list | tuple):
-            value = ",".join(map(str, value))
+            value = shortened(",".join(map(shortened, value[:100])))
+        value = value if isinstance(value, Mapping | BaseModel) else shortened(value)
         if item["type"] == "missing":
             lines[flag] = f"{flag} is missing"
         elif item["type"] == "extra_forbidden":
+            flag, value = shortened(flag), shortened(value)
             lines[flag] = f"{flag} {value}: there is no such setting{suggestion(flag, flags)}"
         elif not flag:  # several fields that do not fit together
             lines[flag] = problem
         elif isinstance(value, Mapping | BaseModel) and item["type"] == "value_error":
             lines[flag] = f"{flag}: {problem}"
         else:
-            lines.setdefault(flag, f"{flag} {value}: {problem}")
+            lines.setdefault(flag, f"{flag} {shortened(value)}: {problem}")
     return list(lines.values())
 
 
 def problem_of(item: Any) -> str:
     """Pydantic's message about one value, such as `should be greater than 0`."""
-    text = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    text = message(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return text[:1].lower() + text[1:]
 
 
 def suggestion(unknown: str, known: Iterable[str]) -> str:
     """A hint at the word that was probably meant, or nothing."""
-    near = get_close_matches(unknown, list(known), n=1)
+    near = get_close_matches(unknown[:QUOTED], list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from hrm_data._errors import HRMDataError
 from hrm_data._progress import progress_bar
 from hrm_data.commands._show import describe_directory
+from hrm_data.dataset import claimed
 from hrm_data.task._family import TaskFamily
 
 
@@ -20,8 +21,8 @@ def build_dataset(family: TaskFamily, root: Path, options: BaseModel) -> None:
     """
     if root.exists() or root.is_symlink():
         raise HRMDataError(f"--output {root}: exists already; nothing is overwritten, remove it or choose another name")
-    from rich.console import Console
+    from hrm_data.terminal import console_for
 
-    with progress_bar(Console(stderr=True)) as progress:
+    with claimed(root), progress_bar(console_for(stderr=True)) as progress:
         made = family.build(root, options, progress)
     describe_directory(made)

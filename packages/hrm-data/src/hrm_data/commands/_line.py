@@ -60,7 +60,7 @@ def show(
     /,
     *,
     index: Annotated[
-        int, Field(ge=0), Parameter(help="Number of the example in the split, counted from 0.", metavar="N")
+        int, Field(ge=0, lt=2**63), Parameter(help="Number of the example in the split, counted from 0.", metavar="N")
     ] = 0,
     split: Annotated[str, Parameter(help="Split of the dataset.", metavar="NAME")] = "train",
     task: TaskName = None,

@@ -14,14 +14,17 @@ from hrm_data.dataset._format import Dataset
 from hrm_data.dataset._read import open_dataset, splits_of, task_of
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Task
+from hrm_data.terminal import say
+from hrm_data.untrusted import message, shortened
 
 _LISTED = 5  # parts of a list that are shown
 
 
 def describe_directory(root: Path) -> None:
     """Print sizes, vocabulary, task and origin of a dataset directory."""
-    from rich.console import Console
     from rich.table import Table
+
+    from hrm_data.terminal import console_for
 
     splits = [open_dataset(root, split) for split in splits_of(root)]
     content, first = splits[0].task or {}, splits[0].metadata
@@ -33,12 +36,12 @@ def describe_directory(root: Path) -> None:
         "example": f"{first.seq_len} tokens of {first.vocab_size}, padded with {first.pad_id}, ignoring {ignored}",
         "identifiers": f"{first.num_puzzle_identifiers:,}",
         "on disk": f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:,.1f} KiB",
-        **{name.replace("_", " "): _told(value) for name, value in content.items() if name != "task"},
+        **{shortened(name.replace("_", " ")): _told(value) for name, value in content.items() if name != "task"},
     }
-    console = Console(highlight=False)
+    console = console_for()
     for name, value in rows.items():
         if value:
-            console.print(f"{name:<12} {value}", soft_wrap=True, markup=False)
+            console.print(f"{name:<12} {message(value)}", soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
     for column in ("split", "set", "groups", "puzzles", "examples"):
         table.add_column(column, justify="left" if column in ("split", "set") else "right")
@@ -74,9 +77,9 @@ def show_example(root: Path, split: str, index: int, task_name: str | None) -> N
     identifier = int(item.puzzle_identifiers[puzzle])
     known = f" {dataset.identifiers[identifier]}" if dataset.identifiers else ""
     asked = int(np.count_nonzero(labels != dataset.metadata.ignore_label_id))
-    print(f"{split} example {index}, in set {name}: group {group}, puzzle {puzzle},", end=" ")
-    print(f"identifier {identifier}{known}; {asked} of {len(labels)} tokens are asked for\n")
-    print(_beside(picture_of(task, inputs), picture_of(task, labels)))
+    say(f"{split} example {index}, in set {name}: group {group}, puzzle {puzzle},", end=" ")
+    say(f"identifier {identifier}{shortened(known)}; {asked} of {len(labels)} tokens are asked for\n")
+    say(_beside(picture_of(task, inputs), picture_of(task, labels)))
 
 
 def picture_of(task: Task | None, tokens: np.ndarray) -> Picture:

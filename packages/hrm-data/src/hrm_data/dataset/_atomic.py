@@ -19,6 +19,7 @@ import numpy as np
 from hrm_data._errors import HRMDataError, HRMDataIOError
 
 _PIECE = 1 << 22  # numbers written at a time
+_OWN: set[Path] = set()  # the claims of this process
 
 
 def check_new(root: Path) -> None:
@@ -39,56 +40,93 @@ def check_new(root: Path) -> None:
 def new_directory(root: Path) -> Iterator[Path]:
     """A temporary directory beside `root` that becomes `root` at the end, synced; a reader sees all of it or nothing.
 
-    It is removed after any exception, Ctrl-C included. The next build of `root` removes the leftovers of a killed
-    one.
+    It is removed after any exception, Ctrl-C included, and `root` is claimed inside the block.
 
     Raises:
-        HRMDataError: `root` exists, or the disk is full or cannot be written.
+        HRMDataError: `root` exists, another process is making it, or the disk is full or cannot be written.
+    """
+    with disk_errors(root), claimed(root) as scratch:
+        yield scratch
+        for path in (*scratch.rglob("*"), scratch):
+            _sync(path)
+        try:
+            scratch.rename(root)
+        except OSError as error:
+            raise HRMDataError(f"{root} could not be put in place: {error.strerror}; choose another name") from None
+        _sync(root.parent)
+
+
+@contextmanager
+def claimed(root: Path) -> Iterator[Path]:
+    """Keep other processes from making `root` during the block, for work that ends with a `new_directory`.
+
+    The claim is an empty directory beside `root`, removed at the end. It is locked, and its name holds the number of
+    the process; the next claim of `root` removes those of killed processes.
+
+    Raises:
+        HRMDataError: `root` exists, another process is making it, or nothing can be written beside it.
     """
     check_new(root)
     with disk_errors(root):
-        _remove_leftovers(root)
-        scratch, lock = _scratch(root)
+        with _one_claim_at_a_time(root.parent):
+            _refuse_claimed(root)
+            prefix = f".{root.name}.{os.getpid()}-"
+            path = Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=root.parent))
+            lock = os.open(path, os.O_RDONLY)
+            _flock(lock, fcntl.LOCK_EX)
+        _OWN.add(path)
         try:
-            scratch.chmod(0o777 & ~_umask())
-            yield scratch
-            for folder in (*(path for path in scratch.rglob("*") if path.is_dir()), scratch):
-                _sync(folder)
-            try:
-                scratch.rename(root)
-            except OSError as error:
-                raise HRMDataError(f"{root} could not be put in place: {error.strerror}; choose another name") from None
-            _sync(root.parent)
+            path.chmod(0o777 & ~_umask())
+            yield path
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
+            _OWN.discard(path)
             os.close(lock)
 
 
-def _scratch(root: Path) -> tuple[Path, int]:
-    """Return a new directory beside `root`, and the handle of the lock that this process holds on it."""
-    while True:
-        path = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
-        handle = os.open(path, os.O_RDONLY)
-        with suppress(OSError):  # without file locks, leftovers stay
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if path.exists():
-            return path, handle
-        os.close(handle)  # another process took it for a leftover before it was locked
-
-
-def _remove_leftovers(root: Path) -> None:
-    """Remove the directories of `_scratch` that no process locks."""
-    name = re.compile(rf"\.{re.escape(root.name)}\.[a-z0-9_]{{8}}\.tmp")
-    for path in root.parent.iterdir():
-        if not name.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+def _refuse_claimed(root: Path) -> None:
+    """Raise if another process claims or has made `root`; remove the claims of killed processes."""
+    check_new(root)
+    name = re.compile(rf"\.{re.escape(root.name)}\.(\d+)-[a-z0-9_]{{8}}\.tmp")
+    for path in sorted(root.parent.iterdir()):
+        match = name.fullmatch(path.name)
+        if match is None or path in _OWN or path.is_symlink() or not path.is_dir():
             continue
-        with suppress(OSError):  # it is held, gone meanwhile, or another user's
+        with suppress(OSError):  # it is gone meanwhile, or another user's
             handle = os.open(path, os.O_RDONLY)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path)
+                if _flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    shutil.rmtree(path)
+            except BlockingIOError:
+                raise HRMDataError(
+                    f"{root} is being made by process {match[1]}; wait for it, or choose another name"
+                ) from None
             finally:
                 os.close(handle)
+
+
+@contextmanager
+def _one_claim_at_a_time(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _flock(handle: int, how: int) -> bool:
+    """Lock a file until it is closed, or the process ends; return whether its file system has locks.
+
+    Without locks leftovers stay, and the last step decides which process was first.
+    """
+    try:
+        fcntl.flock(handle, how)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -133,8 +171,8 @@ def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
         file.write(json.dumps(value, indent=indent).encode() + b"\n")
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -15,10 +15,13 @@ import numpy as np
 from hrm_data._errors import HRMDataError
 from hrm_data._puzzle_set import PuzzleSet
 from hrm_data.dataset._metadata import DatasetMetadata
+from hrm_data.untrusted import shortened
 
 _CHUNK = 1 << 24  # tokens checked at a time, so that a large file is never read at once
 
 
+MOST_IN_MEMORY = 1 << 31
+"""The most bytes of an array that is read at once: identifiers and indices of half a billion puzzles."""
 ARRAYS = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_indices")
 
 
@@ -55,15 +58,20 @@ def load_array(path: Path, *, mapped: bool) -> np.ndarray:
         raise HRMDataError(
             f"{path} is missing; it is named by `sets` in dataset.json, build the dataset again"
         ) from None
-    except Exception as error:  # whatever a damaged header makes of numpy's parser
-        raise HRMDataError(f"{path} is not a readable .npy file ({error}); build the dataset again") from None
+    except Exception as error:  # whatever a damaged header makes of numpy's parser, whose advice may be to unpickle
+        raise HRMDataError(f"{path} is not a readable .npy file ({_reason(error)}); build the dataset again") from None
     if dtype.kind not in "iu":
-        raise HRMDataError(f"{path} has dtype {dtype}; expected integers, build the dataset again")
+        raise HRMDataError(f"{path} has dtype {shortened(dtype)}; expected integers, build the dataset again")
     declared = math.prod(shape) * dtype.itemsize
     if declared != there or min(shape, default=0) < 0:
         raise HRMDataError(
-            f"{path} is not a readable .npy file (its header declares {dtype} {shape}, {declared} bytes, "
+            f"{path} is not a readable .npy file (its header declares {dtype} {shortened(shape)}, {declared} bytes, "
             f"but {there} follow); build the dataset again"
+        )
+    if not mapped and declared > MOST_IN_MEMORY:
+        raise HRMDataError(
+            f"{path} holds {declared:,} bytes that are read into memory, more than the {MOST_IN_MEMORY:,} that any "
+            "dataset needs; build the dataset again"
         )
     order: Literal["F", "C"] = "F" if fortran else "C"
     try:
@@ -72,8 +80,15 @@ def load_array(path: Path, *, mapped: bool) -> np.ndarray:
         if mapped:
             return np.memmap(path, dtype, "r", start, shape, order)
         return np.fromfile(path, dtype, offset=start).reshape(shape, order=order)
-    except (OSError, ValueError) as error:
-        raise HRMDataError(f"{path} is not a readable .npy file ({error}); build the dataset again") from None
+    except (OSError, ValueError, OverflowError) as error:
+        raise HRMDataError(
+            f"{path} is not a readable .npy file ({shortened(error)}); build the dataset again"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    text = shortened(error)
+    return "its header is damaged" if "pickle" in text or "max_header_size" in text else text
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

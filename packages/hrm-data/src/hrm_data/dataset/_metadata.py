@@ -8,8 +8,17 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hrm_data._errors import HRMDataError
+from hrm_data.untrusted import at_most, parse_json, quoted, read_bytes, shortened
 
-SetName = Annotated[str, Field(min_length=1, pattern=r"^[^/\\\x00]+$")]
+SetName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00]+$")]
+
+_MEMORY = at_most(2**16, "bounds the memory of batches and of a model's states")
+_NUMBERS = at_most(2**31 - 1, "an index of 32 bits can hold")
+
+MOST_COMPLAINTS = 5
+"""Faults of a file that one message names."""
+MOST_BYTES = 1 << 20
+"""The most bytes of a `dataset.json`, which has some hundred."""
 
 
 class DatasetMetadata(BaseModel):
@@ -23,12 +32,12 @@ class DatasetMetadata(BaseModel):
     pad_id: int = Field(ge=0)
     ignore_label_id: int | None = Field(ge=0)
     blank_identifier_id: int = Field(ge=0)
-    vocab_size: int = Field(ge=1)
-    seq_len: int = Field(ge=1)
-    num_puzzle_identifiers: int = Field(ge=1)
-    total_groups: int = Field(ge=0)
-    mean_puzzle_examples: float = Field(ge=0, allow_inf_nan=False)
-    sets: tuple[SetName, ...] = Field(min_length=1, strict=False)
+    vocab_size: Annotated[int, _MEMORY] = Field(ge=1)
+    seq_len: Annotated[int, _MEMORY] = Field(ge=1)
+    num_puzzle_identifiers: Annotated[int, _NUMBERS] = Field(ge=1)
+    total_groups: Annotated[int, _NUMBERS] = Field(ge=0)
+    mean_puzzle_examples: Annotated[float, _NUMBERS] = Field(ge=0, allow_inf_nan=False)
+    sets: tuple[SetName, ...] = Field(min_length=1, max_length=1000, strict=False)
 
     @property
     def examples_in_an_epoch(self) -> float:
@@ -54,21 +63,27 @@ class DatasetMetadata(BaseModel):
 def read_metadata(path: Path) -> DatasetMetadata:
     """Metadata from a `dataset.json`; raises `HRMDataError` naming file, field, value and remedy."""
     try:
-        return DatasetMetadata.model_validate_json(path.read_bytes())
+        content = read_bytes(path, MOST_BYTES)
+        parse_json(content)  # which refuses what pydantic reads without a word, such as a key that stands there twice
+        return DatasetMetadata.model_validate_json(content)
     except FileNotFoundError:
         raise HRMDataError(f"{path} does not exist; is {path.parent} a split of a dataset directory?") from None
     except OSError as error:
         raise HRMDataError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise HRMDataError(f"{path}: {describe(error)}; correct the file or build the dataset again") from None
+    except ValueError as error:
+        raise HRMDataError(
+            f"{path}: not readable JSON ({shortened(error)}); correct the file or build the dataset again"
+        ) from None
 
 
 def describe(error: ValidationError) -> str:
     """The complaints of pydantic in one line: field, value, what was expected."""
     parts = []
-    for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"])
+    for item in error.errors(include_url=False)[:MOST_COMPLAINTS]:
+        field = shortened(".".join(str(part) for part in item["loc"]))
         where = f"field {field}: " if field else ""
-        value = "" if item["type"] in ("missing", "json_invalid", "value_error") else f" (got {item['input']!r})"
-        parts.append(f"{where}{item['msg']}{value}")
+        value = "" if item["type"] in ("missing", "json_invalid", "value_error") else f" (got {quoted(item['input'])})"
+        parts.append(f"{where}{shortened(item['msg'])}{value}")
     return "; ".join(parts)

@@ -13,6 +13,7 @@ from hrm_data.task._family import ComputedSets
 from hrm_data.task._json import read_json, read_task
 from hrm_data.task._registry import get_family, get_task, task_names
 from hrm_data.task._task import Task
+from hrm_data.untrusted import quoted, shortened
 
 
 def open_dataset(root: str | Path, split: str) -> Dataset:
@@ -29,8 +30,8 @@ def open_dataset(root: str | Path, split: str) -> Dataset:
     folder = root / split
     if not folder.is_dir():
         found = sorted(p.parent.name for p in root.glob("*/dataset.json"))
-        hint = f"it has {', '.join(found)}" if found else "no split was found there; is the path right?"
-        raise HRMDataError(f"{root} has no split {split!r}: {hint}")
+        hint = f"it has {shortened(', '.join(found))}" if found else "no split was found there; is the path right?"
+        raise HRMDataError(f"{root} has no split {quoted(split)}: {hint}")
     metadata = read_metadata(folder / "dataset.json")
     stored = all((folder / f"{name}__inputs.npy").exists() for name in metadata.sets)
     computed = None if stored else computed_sets(root)
@@ -110,7 +111,7 @@ def task_of(dataset: Dataset, name: str | None = None) -> Task | None:
     """
     where = dataset.root / "task.json"
     if dataset.task is not None and name is not None and not _is_named(dataset.task, name):
-        raise HRMDataError(f"{where} says that the puzzles are {dataset.task.get('task')!r}, not {name!r}")
+        raise HRMDataError(f"{where} says that the puzzles are {quoted(dataset.task.get('task'))}, not {quoted(name)}")
     if dataset.task is None and name is None:
         return None
     try:

@@ -14,6 +14,7 @@ from hrm_data._puzzle_set import PuzzleSet
 from hrm_data.dataset._format import Dataset
 from hrm_data.dataset._read import computed_sets, open_dataset, splits_of, task_of
 from hrm_data.task._task import Task
+from hrm_data.untrusted import quoted
 
 _ROWS = 4096  # examples checked at a time
 _MOST = 5  # examples named in one set
@@ -57,7 +58,7 @@ def find_faults(root: str | Path, task: str | None = None, progress: Progress = 
         findings.faults += _differences(opened[0], other)
     if opened and len(set(opened[0].identifiers)) < len(opened[0].identifiers):
         names, counts = np.unique(list(opened[0].identifiers), return_counts=True)
-        findings.faults.append(f"{root / 'identifiers.json'}: {str(names[counts > 1][0])!r} stands there twice")
+        findings.faults.append(f"{root / 'identifiers.json'}: {quoted(str(names[counts > 1][0]))} stands there twice")
     findings.faults += _missing_metadata(root)
     findings.examples = sum(dataset.examples for dataset in opened)
     done = 0
@@ -112,7 +113,7 @@ def _check_solutions(
         wrong += examples[~task.check_all(inputs, labels) & ~unanswered].tolist()
         done += len(examples)
         progress(done, findings.examples, f"solutions of {dataset.split}")
-    where = f"{dataset.root / dataset.split} set {name!r}"
+    where = f"{dataset.root / dataset.split} set {quoted(name)}"
     for example in wrong[:_MOST]:
         puzzle, answer = (task.decode(rows[0].astype(np.int32)) for rows in item.rows(np.array([example])))
         findings.faults.append(f"{where}, example {example}: the label {' and '.join(task.explain(puzzle, answer))}")

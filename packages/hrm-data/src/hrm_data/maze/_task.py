@@ -57,7 +57,7 @@ class MazeTask(Task):
     def parse(self, text: str) -> np.ndarray:
         """The board `[size, size]` uint8 of a text with a line for each row, or with all cells in one line.
 
-        Free cells are spaces or `.`. Spaces may be missing at the end of a row, unless free cells are written as `.`.
+        Free cells are spaces or `.`. Spaces at the end of a row may be followed by more.
 
         Raises:
             HRMDataError: A character, the number of lines or their length is wrong; the message names it.
@@ -73,8 +73,9 @@ class MazeTask(Task):
             )
         board = np.full((n, n), SPACE, np.uint8)
         for row, line in enumerate(lines):
-            if len(line.rstrip(" ")) > n or (len(line) < n and "." in text):
-                raise HRMDataError(f"line {row + 1} of the maze has {len(line)} characters; {self.name} has {n}")
+            if len(line.rstrip(" ")) > n or len(line) < n:
+                hint = "; write free cells at the end of a line as ." if len(line) < n else ""
+                raise HRMDataError(f"line {row + 1} of the maze has {len(line)} characters; {self.name} has {n}{hint}")
             for col, char in enumerate(line[:n]):
                 if char not in CHARS + ".":
                     raise HRMDataError(

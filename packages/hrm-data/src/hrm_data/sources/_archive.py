@@ -14,12 +14,15 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from hrm_data._errors import HRMDataError
+from hrm_data.untrusted import quoted, shortened
 
 MAX_TOTAL = 1 << 28
 """Bytes that an archive may unpack to, headers included."""
 MAX_MEMBER = 1 << 26
 """Bytes that one member may unpack to."""
 MAX_MEMBERS = 100_000
+MAX_DIRECTORY = 1 << 24
+"""Bytes of the list of members at the end of a zip: a member takes about a hundred, and ten times as many in memory."""
 
 _DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -48,7 +51,7 @@ def read_archive(
 
     Raises:
         HRMDataError: It is no such archive, is damaged or truncated, holds a name that leads out of it (absolute, or
-            with `..`), a link, a device or a name twice, or exceeds the bounds.
+            with `..`), a link, a device, a sparse file or a name twice, or exceeds the bounds.
     """
     path = Path(path)
     try:
@@ -61,10 +64,11 @@ def read_archive(
     except IsADirectoryError:
         raise HRMDataError(f"{path} is a directory; give the path of an archive") from None
     except (NotImplementedError, RuntimeError) as error:
-        raise HRMDataError(f"{path} cannot be unpacked: {error}; pack it again without a password") from None
+        raise HRMDataError(f"{path} cannot be unpacked: {shortened(error)}; pack it again without a password") from None
     except _DAMAGED as error:
         raise HRMDataError(
-            f"{path} is no archive, damaged or cut short ({error or type(error).__name__}); copy or download it again"
+            f"{path} is no archive, damaged or cut short ({shortened(error) or type(error).__name__}); "
+            "copy or download it again"
         ) from None
 
 
@@ -80,7 +84,9 @@ def _members_of_tar(
                 if member.isdir():
                     continue
                 if not member.isreg():
-                    raise HRMDataError(f"{path}: {name!r} is a link or a device; only files are read")
+                    raise HRMDataError(f"{path}: {quoted(name)} is a link or a device; only files are read")
+                if member.issparse():  # some bytes stand for any number of zeros
+                    raise HRMDataError(f"{path}: {quoted(name)} is a sparse file; pack it again without --sparse")
                 _check_size(path, name, member.size, max_member)
                 if wanted(name):
                     content = archive.extractfile(member)
@@ -97,8 +103,14 @@ def _members_of_zip(
 ) -> Iterator[tuple[str, bytes]]:
     seen: set[str] = set()
     total = 0
+    declared, directory = _declared(path)
+    if directory > MAX_DIRECTORY:
+        raise HRMDataError(
+            f"{path} lists its members in {directory:,} bytes, more than {MAX_DIRECTORY:,}; unpack it yourself if you "
+            "trust it"
+        )
     with zipfile.ZipFile(path) as archive:
-        if len(archive.infolist()) % (1 << 16) != _declared_members(path):
+        if len(archive.infolist()) % (1 << 16) != declared:
             raise zipfile.BadZipFile("its directory does not list as many members as it declares")
         for member in archive.infolist():
             name = _checked_name(path, member.filename, seen)
@@ -106,7 +118,7 @@ def _members_of_zip(
             if member.is_dir():
                 continue
             if kind not in (0, stat.S_IFREG):
-                raise HRMDataError(f"{path}: {name!r} is a link or a device; only files are read")
+                raise HRMDataError(f"{path}: {quoted(name)} is a link or a device; only files are read")
             _check_size(path, name, member.file_size, max_member)
             total += member.file_size  # zipfile reads no more than this of a member
             if total > max_total:
@@ -115,21 +127,26 @@ def _members_of_zip(
                 yield name, archive.read(member)
 
 
-def _declared_members(path: Path) -> int:
-    """Return the number of members, modulo 2^16, in the record that ends a zip; `zipfile` ignores it."""
+def _declared(path: Path) -> tuple[int, int]:
+    """Return the number of members, modulo 2^16, and the bytes of their list, as the records that end a zip say.
+
+    `zipfile` ignores the number, and reads the whole list before it can be asked.
+    """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - (1 << 16) - 22))
-        record = file.read().rpartition(b"PK\x05\x06")[2]
-    return int.from_bytes(record[6:8], "little")
+        tail, _, record = file.read().rpartition(b"PK\x05\x06")
+    large = tail.rpartition(b"PK\x06\x06")[2] if b"PK\x06\x07" in tail[-20:] else b""  # of a zip with 64-bit numbers
+    size = int.from_bytes(large[36:44] if large else record[8:12], "little")
+    return int.from_bytes(record[6:8], "little"), size
 
 
 def _checked_name(path: Path, name: str, seen: set[str]) -> str:
     """The name in its plain form, `a/b` for `./a//b/`."""
     plain = PurePosixPath(name.replace("\\", "/"))
     if plain.is_absolute() or ".." in plain.parts or ":" in "".join(plain.parts[:1]) or "\x00" in name:
-        raise HRMDataError(f"{path}: the name {name!r} leads out of the archive; do not use this archive")
+        raise HRMDataError(f"{path}: the name {quoted(name)} leads out of the archive; do not use this archive")
     if str(plain) in seen:
-        raise HRMDataError(f"{path} holds {str(plain)!r} twice; do not use this archive")
+        raise HRMDataError(f"{path} holds {quoted(str(plain))} twice; do not use this archive")
     seen.add(str(plain))
     if len(seen) > MAX_MEMBERS:
         raise HRMDataError(f"{path} holds more than {MAX_MEMBERS} members; unpack it yourself if you trust it")
@@ -139,7 +156,7 @@ def _checked_name(path: Path, name: str, seen: set[str]) -> str:
 def _check_size(path: Path, name: str, size: int, limit: int) -> None:
     if size > limit:
         raise HRMDataError(
-            f"{path}: {name!r} unpacks to {size} bytes, more than {limit}; unpack it yourself if you trust it"
+            f"{path}: {quoted(name)} unpacks to {size} bytes, more than {limit}; unpack it yourself if you trust it"
         )
 
 

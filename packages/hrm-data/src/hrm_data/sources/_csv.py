@@ -6,7 +6,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -14,11 +14,14 @@ import numpy as np
 
 from hrm_data._errors import HRMDataError
 from hrm_data.sources._columns import ANSWERS, QUESTIONS, delimiter_of, encoding_of, find_column
+from hrm_data.untrusted import quoted, shortened
 
 COLUMNS = {"question": QUESTIONS, "answer": ANSWERS, "rating": ("rating",)}
 """Columns that are read, with the names that they have in published files."""
-_CHUNK = 8192
+_CHUNK = 8192  # rows
+_LARGEST = 1 << 24  # characters of the rows that are in memory at once
 _LONGEST = 1 << 20  # characters of a line
+_MOST_COLUMNS = 1000
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Table:
 
     def error(self, row: int, problem: str, column: str = "") -> HRMDataError:
         """Return an exception that names file, line and column."""
-        where = f", column {self.names[column]}" if column else ""
+        where = f", column {shortened(self.names[column])}" if column else ""
         return HRMDataError(f"{self.path}, line {self.lines[row]}{where}: {problem}")
 
 
@@ -64,7 +67,9 @@ def read_table(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) 
             header = [name.strip() for name in next(reader, [])]
             at = _positions(path, header, wanted, optional)
             rows = ((reader.line_num, row) for row in reader if row)
-            while chunk := list(islice(rows, _CHUNK)):
+            if len(header) > _MOST_COLUMNS:
+                raise HRMDataError(f"{path}, line 1: {len(header):,} columns; at most {_MOST_COLUMNS:,} are read")
+            while chunk := _some(rows):
                 numbers = [line for line, _ in chunk]
                 for line, row in chunk:
                     if len(row) != len(header):
@@ -84,7 +89,18 @@ def read_table(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) 
         raise HRMDataError(f"{path}, line {line}: not {kind} text ({error.reason}); convert the file") from None
     except csv.Error as error:
         line = reader.line_num if reader else 1
-        raise HRMDataError(f"{path}, line {line}: not CSV ({error}); correct the line") from None
+        raise HRMDataError(f"{path}, line {line}: not CSV ({shortened(error)}); correct the line") from None
+
+
+def _some(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The next rows, until they are many or long."""
+    taken, size = [], 0
+    for line, row in rows:
+        taken.append((line, row))
+        size += sum(map(len, row))
+        if len(taken) == _CHUNK or size > _LARGEST:
+            break
+    return taken
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
@@ -109,7 +125,7 @@ def ratings(table: Table) -> np.ndarray | None:
     for row, text in enumerate(texts):
         if not (text.isascii() and text.strip().isdecimal() and len(text) < 10):
             raise table.error(
-                row, f"{text!r} is not a whole number from 0 to 999999999; correct the line", column="rating"
+                row, f"{quoted(text)} is not a whole number from 0 to 999999999; correct the line", column="rating"
             )
     return np.fromiter(map(int, texts), np.int64, len(texts))
 
@@ -131,7 +147,7 @@ def _positions(path: Path, header: list[str], wanted: Sequence[str], optional: S
     found = {name: find_column(header, COLUMNS[name]) for name in (*wanted, *optional)}
     missing = [name for name in wanted if found[name] is None]
     if missing:
-        names = ", ".join(header) or "nothing"
+        names = shortened(", ".join(header)) or "nothing"
         raise HRMDataError(
             f"{path}, line 1: column {', '.join(missing)} is missing, the header has {names}; the first line must name "
             f"the columns {','.join(wanted)} (puzzle,solution and quizzes,solutions stand for question,answer)"
@@ -139,5 +155,5 @@ def _positions(path: Path, header: list[str], wanted: Sequence[str], optional: S
     at = {name: number for name, number in found.items() if number is not None}
     for number in at.values():
         if header.count(header[number]) > 1:
-            raise HRMDataError(f"{path}, line 1: column {header[number]} occurs twice; remove one of them")
+            raise HRMDataError(f"{path}, line 1: column {shortened(header[number])} occurs twice; remove one of them")
     return at

@@ -29,6 +29,7 @@ def hub_file(repo: str, name: str) -> Path:
             f"{repo} is to come from the Hugging Face hub, but its client is not installed; "
             "pip install 'hrm-data[hub]', or give local copies of the files instead"
         ) from None
+    repo = repo.removeprefix("hf://")
     remedy = "give a local copy of the file instead"
     try:
         return Path(hf_hub_download(repo, name, repo_type="dataset"))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hrm_data._errors import HRMDataError
+from hrm_data.untrusted import parse_json, read_bytes, shortened
+
+MOST_BYTES = 1 << 28
+"""The most bytes of a JSON file: names of puzzles, of which a dataset may have millions."""
+MOST_VALUES = 1 << 22
+"""The most values in it: as many names take some hundred megabytes of memory."""
 
 
 def read_task(root: str | Path) -> dict[str, Any] | None:
@@ -27,6 +32,8 @@ def read_task(root: str | Path) -> dict[str, Any] | None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file; raises `HRMDataError` if it cannot be read."""
     try:
-        return json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
-        raise HRMDataError(f"{path} is not readable JSON ({error}); restore it or build the dataset again") from None
+        return parse_json(read_bytes(path, MOST_BYTES), MOST_VALUES)
+    except (ValueError, OSError) as error:
+        raise HRMDataError(
+            f"{path} is not readable JSON ({shortened(error)}); restore it or build the dataset again"
+        ) from None

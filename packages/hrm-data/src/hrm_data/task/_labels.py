@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from string import ascii_lowercase
 
-_NAMED = re.compile(r"([^\W\d]*)(\d+)")
+_NAMED = re.compile(r"([^\W\d]*)(\d{1,2})")  # no board has a hundred columns
 
 
 def label_pattern(between: str, bars: str) -> re.Pattern[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hrm_data._errors import HRMDataError
 from hrm_data.task._family import TaskFamily
 from hrm_data.task._json import read_task
+from hrm_data.untrusted import quoted
 
 if TYPE_CHECKING:
     from hrm_data.task._task import Task
@@ -52,11 +53,11 @@ def describe_task(name: str) -> dict[str, Any]:
         return {"task": name}
     family = get_family(max(known, key=len))
     if family.sized is None:
-        raise HRMDataError(f"task {name!r} names a size, but the task {family.name} has one size only")
+        raise HRMDataError(f"task {quoted(name)} names a size, but the task {family.name} has one size only")
     try:
         return {"task": family.name, **family.sized(name.removeprefix(f"{family.name}-"))}
     except HRMDataError as error:
-        raise HRMDataError(f"task {name!r}: {error}") from error
+        raise HRMDataError(f"task {quoted(name)}: {error}") from error
 
 
 def family_version(name: str) -> str:
@@ -77,7 +78,7 @@ def get_task(task: str | Path | Mapping[str, Any]) -> Task:
     description = describe_task(task) if isinstance(task, str) else task
     name = description.get("task")
     if not isinstance(name, str):
-        raise HRMDataError(f"field task is {name!r}; it must name one of the tasks {', '.join(task_names())}")
+        raise HRMDataError(f"field task is {quoted(name)}; it must name one of the tasks {', '.join(task_names())}")
     return _make(get_family(name), description)
 
 
@@ -107,7 +108,7 @@ def _entry_point(name: str) -> EntryPoint:
     found = list(entry_points(group=GROUP, name=name))
     if not found:
         raise HRMDataError(
-            f"task {name!r} is unknown; known tasks are {', '.join(task_names())} "
+            f"task {quoted(name)} is unknown; known tasks are {', '.join(task_names())} "
             "(install the package of another task to make it known)"
         )
     if len({point.value for point in found}) > 1:

@@ -25,15 +25,14 @@ class SymbolPlanes:
     def __init__(self, config: HRMConfig) -> None:
         assert config.geometry is not None
         symbols, planes = config.geometry.symbols, config.geometry.planes
-        others = [token for token in range(config.vocab_size) if token not in symbols]
+        others = sorted(set(range(config.vocab_size)) - set(symbols))
+        class_of = {token: 1 + number for number, token in enumerate(others)}
         self.classes = 1 + len(others)
         self.num_kinds = 1 + len(config.geometry.constants)
         self.kinds = mx.array([0] * len(symbols) + [1 + i for i in range(len(config.geometry.constants))])
         """Kind of each plane, `[S]` int: 0 for the interchangeable ones, a number of its own for each other."""
         self._planes = mx.array(planes)
-        self._class_of = mx.array(
-            [1 + others.index(token) if token in others else 0 for token in range(config.vocab_size)]
-        )
+        self._class_of = mx.array([class_of.get(token, 0) for token in range(config.vocab_size)])
         is_plane = self._planes[:, None] == mx.arange(config.vocab_size)[None]
         self._place = is_plane.astype(mx.float32)  # [S, V]
         self._rest = mx.where(is_plane.any(axis=0), 0.0, NO_ANSWER)  # [V]

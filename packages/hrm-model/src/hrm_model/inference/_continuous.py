@@ -1,18 +1,21 @@
 """Inference on a stream of puzzles: each leaves its slot when it halts, and the next puzzle takes the slot."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import mlx.core as mx
-from hrm_ops import lane_threads, lanes, prepare_kernels
+from hrm_ops import from_any_thread, lane_threads, lanes
 from mlx.utils import tree_map
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
+from hrm_model._compiled import CompiledSteps
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
+from hrm_model._size import check_memory
 from hrm_model.inference._answer import Answer, Thought, Tokens
+from hrm_model.inference._checks import MOST, MOST_SLOTS, check_number, check_puzzle, rows_of
 from hrm_model.inference._commit import Commit
 from hrm_model.inference._noise import Noise
 
@@ -48,6 +51,18 @@ class _Slots(NamedTuple):
     keys: mx.array
 
 
+class _Reading(NamedTuple):
+    """What the host reads after a step.
+
+    Attributes:
+        leaving: The slots whose puzzle has halted.
+        read: Of these slots, or of all busy ones if answers are traced: the answer's tokens, steps and `q`.
+    """
+
+    leaving: set[int]
+    read: dict[int, tuple[Tokens, int, list[float]]]
+
+
 def _never() -> bool:
     return False
 
@@ -59,17 +74,24 @@ class ContinuousPredictor:
     round differently. The cost of a puzzle is proportional to its steps. At the end of the stream, the number of
     slots is halved whenever half of them are empty. Memory does not depend on `max_steps`, except for traces.
 
+    Any thread may call. Each iterator has slots of its own, and one iterator takes a step at a time. An iterator
+    belongs to one thread at a time, as every generator does, and draws its puzzles in the thread that asks for an
+    answer.
+
     Args:
-        model: The model; its parameters may change between calls.
+        model: The model; its parameters may change between calls. A thread that changes them evaluates them before
+            another one calls.
         batch_size: Number of slots.
         halting: When a puzzle leaves its slot.
         max_steps: Maximum number of steps of a puzzle; defaults to the model's `halt_max_steps` and may exceed it.
         trace: Whether answers hold a trace of all steps.
         noise: Noise on the states. With noise, a puzzle's answer is that of its step with the highest halting value.
         commit: When cells are written into a puzzle, after which it has `max_steps` again; None means never.
+        compiled: Whether the step is compiled. On a Linux CPU that takes seconds at the first time; for a puzzle or two
+            it is not worth it.
 
     Raises:
-        HRMModelError: If a number is out of range.
+        HRMModelError: If a number is out of range, or so many puzzles at once cannot fit into memory.
     """
 
     def __init__(
@@ -81,22 +103,23 @@ class ContinuousPredictor:
         trace: bool = False,
         noise: Noise = Noise(),  # noqa: B008
         commit: Commit | None = None,
+        compiled: bool = True,
     ) -> None:
         halting.check()
         noise.check()
         if commit is not None:
             commit.check(model.config.vocab_size)
-        if batch_size < 1 or (max_steps is not None and max_steps < 1):
-            raise HRMModelError(f"batch_size {batch_size} and max_steps {max_steps} must be at least 1")
-        prepare_kernels()
+        self.max_steps = model.config.halt_max_steps if max_steps is None else max_steps
+        check_number("max_steps", self.max_steps, MOST)
+        check_number("batch_size", batch_size, MOST_SLOTS)
+        check_memory(model.config, batch_size, bits=model.quantization.bits if model.quantization else 32)
         self.model = model
         self.batch_size = batch_size
         self.halting = halting
-        self.max_steps = max_steps or model.config.halt_max_steps
         self.trace = trace
         self.noise = noise
         self.commit = commit
-        self._compiled: dict[int, Any] = {}
+        self._step = CompiledSteps(model, self._take_step, compiled)
 
     def __call__(self, batches: Iterable[Mapping[str, Any]], stop: Callable[[], bool] = _never) -> Iterator[Answer]:
         """Answer puzzles in their order, each as soon as it and all puzzles before it are done.
@@ -111,7 +134,9 @@ class ContinuousPredictor:
             One answer for each puzzle.
 
         Raises:
-            HRMModelError: If the length of a puzzle is not the model's `seq_len`.
+            HRMModelError: If a batch is not of this form, or a puzzle is none of this model's: its length is not
+                `seq_len`, or a number stands for nothing that the model knows. The message has the puzzle's number.
+            HRMOpsError: If this process was forked after MLX had been used.
         """
         done: dict[int, Answer] = {}
         following = 0
@@ -124,20 +149,25 @@ class ContinuousPredictor:
     def prepare(self, puzzles: int) -> None:
         """Compile the step for a stream of `puzzles` puzzles now instead of at the first answer."""
         if puzzles:
-            self._advance([], [None] * _fewer(self.batch_size, puzzles))
+            fresh: list[_Puzzle | None] = [None] * _fewer(self.batch_size, puzzles)
+            from_any_thread(partial(self._advance, [], None, fresh, []), self.model)
 
     def _puzzles(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[_Puzzle]:
         """Yield the puzzles of all batches, numbered from 0."""
-        seq_len, number = self.model.config.seq_len, 0
+        number = 0
         for batch in batches:
-            rows = batch["inputs"].tolist()
+            rows = rows_of(batch, "inputs", 2)
             identifiers, trajectories = (
-                batch[name].tolist() if name in batch else [0] * len(rows)
+                rows_of(batch, name, 1) if name in batch else [0] * len(rows)
                 for name in ("puzzle_identifiers", "trajectories")
             )
+            if not len(rows) == len(identifiers) == len(trajectories):
+                raise HRMModelError(
+                    f"a batch has {len(rows)} inputs, {len(identifiers)} puzzle_identifiers and {len(trajectories)} "
+                    "trajectories, but needs as many of each"
+                )
             for inputs, identifier, trajectory in zip(rows, identifiers, trajectories, strict=True):
-                if len(inputs) != seq_len:
-                    raise HRMModelError(f"puzzle {number + 1} has {len(inputs)} tokens, but the model needs {seq_len}")
+                check_puzzle(self.model.config, number + 1, inputs, identifier)
                 key = self.noise.key(inputs, identifier, trajectory) if self.noise.sigma else [0, 0]
                 yield _Puzzle(number, inputs, identifier, key)
                 number += 1
@@ -160,43 +190,29 @@ class ContinuousPredictor:
             busy = [i for i, owner in enumerate(owners) if owner is not None]
             if not busy:
                 return
-            size = _fewer(len(owners), len(busy))
+            size, kept = _fewer(len(owners), len(busy)), None
             if size < len(owners):
                 kept = (busy + [i for i, owner in enumerate(owners) if owner is None])[:size]
                 owners, fresh = [owners[i] for i in kept], [fresh[i] for i in kept]
-                state = _select(state, kept) if state else state
+                busy = [i for i, owner in enumerate(owners) if owner is not None]
             if stop():
                 return
-            state = self._advance(state, fresh)
-
-            halted = [wants for part in state for wants in _lists(part.carry["halted"])]
-            leaving = [i for i, owner in enumerate(owners) if owner is not None and halted[i]]
-            if self.trace:
-                thoughts = zip(
-                    owners,
-                    _lists(_joined(state, lambda part: part.tokens)),
-                    _lists(_joined(state, lambda part: part.q)),
-                    strict=True,
-                )
-                for owner, tokens, q in thoughts:
-                    if owner is not None:
-                        _remember(traces.setdefault(owner.number, []), Thought(tokens, *q))
-            if not leaving:
-                continue
-            index = mx.array(leaving)
-            answers = zip(
-                _lists(_joined(state, lambda part: part.tokens)[index]),
-                _lists(_joined(state, lambda part: part.taken)[index]),
-                _lists(_joined(state, lambda part: part.q)[index]),
-                strict=True,
-            )
-            for i, (tokens, steps, (q_halt, q_continue)) in zip(leaving, answers, strict=True):
-                owner, owners[i] = owners[i], None
+            state, (leaving, read) = from_any_thread(partial(self._advance, state, kept, fresh, busy), self.model)
+            for i, (tokens, steps, (q_halt, q_continue)) in read.items():
+                owner = owners[i]
                 assert owner is not None
-                yield owner.number, Answer(tokens, steps, q_halt, q_continue, tuple(traces.pop(owner.number, ())))
+                if self.trace:
+                    _remember(traces.setdefault(owner.number, []), Thought(tokens, q_halt, q_continue))
+                if i in leaving:
+                    owners[i] = None
+                    yield owner.number, Answer(tokens, steps, q_halt, q_continue, tuple(traces.pop(owner.number, ())))
 
-    def _advance(self, state: list[_Slots], fresh: list[_Puzzle | None]) -> list[_Slots]:
-        """Put fresh puzzles into their slots, then advance all slots by one step."""
+    def _advance(
+        self, state: list[_Slots], kept: list[int] | None, fresh: Sequence[_Puzzle | None], busy: Sequence[int]
+    ) -> tuple[list[_Slots], _Reading]:
+        """Keep some slots or all, put fresh puzzles into them, advance them by one step, and read the busy ones."""
+        if state and kept is not None:
+            state = _select(state, kept)
         streams = lanes(len(fresh))
         share = len(fresh) // len(streams)
         if not state:
@@ -207,9 +223,20 @@ class ContinuousPredictor:
             for lane, (stream, part) in enumerate(zip(streams, state, strict=True)):
                 own = slice(lane * share, (lane + 1) * share)
                 with mx.stream(stream):
-                    after.append(_Slots(*self._step(lane)(part, slots(batch, own), keys[own])))
+                    after.append(_Slots(*self._step(lane, part, slots(batch, own), keys[own])))
             mx.eval(after)
-        return after
+        return after, self._reading(after, busy)
+
+    def _reading(self, state: list[_Slots], busy: Sequence[int]) -> _Reading:
+        halted = [wants for part in state for wants in _lists(part.carry["halted"])]
+        leaving = {i for i in busy if halted[i]}
+        wanted = list(busy) if self.trace else sorted(leaving)
+        if not wanted:
+            return _Reading(leaving, {})
+        index = mx.array(wanted)
+        fields = (lambda part: part.tokens, lambda part: part.taken, lambda part: part.q)
+        values = zip(*(_lists(_joined(state, of)[index]) for of in fields), strict=True)
+        return _Reading(leaving, dict(zip(wanted, values, strict=True)))
 
     def _empty(self, size: int) -> _Slots:
         config = self.model.config
@@ -217,7 +244,7 @@ class ContinuousPredictor:
         pairs = mx.zeros((size, 2))
         return _Slots(initial_carry(config, size), tokens, number, tokens, pairs, number, pairs.astype(mx.uint32))
 
-    def _batch(self, fresh: list[_Puzzle | None]) -> tuple[Batch, mx.array]:
+    def _batch(self, fresh: Sequence[_Puzzle | None]) -> tuple[Batch, mx.array]:
         nothing = _Puzzle(0, [0] * self.model.config.seq_len, 0, [0, 0])
         puzzles = [puzzle or nothing for puzzle in fresh]
         inputs = mx.array([puzzle.inputs for puzzle in puzzles], mx.int32)
@@ -225,22 +252,16 @@ class ContinuousPredictor:
         batch = for_inference(Batch(inputs=inputs, puzzle_identifiers=identifiers))
         return batch, mx.array([puzzle.key for puzzle in puzzles], mx.uint32)
 
-    def _step(self, lane: int) -> Any:
-        """Return the compiled step of a lane; lanes must not share a compiled function."""
-        if lane not in self._compiled:
-            self._compiled[lane] = partial(mx.compile, inputs=[self.model.state])(self._take_step)
-        return self._compiled[lane]
-
-    def _take_step(self, before: _Slots, batch: Batch, new_keys: mx.array) -> tuple[Any, ...]:
+    def _take_step(self, model: HRM, before: _Slots, batch: Batch, new_keys: mx.array) -> tuple[Any, ...]:
         """Put the next puzzles into halted slots and take a step in all slots."""
         is_new = before.carry["halted"]
         keys = mx.where(is_new[:, None], new_keys, before.keys)
         taken = mx.where(is_new, 0, before.taken)
-        carry = fill_halted_slots(self.model, before.carry, batch)
+        carry = fill_halted_slots(model, before.carry, batch)
         if self.noise.sigma:
-            carry = self.noise.disturb(self.model.config, carry, keys, taken)
-        rows = self.model.puzzle_rows(carry["puzzle_identifiers"])
-        carry, out = act_step(self.model, carry, rows, training=False, max_steps=self.max_steps)
+            carry = self.noise.disturb(model.config, carry, keys, taken)
+        rows = model.puzzle_rows(carry["puzzle_identifiers"])
+        carry, out = act_step(model, carry, rows, training=False, max_steps=self.max_steps)
 
         is_first = carry["steps"] == 1  # of a puzzle, or after a commit
         latest = out.logits.argmax(axis=-1).astype(mx.int32)

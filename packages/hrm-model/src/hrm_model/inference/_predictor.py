@@ -1,13 +1,15 @@
 """Inference with a fixed number of ACT steps for every puzzle."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mlx.core as mx
-from hrm_ops import lane_threads, lanes, prepare_kernels
+from hrm_ops import from_any_thread, lane_threads, lanes
 
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
+from hrm_model._compiled import CompiledSteps
 from hrm_model._model import HRM
+from hrm_model.inference._checks import checked
 
 
 class Prediction(NamedTuple):
@@ -35,24 +37,32 @@ class Prediction(NamedTuple):
 class Predictor:
     """Answers batches with `halt_max_steps` steps for every puzzle, like the reference in evaluation.
 
-    The step is compiled once for each batch shape. The model's parameters may change between calls.
+    The step is compiled once for each batch shape. The model's parameters may change between calls; a thread that
+    changes them evaluates them before another one calls. Any thread may call; calls wait for each other.
 
     Args:
         model: The model.
     """
 
     def __init__(self, model: HRM) -> None:
-        prepare_kernels()
         self.model = model
-        self._steps: dict[int, Any] = {}
+        self._step = CompiledSteps(model, _take_step)
 
     def __call__(self, batch: Batch) -> Prediction:
         """Answer a batch and evaluate the answer.
 
         Args:
-            batch: `inputs [B, L]`, and `puzzle_identifiers [B]` where they are not all 0; labels are not read.
+            batch: `inputs [B, L]`, and `puzzle_identifiers [B]` where they are not all 0, of any integer dtype; labels
+                are not read.
+
+        Raises:
+            HRMModelError: If the batch is not such a batch, or holds what the model does not know.
+            HRMOpsError: If this process was forked after MLX had been used.
         """
-        batch = for_inference(batch)
+        return from_any_thread(partial(self._answer, batch), self.model, batch)
+
+    def _answer(self, batch: Batch) -> Prediction:
+        batch = for_inference(checked(self.model.config, batch))
         parts = []
         streams = lanes(batch["inputs"].shape[0])
         size = batch["inputs"].shape[0] // len(streams)
@@ -69,19 +79,15 @@ class Predictor:
         carry = fill_halted_slots(self.model, initial_carry(config, batch["inputs"].shape[0]), batch)
         halting_steps = mx.full(carry["steps"].shape, config.halt_max_steps, mx.int32)
         for _ in range(config.halt_max_steps):
-            carry, halting_steps, logits, q_halt, q_continue = self._step(lane)(carry, halting_steps)
+            carry, halting_steps, logits, q_halt, q_continue = self._step(lane, carry, halting_steps)
         return Prediction(logits, q_halt, q_continue, halting_steps)
 
-    def _step(self, lane: int) -> Any:
-        if lane not in self._steps:
 
-            @partial(mx.compile, inputs=[self.model.state])
-            def step(carry: Carry, halting_steps: mx.array) -> tuple[Carry, mx.array, mx.array, mx.array, mx.array]:
-                rows = self.model.puzzle_rows(carry["puzzle_identifiers"])
-                carry, out = act_step(self.model, carry, rows, training=False)
-                halts = out.q_halt_logits > out.q_continue_logits
-                halting_steps = mx.where(halts, mx.minimum(halting_steps, carry["steps"]), halting_steps)
-                return carry, halting_steps, out.logits, out.q_halt_logits, out.q_continue_logits
-
-            self._steps[lane] = step
-        return self._steps[lane]
+def _take_step(
+    model: HRM, carry: Carry, halting_steps: mx.array
+) -> tuple[Carry, mx.array, mx.array, mx.array, mx.array]:
+    rows = model.puzzle_rows(carry["puzzle_identifiers"])
+    carry, out = act_step(model, carry, rows, training=False)
+    halts = out.q_halt_logits > out.q_continue_logits
+    halting_steps = mx.where(halts, mx.minimum(halting_steps, carry["steps"]), halting_steps)
+    return carry, halting_steps, out.logits, out.q_halt_logits, out.q_continue_logits

@@ -6,6 +6,7 @@ from typing import Any
 
 from hrm_model._errors import HRMModelError
 from hrm_model.reference._torch_file import read_hyper_parameters
+from hrm_model.untrusted import parse_yaml, read_bytes, shortened
 
 CONFIG = "all_config.yaml"
 
@@ -55,25 +56,15 @@ def read_reference_config(path: str | Path) -> dict[str, Any]:
 
 
 def _from_yaml(path: Path) -> dict[str, Any]:
-    import yaml  # slow to import, and needed here only
-
     try:
-        if path.stat().st_size > _LARGEST:
-            raise HRMModelError(
-                f"{path}: has {path.stat().st_size:,} bytes, too many for a configuration of the reference"
-            )
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            # A few hundred bytes of nested aliases become gigabytes when a message prints the value.
-            raise HRMModelError(f"{path}: uses aliases (*name); write the values out")
-        content = yaml.load(text, yaml.BaseLoader)  # makes strings only: no tags
+        content = parse_yaml(read_bytes(path, _LARGEST).decode("utf-8"), typed=False)
     except FileNotFoundError:
         raise HRMModelError(
             f"{path}: does not exist; it holds the number of heads and of cycles, copy it from the place where the "
             "checkpoint comes from"
         ) from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise HRMModelError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from error
+    except (OSError, ValueError) as error:
+        raise HRMModelError(f"{path}: cannot be read as YAML ({shortened(' '.join(str(error).split()))})") from error
     if not isinstance(content, dict) or not isinstance(content.get("arch"), dict):
         raise HRMModelError(f"{path}: has no section 'arch', so it is not a configuration of the reference")
     return content
@@ -87,7 +78,7 @@ def _from_lightning(path: Path) -> dict[str, Any]:
             f"{path}: its hyper_parameters have no {missing[0]}; of Lightning checkpoints, those of nano-trm are read"
         )
     for name, value in _NANO_OTHERS.items():
-        if given.get(name) == value:
+        if given.get(name) is value or (isinstance(value, str) and given.get(name) == value):
             raise HRMModelError(f"{path}: {name} is {value} in its hyper_parameters; no model here computes that")
     arch = _renamed(given, _NANO_ARCH)
     arch["pos_encodings"] = "rope" if given.get("pos_emb_type") == "1d" else "none"

@@ -5,21 +5,26 @@ Weights tell which model they are of: the names of their parameters, and the sha
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+from hrm_ops import from_any_thread
 from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import TypeAdapter, ValidationError
 
 from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._model import HRM
-from hrm_model._safetensors import read_safetensors
+from hrm_model._safetensors import read_safetensors, refuse_not_finite
+from hrm_model._size import check_memory
+from hrm_model._weights import read_now
 from hrm_model.reference._config_file import config_path, read_reference_config
 from hrm_model.reference._facts import Facts, facts_of
 from hrm_model.reference._names import our_name
 from hrm_model.reference._torch_file import read_torch_file
+from hrm_model.untrusted import shortened
 
 # Fields without a default in the reference that the weights do not determine. A flat transformer has no inner cycles.
 _REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")
@@ -79,9 +84,14 @@ def load_reference(
 
     Raises:
         HRMModelError: If a file is missing, damaged or malicious, or weights and configuration contradict each other.
+        HRMOpsError: If this process was forked after MLX had been used.
     """
     path = find_reference(path)
     source = Path(config) if config else config_path(path)
+    return from_any_thread(partial(_load, path, source, seq_len, forward_dtype))
+
+
+def _load(path: Path, source: Path, seq_len: int | None, forward_dtype: str | None) -> HRM:
     settings = dict(read_reference_config(source)["arch"])
     hyper_parameter = settings.pop("seq_len") if isinstance(settings.get("seq_len"), int) else None
     if forward_dtype is not None:
@@ -91,14 +101,23 @@ def load_reference(
     facts = facts_of(weights, path)
     arch = _arch(settings, facts, path, source)
     told = {"seq_len": seq_len, "its metadata": metadata.get("seq_len"), "its hyper_parameters": hyper_parameter}
-    model_config = HRMConfig(
-        **arch.model_dump(),
-        seq_len=_seq_len(told, facts, arch.prefix_len, path),
-        vocab_size=facts.vocab_size,
-        num_puzzle_identifiers=facts.puzzles,
-    )
+    try:
+        model_config = HRMConfig(
+            **arch.model_dump(),
+            seq_len=_seq_len(told, facts, arch.prefix_len, path),
+            vocab_size=facts.vocab_size,
+            num_puzzle_identifiers=facts.puzzles,
+        )
+    except ValidationError as error:
+        raise HRMModelError(f"{path}: {_first(error)}") from error
+    try:
+        check_memory(model_config)
+    except HRMModelError as error:
+        raise HRMModelError(f"{path}: {error}") from error
+    refuse_not_finite(weights, path)
     model = _assemble(model_config, weights, path, source)
     model.task = metadata.get("task")
+    read_now(model, path)
     return model
 
 
@@ -108,9 +127,11 @@ def _renamed(arrays: Mapping[str, mx.array], path: Path) -> dict[str, mx.array]:
     for key, array in arrays.items():
         name = our_name(key)
         if name in weights:
-            raise HRMModelError(f"{path}: holds the parameter {name} twice, once as {key}")
+            raise HRMModelError(f"{path}: holds the parameter {shortened(name)} twice, once as {shortened(key)}")
         if array.dtype not in _FLOATS:
-            raise HRMModelError(f"{path}: {key} is {array.dtype}, but weights are float32, bfloat16 or float16")
+            raise HRMModelError(
+                f"{path}: {shortened(key)} is {array.dtype}, but weights are float32, bfloat16 or float16"
+            )
         weights[name] = array.astype(mx.float32)
     return weights
 
@@ -121,11 +142,13 @@ def _arch(settings: Mapping[str, Any], facts: Facts, path: Path, source: Path) -
     if facts.learned or settings.get("pos_encodings") == "learned":
         shown["pos_encodings"] = "learned" if facts.learned else "rope"
     for name, value in shown.items():
-        if name in settings and str(settings[name]) != str(value):
-            raise HRMModelError(f"{path}: its weights have {name} {value}, but {source} says {settings[name]}")
+        if name in settings and (isinstance(settings[name], dict | list) or str(settings[name]) != str(value)):
+            raise HRMModelError(
+                f"{path}: its weights have {name} {value}, but {source} says {shortened(settings[name])}"
+            )
     if _switch(settings, "mlp_t", source, facts.mixes) != facts.mixes:
         found = "mix positions with mlp_t" if facts.mixes else "have attention"
-        raise HRMModelError(f"{path}: its blocks {found}, but {source} says mlp_t {settings['mlp_t']}")
+        raise HRMModelError(f"{path}: its blocks {found}, but {source} says mlp_t {shortened(settings['mlp_t'])}")
     for name in _REQUIRED:
         if name not in settings and (name not in _CYCLES or facts.variant != "transformer"):
             raise HRMModelError(f"{source}: has no arch.{name}, which the weights do not determine; add it")
@@ -142,14 +165,19 @@ def _arch(settings: Mapping[str, Any], facts: Facts, path: Path, source: Path) -
     try:
         return ArchConfig(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise HRMModelError(f"{source}: arch.{place} {str(first['input'])[:100]}: {first['msg']}") from error
+        raise HRMModelError(f"{source}: arch.{_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first field that is wrong, its value, and what is allowed."""
+    first = error.errors()[0]
+    place = shortened(".".join(str(part) for part in first["loc"]))
+    return f"{place} {shortened(first['input'])}: {shortened(first['msg'])}"
 
 
 def _seq_len(told: Mapping[str, int | str | None], facts: Facts, prefix: int, path: Path) -> int:
     """Return the tokens of a puzzle; all that tell them must agree."""
-    lengths = {name: int(length) for name, length in told.items() if length is not None and str(length).isdecimal()}
+    lengths = {name: int(str(length)) for name, length in told.items() if re.fullmatch("[0-9]{1,9}", str(length))}
     lengths |= {name: positions - prefix for name, positions in facts.positions.items()}
     if not lengths:
         raise HRMModelError(
@@ -167,7 +195,7 @@ def _switch(settings: Mapping[str, Any], name: str, source: Path, default: bool)
     try:
         return TypeAdapter(bool).validate_python(settings.get(name, default))
     except ValidationError:
-        raise HRMModelError(f"{source}: arch.{name} {settings[name]}: should be true or false") from None
+        raise HRMModelError(f"{source}: arch.{name} {shortened(settings[name])}: should be true or false") from None
 
 
 def _assemble(config: HRMConfig, weights: dict[str, mx.array], path: Path, source: Path) -> HRM:
@@ -180,14 +208,14 @@ def _assemble(config: HRMConfig, weights: dict[str, mx.array], path: Path, sourc
         model = HRM(config)  # allocates nothing until it is evaluated
         shapes = {name: array.shape for name, array in tree_flatten(model.parameters())}
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        raise HRMModelError(f"{path}: no model of the size in {source} can be made ({error})") from error
+        raise HRMModelError(f"{path}: no model of the size in {source} can be made ({shortened(error)})") from error
     for name in sorted(shapes.keys() | weights.keys()):
         found = weights[name].shape if name in weights else None
         if name not in shapes:
-            raise HRMModelError(f"{path}: holds {name[:200]}, which is not a parameter of this model; {_KNOWN}")
+            raise HRMModelError(f"{path}: holds {shortened(name)}, which is not a parameter of this model; {_KNOWN}")
         if found != shapes[name]:
             raise HRMModelError(
-                f"{path}: parameter {name} should have shape {shapes[name]}, but "
+                f"{path}: parameter {shortened(name)} should have shape {shapes[name]}, but "
                 + (f"is missing; {_KNOWN}" if found is None else f"has {found}")
             )
     model.update(tree_unflatten(list(weights.items())))

@@ -4,21 +4,42 @@ import re
 from pathlib import Path
 
 from hrm_model._errors import HRMModelError
+from hrm_model.untrusted import shortened
 
 # The files of a checkpoint. The code in the same repository is not downloaded.
 _PATTERNS = ["all_config.yaml", "checkpoint", "step_*", "*.safetensors"]
+_LONGEST = 96  # characters of an id, by the rules of the hub
+_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 
-def is_hub_id(name: str) -> bool:
-    """Return whether a name has the form `owner/repository` and is not a path that exists."""
-    return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name)) and not Path(name).exists()
+def hub_id(name: str | Path) -> str | None:
+    """Return the id in `hf://owner/name`; None for a path, which is never looked up on the hub.
+
+    Raises:
+        HRMModelError: If a name begins with `hf://` and no id follows.
+    """
+    text = str(name)
+    if not text.startswith("hf:/"):  # a Path has one slash only
+        return None
+    found = text.removeprefix("hf:").lstrip("/")
+    if not re.fullmatch(_ID, found, re.ASCII) or len(found) > _LONGEST:
+        raise HRMModelError(f"{shortened(name)}: is no repository of the hub; write hf://OWNER/NAME")
+    return found
 
 
-def download_checkpoint(hub_id: str) -> Path:
+def hub_hint(name: str | Path) -> str:
+    """Return how to ask the hub for what is no path but may be meant as an id; empty if it cannot be one."""
+    text = str(name)
+    if not re.fullmatch(_ID, text, re.ASCII) or len(text) > _LONGEST:
+        return ""
+    return f"; a repository of the Hugging Face hub is written hf://{text}"
+
+
+def download_checkpoint(repository: str) -> Path:
     """Download a checkpoint and its configuration into the cache of the hub, unless they are there already.
 
     Args:
-        hub_id: For example `sapientinc/HRM-checkpoint-sudoku-extreme`.
+        repository: For example `sapientinc/HRM-checkpoint-sudoku-extreme`.
 
     Returns:
         The directory with the files.
@@ -31,16 +52,18 @@ def download_checkpoint(hub_id: str) -> Path:
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
     except ImportError:
         raise HRMModelError(
-            f"{hub_id}: downloading needs huggingface_hub, which is not installed; install hrm-model[hub]"
+            f"{repository}: downloading needs huggingface_hub, which is not installed; install hrm-model[hub]"
         ) from None
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=_PATTERNS))
+        return Path(snapshot_download(repository, allow_patterns=_PATTERNS))
     except RepositoryNotFoundError as error:
-        raise HRMModelError(f"{hub_id}: there is no such repository on the hub, or it is private") from error
+        raise HRMModelError(f"{repository}: there is no such repository on the hub, or it is private") from error
     except LocalEntryNotFoundError as error:
         raise HRMModelError(
-            f"{hub_id}: the hub cannot be reached and no copy is in its cache; check the network, or download "
+            f"{repository}: the hub cannot be reached and no copy is in its cache; check the network, or download "
             "the files elsewhere and give their directory"
         ) from error
     except (HFValidationError, OSError) as error:
-        raise HRMModelError(f"{hub_id}: could not be downloaded ({' '.join(str(error).split())[:300]})") from error
+        raise HRMModelError(
+            f"{repository}: could not be downloaded ({shortened(' '.join(str(error).split()))})"
+        ) from error

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hrm_model._errors import HRMModelError
+from hrm_model.untrusted import shortened
 
 Function = Callable[..., Any]
 
-_MOST_BYTES = 64 * 2**20  # a list of weights takes kilobytes
+_MOST_BYTES = 2 * 2**20  # a list of weights takes kilobytes; a megabyte of opcodes takes seconds
 _MARK = object()
 
 
@@ -48,7 +49,7 @@ def read_pickle(data: bytes, named: Mapping[str, Function], persistent: Function
     except HRMModelError:
         raise
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
-        raise HRMModelError(f"its pickle is damaged ({error})") from error
+        raise HRMModelError(f"its pickle is damaged ({shortened(error)})") from error
 
 
 class _Machine:
@@ -123,7 +124,7 @@ class _Machine:
     def _find(self, module: Any, attribute: Any) -> _Named:
         name = f"{module}.{attribute}" if isinstance(module, str) and isinstance(attribute, str) else "?"
         if name not in self.named:
-            raise HRMModelError(f"its pickle names {name[:200]}; only tensors and plain containers are read")
+            raise HRMModelError(f"its pickle names {shortened(name)}; only tensors and plain containers are read")
         return _Named(name, self.named[name])
 
     def _since_mark(self) -> list[Any]:

@@ -13,6 +13,13 @@ import mlx.core as mx
 
 from hrm_model._errors import HRMModelError
 from hrm_model.reference._pickle import read_pickle
+from hrm_model.untrusted import quoted, shortened
+
+# What zipfile, struct, memoryview and MLX make of damaged files.
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
+    *(struct.error, zlib.error),
+)
 
 
 class _Dtype(NamedTuple):
@@ -29,6 +36,9 @@ _STORAGES = {
     "torch.IntStorage": _Dtype("i", 4, mx.int32),
     "torch.BoolStorage": _Dtype("B", 1, mx.bool_),
 }
+
+
+_MOST_ENTRIES = 100_000
 
 
 class _Storage(NamedTuple):
@@ -100,8 +110,8 @@ def _reader(path: Path) -> "Iterator[_Reader]":
         ) from error
     except HRMModelError as error:
         raise HRMModelError(f"{path}: {error}") from error
-    except (OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, zlib.error) as error:
-        raise HRMModelError(f"{path}: cannot be read as an archive of torch.save ({error})") from error
+    except _DAMAGED as error:
+        raise HRMModelError(f"{path}: cannot be read as an archive of torch.save ({shortened(error)})") from error
 
 
 class _Reader:
@@ -109,10 +119,12 @@ class _Reader:
         self.archive = archive
         self.last: tuple[_Storage, mx.array] | None = None
         entries = archive.infolist()
+        if len(entries) > _MOST_ENTRIES:
+            raise HRMModelError(f"it has {len(entries):,} entries, more than any list of weights needs")
         self.sizes = {entry.filename: entry.file_size for entry in entries}
         odd = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED or e.flag_bits & 1]
         if odd:
-            raise HRMModelError(f"its entry {odd[0]!r} is compressed or encrypted, which torch.save never does")
+            raise HRMModelError(f"its entry {quoted(odd[0])} is compressed or encrypted, which torch.save never does")
         if len(self.sizes) < len(entries):
             raise HRMModelError("two of its entries have the same name")
         claimed = sum(max(entry.file_size, entry.compress_size) for entry in entries)
@@ -141,7 +153,7 @@ class _Reader:
             tensors = {**self.content["state_dict"], **_averages(self.content.get("callbacks"))}
         for name, value in tensors.items():
             if not isinstance(name, str) or not isinstance(value, _Tensor):
-                raise HRMModelError(f"its entry {str(name)[:200]!r} is a {type(value).__name__}, not a named tensor")
+                raise HRMModelError(f"its entry {quoted(name)} is a {type(value).__name__}, not a named tensor")
         self.check(tensors)
         by_storage = sorted(tensors.items(), key=lambda item: item[1].storage.key)
         return {name: self.load(tensor) for name, tensor in by_storage}
@@ -157,7 +169,7 @@ class _Reader:
         found = self.sizes.get(f"{self.root}data/{key}")
         if count < 0 or found != count * kind.size:
             raise HRMModelError(
-                f"its storage {key[:200]!r} should have {count * kind.size:,} bytes, but has "
+                f"its storage {quoted(key)} should have {count * kind.size:,} bytes, but has "
                 f"{'none' if found is None else format(found, ',')}"
             )
         return _Storage(key, kind, count)
@@ -187,7 +199,7 @@ class _Reader:
         name, kind = f"{self.root}data/{storage.key}", storage.kind
         data: Any = memoryview(self.archive.read(name)).cast(kind.buffer)
         if len(data) != storage.length:
-            raise HRMModelError(f"its entry {name!r} is cut short")
+            raise HRMModelError(f"its entry {quoted(name)} is cut short")
         array = mx.array(data)
         return array.astype(mx.bool_) if kind.dtype == mx.bool_ else array.view(kind.dtype)
 
@@ -222,7 +234,7 @@ def _tensor(
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if math.prod(shape) > storage.length or (math.prod(shape) and last >= storage.length):
         raise HRMModelError(
-            f"a tensor of shape {shape}, strides {strides} and offset {offset} does not fit into "
+            f"a tensor of shape {quoted(shape)}, strides {quoted(strides)} and offset {offset} does not fit into "
             f"its storage of {storage.length} elements"
         )
     return _Tensor(storage, offset, shape, strides)

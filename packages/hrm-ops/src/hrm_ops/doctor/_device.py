@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import Any
 import mlx.core as mx
 
 from hrm_ops.linux._blas import BlasInfo, blas_info
+from hrm_ops.linux._compiler import real_compiler
 
 _HEAD_DIMS = (32, 64, 80, 96, 128, 256)
 
@@ -84,7 +84,7 @@ def backend() -> str:
 def _compiler() -> str:
     if backend() != "cpu":
         return "the GPU's own"
-    return shutil.which("g++") or ""
+    return real_compiler()
 
 
 def _fused_sizes(dtype: str) -> list[int]:

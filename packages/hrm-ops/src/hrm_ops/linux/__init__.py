@@ -18,5 +18,7 @@ def apply_patches() -> tuple[Patch, ...]:
         _process.multiply_in_float32()
         _process.let_lanes_overlap()
         _process.keep_freed_memory()
+        _process.unset_empty_directories()
+        _process.keep_cuda_kernels_private()
         _blas.install()
     return patches()

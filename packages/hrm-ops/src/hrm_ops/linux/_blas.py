@@ -110,8 +110,8 @@ def blas_threads(n: int) -> Iterator[None]:
         yield
         return
     before = _openblas.scipy_openblas_get_num_threads()
-    _openblas.scipy_openblas_set_num_threads(n)
     try:
+        _openblas.scipy_openblas_set_num_threads(n)
         yield
     finally:
         _openblas.scipy_openblas_set_num_threads(before)

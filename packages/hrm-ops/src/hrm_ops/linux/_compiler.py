@@ -4,8 +4,8 @@ For `mx.compile` on a Linux CPU, MLX writes C++, has the first `g++` of the PATH
 directory for temporary files. Three things can fail: there is no compiler, the compiler fails, or the folder is
 unusable. Which of them it is, is found out by compiling one kernel, when something is about to be compiled.
 
-Delete the wrapper in `gxx` once no MLX wheel contains preprocessed headers of an older compiler
-(https://github.com/ml-explore/mlx/issues/2281).
+Delete the renaming in `gxx` once no MLX wheel contains preprocessed headers of an older compiler
+(https://github.com/ml-explore/mlx/issues/2281), and all of it once MLX writes kernels under another name first.
 """
 
 import json
@@ -16,17 +16,30 @@ import sys
 import tempfile
 import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlx.core as mx
 
-from hrm_ops.linux._folder import REMEDY, folder_problem, kernel_folder, temporary_directory
+from hrm_ops.linux._folder import (
+    REMEDY,
+    filesystem_problem,
+    folder_problem,
+    is_named,
+    is_shared,
+    kernel_folder,
+    make_private,
+    own_directory,
+    remove_damaged,
+    temporary_directory,
+)
 from hrm_ops.linux._patches import enabled, record
 
 _WRAPPER = Path(__file__).with_name("gxx")
-_MEMORY = "hrm-ops.json"  # in the folder of the kernels: which compiler needs the wrapper there
+_RENAMED, _SPARED = "HRM_OPS_RENAMED", "HRM_OPS_SPARED"  # what the wrapper does
+_MEMORY = "hrm-ops.json"  # in the folder of the kernels: with which compiler the wrapper renames there
 _INSTALL = "install g++ (Debian, Ubuntu: apt install g++)"
 
 # Prints the error of MLX itself, which contains what the compiler said.
@@ -82,9 +95,10 @@ def prepare_kernels(*, warn: bool = True) -> KernelInfo:
     """Make sure that compiled functions work before the first one is called; later calls return the first's result.
 
     On a Linux CPU it compiles one kernel in a process of its own, which takes about a second. The result is remembered
-    for this compiler in the folder of the kernels. Where plain MLX fails and it helps, the wrapper of hrm-ops is put
-    first in the PATH; it changes nothing but MLX's own sources. Where MLX's folder is unusable, the kernels go to the
-    user's cache directory. Where neither helps, `mx.disable_compile` is called and everything computes uncompiled.
+    for this compiler in the folder of the kernels. The wrapper of hrm-ops is put first in the PATH: it gives a kernel
+    its name when it is whole and, where plain MLX fails, some types of MLX's sources another name. Kernels go to the
+    directory for temporary files only if that is the user's own and usable, else to the user's cache directory: MLX
+    runs what it finds there. Where nothing helps, `mx.disable_compile` is called and everything computes uncompiled.
     With `HRM_OPS_PATCH=0` nothing is changed but that. Everywhere else it returns at once.
 
     Args:
@@ -121,25 +135,20 @@ def check_kernels(*, remembered: bool = True) -> KernelInfo:
         return KernelInfo(True)
     if problem := _compiler_problem():
         return KernelInfo(False, problem)
-    base, note = temporary_directory(), ""
-    if problem := folder_problem(base):
-        other = _own_directory()
-        if not enabled() or _cannot_hold_kernels(other):
-            return KernelInfo(False, f"{problem}; {REMEDY}")
-        note = f"{problem}, so kernels go to {other}; set TMPDIR to choose another directory"
-        base = other
-        os.environ["TMPDIR"] = str(base)
-        record("TMPDIR", f"TMPDIR={base} in the environment", problem)
-    problem, wrapped = _compile_somehow(base, remembered)
-    if wrapped:
-        record("g++", f"{_WRAPPER} is first in the PATH", "it renames in MLX's sources what this g++ has built in")
+    base, problem, note = _choose_base()
+    if problem:
+        return KernelInfo(False, problem)
+    if damaged := remove_damaged(kernel_folder(base)):
+        count = f"{len(damaged)} damaged {'kernel was' if len(damaged) == 1 else 'kernels were'}"
+        note = _joined(note, f"{count} removed from {kernel_folder(base)}; MLX compiles again")
+    problem = _compile_somehow(base, remembered)
     return KernelInfo(not problem, problem, note)
 
 
 def _compiler_problem() -> str:
     """Return why g++ cannot be used, or an empty string. MLX makes the same check before it compiles."""
-    compiler = shutil.which("g++")
-    if compiler is None:
+    compiler = real_compiler()
+    if not compiler:
         return f"there is no g++ in the PATH; {_INSTALL}"
     try:
         subprocess.run([compiler, "--version"], check=True, capture_output=True, timeout=60)
@@ -153,48 +162,95 @@ def _said_by(error: Exception) -> str:
     return said.decode(errors="replace") if said else str(error)
 
 
-def _own_directory() -> Path:
-    from platformdirs import user_cache_path  # rarely needed
+def _choose_base() -> tuple[Path, str, str]:
+    """Return the directory below which kernels go, why there is none (or an empty string), and a note.
 
-    return user_cache_path("hrm") / "kernels"
+    It is the directory for temporary files if that is the user's own, else the user's cache directory. If nothing can
+    be written there, it is the directory for temporary files again, with a folder of the user's own.
+    """
+    named = temporary_directory()
+    if not enabled():
+        problem = folder_problem(named)
+        return named, f"{problem}; {REMEDY}" if problem else "", ""
+    if is_shared(named):
+        why = filesystem_problem(named) if is_named() else ""
+    else:
+        why = folder_problem(named)
+        if not why:
+            return named, "", ""
+    own = own_directory()
+    own_problem = make_private(own) or folder_problem(own)
+    if own_problem:
+        why = why or folder_problem(named)
+        return named, f"{_joined(why, own_problem)}; {REMEDY}" if why else "", ""
+    tempfile.gettempdir()  # Python keeps the directory that it has now
+    os.environ["TMPDIR"] = str(own)
+    record("TMPDIR", f"TMPDIR={own} in the environment", why or f"{named} is for several users")
+    note = f"{why}, so kernels go to {own}; set TMPDIR to choose another directory" if why else ""
+    return own, "", note
 
 
-def _cannot_hold_kernels(base: Path) -> bool:
-    try:
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return True
-    return bool(folder_problem(base))
+def _joined(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
 
 
-def _compile_somehow(base: Path, remembered: bool) -> tuple[str, bool]:
-    """Return why no kernel compiles (or an empty string), and whether the wrapper was put first in the PATH."""
-    compiler = shutil.which("g++") or ""
-    if Path(compiler).parent == _WRAPPER:  # put there by the process that started this one
-        return "", False
+def _compile_somehow(base: Path, remembered: bool) -> str:
+    """Put the wrapper first in the PATH, if anything may be changed; return why no kernel compiles, or nothing."""
+    if Path(shutil.which("g++") or "").parent == _WRAPPER:  # put there by the process that started this one
+        return ""
+    compiler = real_compiler()
     memory = kernel_folder(base) / _MEMORY
     key = _identity(compiler)
-    needs_wrapper = _recall(memory).get(key) if remembered else None
-    if needs_wrapper is None:
-        failure = _failure_of_one(base, os.environ["PATH"])
-        needs_wrapper = bool(failure)
-        if failure and (not enabled() or _failure_of_one(base, _with_wrapper())):
-            return explain(failure, base, compiler), False
-        _remember(memory, key, needs_wrapper)
-    if needs_wrapper and enabled():
-        os.environ["PATH"] = _with_wrapper()
-        return "", True
-    return "", False
+    renames = _recall(memory).get(key) if remembered else None
+    if renames is None:
+        failure = _failure_of_one(base, renames=False)
+        renames = bool(failure)
+        if failure and (not enabled() or _failure_of_one(base, renames=True)):
+            return explain(failure, base)
+        _remember(memory, key, renames)
+    if enabled():
+        os.environ |= _wrapped(renames)
+        record("PATH", f"{_WRAPPER} is first in the PATH", "a kernel gets its name when it is whole")
+        if renames:
+            record("g++", f"{_RENAMED}=1 in the environment", "MLX's sources define types that this g++ has built in")
+    return ""
 
 
-def _with_wrapper() -> str:
-    return f"{_WRAPPER}{os.pathsep}{os.environ['PATH']}"
+def real_compiler() -> str:
+    """Return the path of the first g++ in the PATH that is not the wrapper, or an empty string."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return shutil.which("g++", path=os.pathsep.join(f for f in folders if Path(f) != _WRAPPER)) or ""
 
 
-def _failure_of_one(base: Path, path: str) -> str:
+@contextmanager
+def compilers_spared() -> Iterator[None]:
+    """Let compilers of kernels that are started in the block ignore stop signals.
+
+    Ctrl-C reaches all processes of a terminal, and a step whose compiler is ended fails.
+
+    Example:
+        >>> from hrm_ops import compilers_spared
+        >>> with compilers_spared():
+        ...     pass
+    """
+    before = os.environ.get(_SPARED)
+    os.environ[_SPARED] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_SPARED, None)
+
+
+def _wrapped(renames: bool) -> dict[str, str]:
+    """The environment in which the wrapper is called."""
+    return {"PATH": f"{_WRAPPER}{os.pathsep}{os.environ['PATH']}", **({_RENAMED: "1"} if renames else {})}
+
+
+def _failure_of_one(base: Path, *, renames: bool) -> str:
     """Compile one kernel in an empty folder below `base`, and return what MLX says if that fails."""
     with tempfile.TemporaryDirectory(dir=base, prefix="hrm-ops-") as empty:
-        environment = {**os.environ, "TMPDIR": empty, "PATH": path}
+        environment = {**os.environ, "TMPDIR": empty, **(_wrapped(renames) if enabled() else {})}
         command = [sys.executable, "-P", "-c", _COMPILE]
         try:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -205,19 +261,22 @@ def _failure_of_one(base: Path, path: str) -> str:
         return "" if any(Path(empty).rglob("*.so")) else "MLX made no kernel"
 
 
-def explain(failure: str, base: Path, compiler: str = "g++") -> str:
+def explain(failure: str, base: Path) -> str:
     """Return in one clause, with the remedy, why MLX could not make or load a kernel.
 
     Args:
         failure: What MLX said.
         base: The directory for temporary files.
-        compiler: Path of the compiler.
     """
+    compiler = real_compiler() or "g++"
     if problem := folder_problem(base):
         return f"{problem}; {REMEDY}"
     if "No space left" in failure or "quota exceeded" in failure:
         return f"{base} is full; {REMEDY}"
-    if "Could not load C++ shared library" in failure:
+    if "cannot open shared object file" in failure:
+        return f"{compiler} was ended before a kernel was done; run the command again"
+    if "Could not load C++ shared library" in failure or "Failed to load compiled function" in failure:
+        remove_damaged(kernel_folder(base))
         return f"a kernel in {kernel_folder(base)} is damaged; remove that folder, and MLX compiles again"
     if "the output is:" in failure:
         said = _first_line(failure.rpartition("the output is:")[2])

@@ -8,16 +8,50 @@ them. Everything computes in float32.
 
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import lru_cache, wraps
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import mlx.core as mx
 
 from hrm_ops._first_order import first_order
 from hrm_ops.linux._compiler import prepare_kernels
 
+Result = TypeVar("Result")
 # Annotated upstream as a function that returns object.
 _custom_function: Any = mx.custom_function
+
+
+_compiles = ContextVar("compiles", default=True)
+
+
+def uncompiled(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a function that computes the same op by op, without kernels of its own.
+
+    On a Linux CPU a compiler makes such kernels, in seconds, where none are in its cache: too long for work that takes
+    a fraction of a second. Results differ by rounding.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> from hrm_ops import swiglu, uncompiled
+        >>> uncompiled(swiglu)(mx.ones((2, 8)), mx.ones((2, 8))).shape
+        (2, 8)
+    """
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Result:
+        token = _compiles.set(False)
+        try:
+            return function(*args, **options)
+        finally:
+            _compiles.reset(token)
+
+    return call
+
+
+def compiles() -> bool:
+    """Whether kernels may be compiled here: not within a function that `uncompiled` returned."""
+    return _compiles.get()
 
 
 def fused(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
@@ -26,6 +60,8 @@ def fused(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
 
     @wraps(function)
     def call(*args: Any) -> mx.array:
+        if not compiles():
+            return function(*args)
         prepare_kernels()
         return cast(mx.array, compiled(*args))
 

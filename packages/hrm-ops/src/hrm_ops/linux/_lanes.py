@@ -7,12 +7,13 @@ at hidden size 128 takes two thirds of the time on two hyperthreads.
 
 import os
 import sys
+import threading
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
 
 import mlx.core as mx
 
 from hrm_ops._errors import HRMOpsError
+from hrm_ops._fork import check_process
 from hrm_ops.linux._blas import blas_threads
 
 _processes = 1
@@ -41,9 +42,20 @@ def _cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) // _processes)
 
 
-@lru_cache
-def _streams(count: int) -> list[mx.Stream]:
-    return [mx.default_stream(mx.default_device()), *(mx.new_stream(mx.cpu) for _ in range(count - 1))]
+class _Streams(threading.local):
+    """The streams of a thread; only that thread can use them."""
+
+    def __init__(self) -> None:
+        self._made = [mx.default_stream(mx.cpu)]
+
+    def first(self, count: int) -> list[mx.Stream]:
+        """Return so many of them, always the same ones."""
+        while len(self._made) < count:
+            self._made.append(mx.new_stream(mx.cpu))
+        return self._made[:count]
+
+
+_streams = _Streams()
 
 
 def lanes(batch_size: int) -> list[mx.Stream]:
@@ -54,10 +66,10 @@ def lanes(batch_size: int) -> list[mx.Stream]:
 
     Returns:
         On MLX's Linux CPU backend as many streams as there are cores for this process, or the most that divide
-        the batch; one stream everywhere else.
+        the batch; one stream everywhere else. They are those of the calling thread, and no other can use them.
 
     Raises:
-        HRMOpsError: If `batch_size` is less than 1.
+        HRMOpsError: If `batch_size` is less than 1, or this process was forked after MLX had been used.
 
     Example:
         >>> import mlx.core as mx
@@ -72,12 +84,10 @@ def lanes(batch_size: int) -> list[mx.Stream]:
     """
     if batch_size < 1:
         raise HRMOpsError(f"[lanes] batch_size must be at least 1, but is {batch_size}.")
-    default = mx.default_stream(mx.default_device())
+    check_process()
     if sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu:
-        return [default]
-    streams = _streams(_cores())
-    count = max(n for n in range(1, len(streams) + 1) if batch_size % n == 0)
-    return streams[:count]
+        return [mx.default_stream(mx.default_device())]
+    return _streams.first(max(n for n in range(1, _cores() + 1) if batch_size % n == 0))
 
 
 def lane_threads(batch_size: int) -> AbstractContextManager[None]:

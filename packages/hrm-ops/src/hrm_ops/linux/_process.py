@@ -4,6 +4,9 @@ import ctypes
 import os
 import sys
 
+import mlx.core as mx
+
+from hrm_ops.linux._folder import VARIABLES, make_private, own_directory
 from hrm_ops.linux._patches import record
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -24,6 +27,22 @@ def let_lanes_overlap() -> None:
     """
     if sys.platform == "linux":
         _set_default("MLX_BFS_MAX_WIDTH", "100000", "all lanes of a CPU get work from the start")
+
+
+def unset_empty_directories() -> None:
+    """Unset TMPDIR and its like where they are empty: the C++ library takes the empty name for a directory."""
+    for name in VARIABLES:
+        if os.environ.get(name) == "":
+            del os.environ[name]
+            record(name, f"the empty {name} is unset", "the C++ library takes it for a directory")
+
+
+def keep_cuda_kernels_private() -> None:
+    """Let MLX keep CUDA kernels in the user's cache directory: it runs what it finds in their folder."""
+    if sys.platform == "linux" and mx.cuda.is_available() and "MLX_PTX_CACHE_DIR" not in os.environ:
+        folder = own_directory() / "ptx" / mx.__version__  # type: ignore[attr-defined]
+        if not (make_private(own_directory()) or make_private(folder)):
+            _set_default("MLX_PTX_CACHE_DIR", str(folder), "other users can write to MLX's own folder in /tmp")
 
 
 def keep_freed_memory() -> None:

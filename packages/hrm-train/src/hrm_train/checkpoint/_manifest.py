@@ -3,8 +3,11 @@
 import hashlib
 from pathlib import Path
 
-from hrm_train._errors import DamagedCheckpointError
+from hrm_model.untrusted import read_bytes, shortened
 
+from hrm_train._errors import DamagedCheckpointError, MissingCheckpointError
+
+_MOST_BYTES = 1 << 20  # of a manifest, which has a line for each of a few files
 MANIFEST = "SHA256SUMS"
 
 
@@ -20,23 +23,29 @@ def check_manifest(directory: Path) -> None:
 
     Raises:
         DamagedCheckpointError: If a file is missing, was added, or differs by a bit.
+        MissingCheckpointError: If there is no such directory, or no longer.
     """
     try:
-        written = (directory / MANIFEST).read_bytes()
+        written = read_bytes(directory / MANIFEST, _MOST_BYTES)
         found = _sums(directory)
-    except OSError as error:
-        raise DamagedCheckpointError(directory, f"{error.filename or directory} cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        if not directory.exists():  # training removes old checkpoints while others read them
+            raise MissingCheckpointError(directory) from error
+        name = getattr(error, "filename", None) or directory
+        raise DamagedCheckpointError(directory, f"{name} cannot be read: {shortened(error)}") from error
     if written == _manifest(found).encode():
         return
     lines = (line.partition("  ") for line in written.decode(errors="replace").splitlines())
     expected = {name: digest for digest, _, name in lines}
     for name in sorted(expected.keys() - found.keys()):
-        raise DamagedCheckpointError(directory, f"{name} is missing, or {MANIFEST} is damaged")
+        raise DamagedCheckpointError(directory, f"{shortened(name)} is missing, or {MANIFEST} is damaged")
     for name in sorted(found.keys() - expected.keys()):
-        raise DamagedCheckpointError(directory, f"{name} is not in {MANIFEST}, which is damaged, or was added later")
+        raise DamagedCheckpointError(
+            directory, f"{shortened(name)} is not in {MANIFEST}, which is damaged, or was added later"
+        )
     for name in sorted(found):
         if found[name] != expected[name]:
-            raise DamagedCheckpointError(directory, f"{name} has another SHA-256 than {MANIFEST} says")
+            raise DamagedCheckpointError(directory, f"{shortened(name)} has another SHA-256 than {MANIFEST} says")
     raise DamagedCheckpointError(directory, f"{MANIFEST} has changed")
 
 

@@ -1,5 +1,6 @@
 """Writing a checkpoint: the state of a training step, held while training continues."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -9,12 +10,11 @@ import mlx.core as mx
 from hrm_model import weights_metadata
 from mlx.utils import tree_flatten
 
-from hrm_train._config import TrainConfig
 from hrm_train._errors import HRMTrainError
 from hrm_train._files import new_directory, write_json
 from hrm_train.checkpoint._checkpoint import FORMAT, STATE, TABLE, TRAINING, WEIGHTS, Position
 from hrm_train.checkpoint._manifest import write_manifest
-from hrm_train.checkpoint._table_copy import TableCopy
+from hrm_train.checkpoint._table_copy import StillTable, TableCopy
 from hrm_train.checkpoint._weights_file import write_weights
 from hrm_train.step._step import TrainStep
 
@@ -25,7 +25,8 @@ class Snapshot:
     Args:
         step: The training step whose state is held.
         position: How far the run has come.
-        settings: The training settings, for `saved_settings`.
+        settings: Settings as JSON values by name, for `saved_settings`.
+        still: Whether no step is taken until the snapshot is written or dropped; the puzzle table is not copied then.
 
     Attributes:
         position: How far the run had come.
@@ -36,7 +37,9 @@ class Snapshot:
         HRMTrainError: If a number of the state is not finite.
     """
 
-    def __init__(self, step: TrainStep, position: Position, settings: TrainConfig | None = None) -> None:
+    def __init__(
+        self, step: TrainStep, position: Position, settings: Mapping[str, Any] | None = None, *, still: bool = False
+    ) -> None:
         state = step.whole_state()
         weights = dict(tree_flatten(state.pop("model")))
         has_table = weights.pop(TABLE, None) is not None
@@ -46,10 +49,11 @@ class Snapshot:
         self._training = {name: array[...] for name, array in training.items()}
         mx.eval(self._weights, self._training)
         self.position = position
-        self._settings = {} if settings is None else settings.model_dump(mode="json")
+        self._settings = dict(settings or {})
         self._metadata = weights_metadata(step.model)
         _refuse_not_finite(self._weights | self._training)  # the table gets finite rows only
-        self.table = TableCopy(step.table) if has_table else None
+        self.table = TableCopy(step.table) if has_table and not still else None
+        self._rows = StillTable(step.table) if has_table and still else self.table
 
     def write(self, directory: str | Path) -> Path:
         """Write a new directory `step-00001234` atomically; call it once only.
@@ -83,15 +87,16 @@ class Snapshot:
 
     def _write_files(self, directory: Path) -> None:
         weights: dict[str, Any] = {name: (array.shape, [array]) for name, array in self._weights.items()}
-        if self.table is not None:
-            weights[TABLE] = self.table.shape, self.table.parts()
+        if self._rows is not None:
+            weights[TABLE] = self._rows.shape, self._rows.parts()
         write_weights(directory / WEIGHTS, weights, self._metadata)
         mx.save_safetensors(str(directory / TRAINING), self._training)
         state = {
             "format": FORMAT,
             "step": self.position.step,
             "position": self.position.batches,
-            "train": self._settings,
+            "train": self._settings.get("train", {}),
+            "about": {name: part for name, part in self._settings.items() if name != "train"},
             "versions": {name: version(name) for name in ("mlx", "hrm-model", "hrm-train")},
         }
         write_json(directory / STATE, state)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from queue import Empty, Queue
 
 import mlx.core as mx
+import numpy as np
 
 from hrm_train._errors import HRMTrainError
 from hrm_train.step._puzzle_table import PuzzleTable
@@ -100,3 +101,27 @@ class TableCopy:
             inside = (identifiers >= start) & (identifiers < stop)
             part[mx.where(inside, identifiers - start, size)] = rows
         return part[:size]
+
+
+class StillTable:
+    """The rows of a puzzle table while no step is taken, given out in parts without any computation.
+
+    It refers to the table, so it must be dropped before the next step.
+
+    Args:
+        table: The table.
+
+    Attributes:
+        shape: Shape of the table.
+    """
+
+    def __init__(self, table: PuzzleTable) -> None:
+        mx.eval(table.weight)
+        self._rows = np.array(table.weight, copy=False)
+        self.shape: tuple[int, ...] = self._rows.shape
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield the parts `[n, E]` in order."""
+        size = max(1, PART // (4 * self.shape[1]))
+        for start in range(0, self.shape[0], size):
+            yield self._rows[start : start + size]

@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 def write_weights(
-    path: Path, arrays: Mapping[str, tuple[Shape, Iterable[mx.array]]], metadata: Mapping[str, str]
+    path: Path, arrays: Mapping[str, tuple[Shape, Iterable[mx.array | np.ndarray]]], metadata: Mapping[str, str]
 ) -> None:
     """Write float32 arrays as safetensors, as `mx.save_safetensors` does, but part by part.
 

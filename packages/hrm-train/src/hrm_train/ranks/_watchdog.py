@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from hrm_train.ranks._ranks import Ranks
@@ -19,10 +20,11 @@ class Watchdog:
     Args:
         seconds: Longest time for a step together with the evaluation and the checkpoint after it.
         ranks: The processes that train together.
+        last_checkpoint: Names the newest checkpoint for the message.
     """
 
-    def __init__(self, seconds: float, ranks: Ranks) -> None:
-        self._seconds, self._ranks = seconds, ranks
+    def __init__(self, seconds: float, ranks: Ranks, last_checkpoint: Callable[[], str]) -> None:
+        self._seconds, self._ranks, self._last_checkpoint = seconds, ranks, last_checkpoint
         self._last = time.monotonic()
         self._done = threading.Event()
 
@@ -46,7 +48,8 @@ class Watchdog:
             if time.monotonic() - self._last > self._seconds:
                 print(
                     f"rank {self._ranks.rank}: no step for {self._seconds:g} s, another rank hangs or cannot be "
-                    "reached; the last checkpoint is intact (train.rank_timeout sets how long to wait)",
+                    f"reached; the last checkpoint is {self._last_checkpoint()} (train.rank_timeout sets how long to "
+                    "wait)",
                     file=sys.stderr,
                     flush=True,
                 )

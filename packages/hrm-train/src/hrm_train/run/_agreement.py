@@ -1,8 +1,9 @@
 """How ranks agree to stop at the same step."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import mlx.core as mx
 
@@ -41,10 +42,13 @@ class StopAgreement:
             self._agreed = bool(self._sent.popleft().item()) or self._agreed
 
     @contextmanager
-    def acts_at_once(self) -> Iterator[None]:
-        """Raise `StopNow` in the block on a stop request; several ranks finish the block together instead."""
-        if self._ranks.size > 1:
+    def acts_at_once(self, rescue: Callable[[], NoReturn]) -> Iterator[None]:
+        """End the block on a stop request, by `StopNow` or by `rescue`.
+
+        Several ranks finish the block together if it ends in time, or rank 0 calls `rescue`.
+        """
+        if not self._ranks.leads:
             yield
         else:
-            with self._request.acts_at_once():
+            with self._request.acts_at_once(rescue, raises=self._ranks.size == 1):
                 yield

@@ -22,6 +22,10 @@ class Callback(Protocol):
         """There are new scores on held-out puzzles."""
         return None
 
+    def stopping(self) -> None:
+        """A stop was requested: the current step or evaluation comes first. Called from any thread."""
+        return None
+
     def ended(self) -> None:
         """The run has ended: finished, stopped or failed."""
         return None
@@ -47,6 +51,11 @@ class CallbackGroup(Callback):
         """There are new scores."""
         for callback in self._callbacks:
             callback.evaluated(report)
+
+    def stopping(self) -> None:
+        """A stop was requested."""
+        for callback in self._callbacks:
+            callback.stopping()
 
     def ended(self) -> None:
         """The run has ended."""

@@ -1,5 +1,6 @@
 """A run's directory: its configuration, metrics, checkpoints and lock."""
 
+import errno
 import fcntl
 import json
 import math
@@ -10,11 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hrm_train._errors import DamagedCheckpointError, HRMTrainError, RunInUseError
-from hrm_train._files import sync, write_json, write_text
+from hrm_model.untrusted import parse_json, quoted, read_bytes, shortened
+
+from hrm_train._errors import DamagedCheckpointError, HRMTrainError, MissingCheckpointError, RunInUseError
+from hrm_train._files import open_in_place, sync, write_json, write_text
 from hrm_train.checkpoint._checkpoint import checkpoints
 from hrm_train.checkpoint._manifest import check_manifest
 
+_MOST_BYTES = 1 << 20  # of the configuration, which names every file of the dataset
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 LOCK = "lock"
@@ -77,11 +81,11 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """The configuration that the run was started with."""
         try:
-            config = json.loads((self.path / CONFIG).read_text())
+            config = parse_json(read_bytes(self.path / CONFIG, _MOST_BYTES))
         except (OSError, ValueError) as error:
-            raise HRMTrainError(f"{self.path / CONFIG}: is no JSON ({error})") from error
+            raise HRMTrainError(f"{self.path / CONFIG}: is no JSON ({shortened(error)})") from error
         if not isinstance(config, dict):
-            raise HRMTrainError(f"{self.path / CONFIG}: should hold an object, but holds {config!r}")
+            raise HRMTrainError(f"{self.path / CONFIG}: should hold an object, but holds {quoted(config)}")
         return config
 
     @property
@@ -99,11 +103,16 @@ class RunDirectory:
             HRMTrainError: If the run has none, or all are damaged.
         """
         problems: list[DamagedCheckpointError] = []
-        for path in reversed(checkpoints(self.checkpoint_directory)):
+        tried: set[Path] = set()
+        while new := [path for path in checkpoints(self.checkpoint_directory) if path not in tried]:
+            path = new[-1]
+            tried.add(path)
             try:
                 check_manifest(path)
             except DamagedCheckpointError as error:
                 problems.append(error)
+                continue
+            except MissingCheckpointError:  # a running training has replaced it by a newer one
                 continue
             for problem in problems:
                 report(f"{problem}; {path.name} is used instead")
@@ -121,8 +130,9 @@ class RunDirectory:
             HRMTrainError: If the directory is not writable.
         """
         try:
-            file = (self.path / LOCK).open("w")
+            file = open_in_place(self.path / LOCK, "a")
         except OSError as error:
+            _refuse_link(self.path / LOCK, error)
             raise HRMTrainError(
                 f"{self.path}: cannot be written to ({error.strerror}); make it writable, or copy it elsewhere and "
                 "resume the copy"
@@ -144,9 +154,10 @@ class RunDirectory:
         """
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
         try:
-            with self._metrics.open("a", encoding="utf-8") as file:
+            with open_in_place(self._metrics, "a") as file:
                 file.write(json.dumps(finite) + "\n")
         except OSError as error:
+            _refuse_link(self._metrics, error)
             raise HRMTrainError(
                 f"{self._metrics}: could not be written ({error.strerror}); make room and resume, "
                 "the checkpoints are intact"
@@ -195,7 +206,7 @@ class RunDirectory:
         text = self._metrics.read_bytes().decode(errors="replace") if self._metrics.exists() else ""
         for number, line in enumerate(text.split("\n")[:-1], start=1):
             try:
-                metrics = json.loads(line)
+                metrics = parse_json(line)
                 metrics["step"] + 0
             except (ValueError, KeyError, TypeError) as error:
                 raise HRMTrainError(
@@ -203,3 +214,9 @@ class RunDirectory:
                     "remove the line"
                 ) from error
             yield metrics, line
+
+
+def _refuse_link(path: Path, error: OSError) -> None:
+    """Raise if a file could not be opened because it is a symbolic link."""
+    if error.errno == errno.ELOOP:
+        raise HRMTrainError(f"{path}: is a symbolic link, which is not followed; remove it") from error

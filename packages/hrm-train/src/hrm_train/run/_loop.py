@@ -1,16 +1,20 @@
 """The training loop: take a step, then report, evaluate and save when these are due."""
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
 import mlx.core as mx
 from hrm_model import HRM
-from hrm_ops import lane_threads
+from hrm_ops import compilers_spared, lane_threads
 
 from hrm_train._config import TrainConfig
 from hrm_train._errors import InterruptedRunError
-from hrm_train.checkpoint._checkpoint import Position
+from hrm_train.checkpoint._checkpoint import Position, checkpoints
 from hrm_train.ranks._ranks import Ranks
 from hrm_train.ranks._watchdog import Watchdog
 from hrm_train.run._agreement import StopAgreement
@@ -24,6 +28,8 @@ from hrm_train.run._report import new_meter, read_report
 from hrm_train.run._stop import StopNow, stop_requests
 from hrm_train.step._step import TrainStep, make_train_step
 
+FAILURE, INTERRUPTED = 1, 130  # exit codes
+
 
 def train(
     model: HRM,
@@ -34,6 +40,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     resume: str | Path | None = None,
     ranks: Ranks | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Train a model to the end of its run, with reports, evaluations and checkpoints on the way.
 
@@ -46,23 +53,33 @@ def train(
         callbacks: Told about reports, evaluations, and the start and end of the run.
         resume: Checkpoint of the run to continue from, such as `run.newest_checkpoint()`; only rank 0 reads it.
         ranks: The processes that train together; defaults to this one alone.
+        about: Other settings of the run, as JSON values by name, which checkpoints hold for `saved_settings`.
 
     Raises:
-        InterruptedRunError: After SIGINT or SIGTERM, once a checkpoint is written.
+        InterruptedRunError: After SIGINT, SIGTERM or SIGHUP, once a checkpoint is written. If MLX is still busy with an
+            evaluation two seconds after the signal, the process saves and ends itself with exit code 130.
+        KeyboardInterrupt: At a second signal, more than a second after the first.
         RunInUseError: If another process trains in this run.
         HRMTrainError: If loss or gradients are not finite and `config.on_nan` is `stop`, if the checkpoint cannot be
             used, if a file cannot be written, or if the batch cannot be divided.
     """
-    ranks = ranks or Ranks()
+    ranks, listeners = ranks or Ranks(), CallbackGroup(callbacks)
     mx.random.seed(config.seed + 1)  # the weights took the seed itself
     step = make_train_step(model, config, ranks)
     meter = new_meter(model.config, config.global_batch_size, ranks)
+    where = ranks.ask_lead(lambda: str(run.checkpoint_directory.absolute()) if run else "")
+
+    def last_checkpoint() -> str:
+        kept = checkpoints(where) if where else []
+        return str(kept[-1]) if kept else f"none in {where}" if where else "none, the run has no directory"
+
     with (
-        stop_requests() as request,
+        stop_requests(listeners.stopping) as request,
+        compilers_spared(),
         memory_limits(config),
         lane_threads(step.lane_slots),
-        Records(run, step, config) as records,
-        Watchdog(config.rank_timeout, ranks) as watchdog,
+        Records(run, step, config, about or {}) as records,
+        Watchdog(config.rank_timeout, ranks, last_checkpoint) as watchdog,
     ):
         position = records.start(batches.position, resume)
         batches.position = position.batches
@@ -72,16 +89,24 @@ def train(
             batches,
             evaluate,
             records,
-            CallbackGroup(callbacks),
+            listeners,
             StopAgreement(request, ranks),
             meter,
             watchdog,
             done=position.step,
             ended_early=config.early_stop_accuracy > 0 and records.reached(config.early_stop_accuracy, position.step),
         )
-        if not loop.run():
-            saved = f"; saved in {run.path}" if run else ""
-            raise InterruptedRunError(f"stopped after step {loop.done} of {config.steps}{saved}")
+        try:
+            is_done = loop.run()
+        except RuntimeError as error:
+            if not request.is_set:
+                raise
+            # Such as a compiler or another rank that the same signal has ended: the state of the step is lost.
+            at = f" in {run.path}" if run else ""
+            lost = "what came after the last checkpoint will be done again"
+            raise InterruptedRunError(f"stopped at once{at}; {lost}") from error
+        if not is_done:
+            raise InterruptedRunError(loop.stopped())
 
 
 @dataclass
@@ -112,7 +137,7 @@ class _Loop:
             self.callbacks.started(self.done)
             # An evaluation that a stop has interrupted comes first.
             scored = not self._is_due(self.config.eval_interval) or self.records.was_evaluated(self.done)
-            goes_on = scored or self._evaluate_and_save()
+            goes_on = self._evaluate_and_save() if not scored else not self.stop.is_set or self._is_over
             while goes_on and not self._is_over:
                 self._take_step()
                 if self._is_due(self.config.log_interval):
@@ -121,6 +146,23 @@ class _Loop:
             return goes_on
         finally:
             self.callbacks.ended()
+
+    def stopped(self) -> str:
+        """Return a sentence about a run that was stopped here."""
+        where = self.records.directory
+        saved = "" if where is None else f"; saved in {where}" if self.done else f"; {where} starts again at step 0"
+        return f"stopped after step {self.done} of {self.config.steps}{saved}"
+
+    def _end_at_once(self, save: Callable[[], None]) -> NoReturn:
+        """Save from another thread and end the process: the main thread waits in MLX, which nothing can interrupt."""
+        code = INTERRUPTED
+        try:
+            save()
+            said = f"{self.stopped()}; resuming repeats the evaluation"
+        except BaseException as error:  # the process ends whatever it was
+            code, said = FAILURE, str(error)
+        print(said, file=sys.stderr, flush=True)
+        os._exit(code)
 
     @property
     def _is_over(self) -> bool:
@@ -166,8 +208,13 @@ class _Loop:
         """Score the model, and save it if it is the best so far; return False if a stop request prevents it."""
         if self.stop.is_set:
             return False
+        save = self.records.rescue(Position(self.done, self.batches.position))
         try:
-            with self.meter.paused(), self.step.averaged(), self.stop.acts_at_once():
+            with (
+                self.meter.paused(),
+                self.step.averaged(),
+                self.stop.acts_at_once(partial(self._end_at_once, save)),
+            ):
                 values = {"step": self.done, **self.evaluate(self.step.model)}
         except StopNow:
             return False

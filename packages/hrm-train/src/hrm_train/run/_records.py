@@ -1,11 +1,12 @@
 """The metrics and checkpoints that a run writes while it trains."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
@@ -30,9 +31,13 @@ class Records:
         run: The run's directory; None on every rank but 0.
         step: The training step whose state is saved.
         config: How many checkpoints are kept.
+        about: Other settings of the run, which checkpoints hold.
     """
 
-    def __init__(self, run: RunDirectory | None, step: TrainStep, config: TrainConfig) -> None:
+    def __init__(
+        self, run: RunDirectory | None, step: TrainStep, config: TrainConfig, about: Mapping[str, Any]
+    ) -> None:
+        self._settings = {**about, "train": config.model_dump(mode="json")}
         self._run, self._step, self._config, self._ranks = run, step, config, step.ranks
         self._writer = BackgroundWriter()
         self._table: TableCopy | None = None  # of the checkpoint that is being written
@@ -111,10 +116,35 @@ class Records:
             mx.eval(self._step.whole_state())
         else:
             self.wait()
-            snapshot = Snapshot(self._step, position, self._config)
+            snapshot = Snapshot(self._step, position, self._settings)
             self._table = snapshot.table
             self._writer.submit(partial(_write, snapshot, self._run, self._config))
         self._saved = position.step
+
+    @property
+    def directory(self) -> Path | None:
+        """The run's directory; None on every rank but 0."""
+        return None if self._run is None else self._run.path
+
+    def rescue(self, position: Position) -> Callable[[], None]:
+        """Return a function that saves the present state from any thread while no step is taken; all ranks call this.
+
+        The function holds the state, and a second reference to the puzzle table: drop it before the next step.
+        """
+        run = self._run
+        if run is None:
+            mx.eval(self._step.whole_state())
+        if run is None or self._saved == position.step:
+            return self._writer.wait
+        if self._table is not None:
+            self._table.take_rest()
+        snapshot = Snapshot(self._step, position, self._settings, still=True)
+
+        def save() -> None:
+            self._writer.wait()
+            _write(snapshot, run, self._config)
+
+        return save
 
     def advance(self) -> None:
         """Copy the next part of a large puzzle table for the current checkpoint; call it after each step.

@@ -52,8 +52,10 @@ def loss_and_gradients(
         metrics |= {"loss": loss, "halting_steps": _halting_steps(new_carry, model.config.halt_max_steps)}
         return loss / carry["steps"].size, (new_carry, output, metrics)
 
-    (_, (new_carry, output, metrics)), gradients = mx.value_and_grad(loss_fn)(trained)
-    model.update(parameters)
+    try:
+        (_, (new_carry, output, metrics)), gradients = mx.value_and_grad(loss_fn)(trained)
+    finally:
+        model.update(parameters)
     return new_carry, output, metrics, gradients["dense"], gradients.get("rows")
 
 

@@ -1,13 +1,13 @@
 """The forward and backward pass of a rank's slots, in micro-batches and over the lanes of the device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import mlx.core as mx
-from hrm_model import HRM, Batch, Carry, slots
-from hrm_ops import lanes, prepare_kernels
+from hrm_model import HRM, Batch, Carry, CompiledSteps, slots
+from hrm_ops import lanes
 from mlx.utils import tree_map
 
 from hrm_train._choices import LossType
@@ -47,11 +47,8 @@ class LanePass:
 
     def __init__(self, model: HRM, loss_type: LossType, size: int) -> None:
         self.size = size
-        prepare_kernels()
         self.streams = lanes(size)
-        # Each lane has its own compiled function: one for all would share constants between streams, and a
-        # kernel is not fused across streams.
-        self._forward = [_compiled(model, loss_type) for _ in self.streams]
+        self._forward = CompiledSteps(model, partial(_forward, loss_type))
 
     def __call__(
         self, carry: Carry, batch: Batch, limit: mx.array, rows: mx.array | None, least: mx.array | None
@@ -69,12 +66,12 @@ class LanePass:
         share = self.size // len(self.streams)
         for start in range(0, carry["steps"].size, self.size):
             gradients: list[Tree] = []
-            for i, (stream, forward) in enumerate(zip(self.streams, self._forward, strict=True)):
+            for i, stream in enumerate(self.streams):
                 part = slice(start + i * share, start + (i + 1) * share)
                 with mx.stream(stream):
                     own = [None if array is None else array[part] for array in (rows, least)]
-                    new_carry, metrics, gradient, row_gradient = forward(
-                        slots(carry, part), slots(batch, part), limit, *own
+                    new_carry, metrics, gradient, row_gradient = self._forward(
+                        i, slots(carry, part), slots(batch, part), limit, *own
                     )
                 results.carries.append(new_carry)
                 results.metrics.append(metrics)
@@ -89,17 +86,17 @@ class LanePass:
         return results
 
 
-def _compiled(model: HRM, loss_type: LossType) -> Callable[..., tuple[Carry, Metrics, Tree, mx.array | None]]:
-    @partial(mx.compile, inputs=[model.state])
-    def forward(
-        carry: Carry, batch: Batch, limit: mx.array, rows: mx.array | None, least: mx.array | None
-    ) -> tuple[Carry, Metrics, Tree, mx.array | None]:
-        carry, _, metrics, gradients, row_gradients = loss_and_gradients(
-            model, carry, batch, loss_type, limit, rows, least
-        )
-        return carry, metrics, gradients, row_gradients
-
-    return cast(Any, forward)
+def _forward(
+    loss_type: LossType,
+    model: HRM,
+    carry: Carry,
+    batch: Batch,
+    limit: mx.array,
+    rows: mx.array | None,
+    least: mx.array | None,
+) -> tuple[Carry, Metrics, Tree, mx.array | None]:
+    carry, _, metrics, gradients, row_gradients = loss_and_gradients(model, carry, batch, loss_type, limit, rows, least)
+    return carry, metrics, gradients, row_gradients
 
 
 def _add(one: Tree, other: Tree) -> Tree:

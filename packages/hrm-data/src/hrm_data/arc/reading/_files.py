@@ -9,7 +9,8 @@ from typing import NamedTuple
 from hrm_data._errors import HRMDataError
 from hrm_data.arc.reading._item import Unused
 from hrm_data.arc.reading._splits import is_split, words
-from hrm_data.sources._archive import read_archive
+from hrm_data.sources._archive import MAX_MEMBER, read_archive
+from hrm_data.untrusted import read_bytes
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _PAIRED = {"challenges", "challenge", "solutions", "solution"}
@@ -140,7 +141,9 @@ def _why_not(name: str) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_MEMBER)
+    except ValueError as error:
+        raise HRMDataError(f"{path} cannot be read: {error}; divide it into several files") from None
     except FileNotFoundError:
         raise HRMDataError(f"{path} does not exist; give a directory, an archive or a JSON file") from None
     except OSError as error:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hrm_data._errors import HRMDataError
+from hrm_data.arc._grid import small_grid
+from hrm_data.untrusted import parse_json, shortened
 
 NO_TASK = "holds no ARC task"
+MOST_VALUES = 1 << 22
+"""The most values in a file, which take up to half a gigabyte; a task of RE-ARC, with its 1,000 pairs, has half."""
 
 
 class FoundTask(NamedTuple):
@@ -54,9 +59,9 @@ def recognise(content: bytes, stem: str, where: str, *, solutions: bool = False)
         HRMDataError: It is not readable JSON.
     """
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise HRMDataError(f"{where} is not readable JSON ({error}); copy or download it again") from None
+        value = parse_json(content, MOST_VALUES)
+    except ValueError as error:
+        raise HRMDataError(f"{where} is not readable JSON ({shortened(error)}); copy or download it again") from None
     if solutions and isinstance(value, dict):
         return [FoundSolutions((), value)]
     found = list(_walk(value, stem, ()))
@@ -65,9 +70,9 @@ def recognise(content: bytes, stem: str, where: str, *, solutions: bool = False)
 
 def _walk(value: Any, name: str, keys: tuple[str, ...]) -> Iterator[Found]:
     if _is_task(value):
-        yield FoundTask(value.get("name") or name, keys, value)  # as in the reference; some of ARC-AGI-1 have a name
+        yield FoundTask(value.get("name") or name, keys, _packed(value))  # some of ARC-AGI-1 have a name
     elif isinstance(value, list) and any(map(_is_pair, value)):
-        yield FoundTask(name, keys, {"train": value[:-1], "test": value[-1:]})
+        yield FoundTask(name, keys, _packed({"train": value[:-1], "test": value[-1:]}))
     elif isinstance(value, list) and any(map(_is_task, value)):
         for number, task in enumerate(value):
             known = next((task[key] for key in ("name", "id", "task_id") if key in task), "") if _is_task(task) else ""
@@ -80,6 +85,41 @@ def _walk(value: Any, name: str, keys: tuple[str, ...]) -> Iterator[Found]:
             yield from _walk(part, key, (*keys, key))
     else:
         yield FoundNothing(keys)
+
+
+def weight(found: Found) -> int:
+    """About how many Python objects a part of a file keeps in memory."""
+    if isinstance(found, FoundNothing):
+        return 1
+    level: list[Any] = [found.value]
+    count = 0
+    while level:
+        count += len(level)
+        level = [
+            inner
+            for part in level
+            for inner in (part.values() if isinstance(part, dict) else part)
+            if isinstance(inner, dict | list | np.ndarray)
+        ]
+        count += sum(isinstance(part, np.ndarray) for part in level)
+        level = [part for part in level if not isinstance(part, np.ndarray)]
+    return count
+
+
+def _packed(task: dict[str, Any]) -> dict[str, Any]:
+    """The pairs of a task, with arrays in place of lists where a grid is right: these take a tenth of the memory."""
+    return {side: _packed_pairs(task[side]) for side in ("train", "test") if side in task}
+
+
+def _packed_pairs(pairs: Any) -> Any:
+    if not isinstance(pairs, list):
+        return pairs
+    return [
+        {part: small_grid(pair[part]) for part in ("input", "output") if part in pair}
+        if isinstance(pair, dict)
+        else pair
+        for pair in pairs
+    ]
 
 
 def _is_task(value: Any) -> bool:

@@ -13,11 +13,15 @@ from hrm_data._errors import HRMDataError
 from hrm_data.arc._grid import GridTooLargeError, as_grid, parse_identifier
 from hrm_data.arc.reading._files import SourceFile, files_of, is_solutions, paired_name
 from hrm_data.arc.reading._item import ArcItem, Pair, Reading, Unused
-from hrm_data.arc.reading._layout import NO_TASK, FoundNothing, FoundSolutions, FoundTask, recognise
+from hrm_data.arc.reading._layout import NO_TASK, FoundNothing, FoundSolutions, FoundTask, recognise, weight
 from hrm_data.arc.reading._splits import HELD_OUT, concept_of, split_of
+from hrm_data.untrusted import quoted, shortened
 
 TooLarge = Literal["refuse", "skip"]
 """What is done with tasks that have a grid larger than the canvas."""
+
+MOST_KEPT = 3 << 19
+"""The most objects that all tasks keep in memory, which take half a gigabyte; ARC-AGI has a hundredth of them."""
 
 NO_ANSWER = np.zeros((0, 0), np.uint8)
 """The output of a test whose answer is not known."""
@@ -47,8 +51,8 @@ class _Part(Generic[_F]):
     def where(self) -> str:
         """File and place in it, for messages."""
         *above, last = self.found.keys or ("",)
-        name = f"task {last}" if last and isinstance(self.found, FoundTask) else last
-        return ": ".join(filter(None, (self.file.where, *above, name)))
+        name = f"task {shortened(last)}" if last and isinstance(self.found, FoundTask) else shortened(last)
+        return ": ".join(filter(None, (self.file.where, *map(shortened, above), name)))
 
 
 def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") -> Reading:
@@ -63,6 +67,7 @@ def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") 
     reading, read, places = Reading(), set[Path](), list(map(Path, sources))
     tasks: list[_Part[FoundTask]] = []
     solutions: list[_Part[FoundSolutions]] = []
+    kept = 0
     for number, source in enumerate(places):
         unused: list[Unused] = []
         before, earlier, is_new = len(tasks) + len(solutions), frozenset(read), True
@@ -75,8 +80,14 @@ def read_sources(sources: Iterable[str | Path], too_large: TooLarge = "refuse") 
                 is_new = False
                 continue
             for found in recognise(file.content, file.stem, file.where, solutions=is_solutions(file.stem)):
+                kept += weight(found)
+                if kept > MOST_KEPT:
+                    raise HRMDataError(
+                        f"{file.where}: more than {MOST_KEPT:,} pairs, grids and other parts were read, which take "
+                        "more memory than tasks need; name fewer sources"
+                    )
                 if isinstance(found, FoundNothing):
-                    unused.append(Unused(": ".join((file.where, *found.keys)), NO_TASK))
+                    unused.append(Unused(": ".join((file.where, *map(shortened, found.keys))), NO_TASK))
                 elif isinstance(found, FoundTask):
                     tasks.append(_Part(found, file, number))
                 else:
@@ -129,7 +140,8 @@ class _Answers:
             part.used = True
             if part.found.value[name] != found[0].found.value[name]:
                 raise HRMDataError(
-                    f"{found[0].where} and {part.where} have different answers for the task {name}; remove one of them"
+                    f"{found[0].where} and {part.where} have different answers for the task {shortened(name)}; "
+                    "remove one of them"
                 )
         return found[0].found.value[name] if found else None
 
@@ -142,9 +154,9 @@ def _item(part: _Part[FoundTask], answers: _Answers) -> ArcItem:
     name, keys, value = part.found
     file, where = part.file, part.where
     if not isinstance(name, str):
-        raise HRMDataError(f"{where}: field name is {name!r}; expected text")
+        raise HRMDataError(f"{where}: field name is {quoted(name)}; expected text")
     if parse_identifier(name)[1] is not None:
-        raise HRMDataError(f"{where}: the name {name!r} reads like that of an augmented task; rename it")
+        raise HRMDataError(f"{where}: the name {quoted(name)} reads like that of an augmented task; rename it")
     stem = (file.stem,) if keys else ()
     split = split_of([*reversed(keys[:-1]), *stem, *reversed(file.folders)])
     pairs = {side: _checked(value, side, where) for side in ("train", "test")}

@@ -14,6 +14,7 @@ from hrm_data._errors import HRMDataError
 from hrm_data.arc.reading._item import ArcItem, Pair, Reading, Unused, task_keys
 from hrm_data.arc.reading._read import TooLarge, read_sources
 from hrm_data.arc.reading._splits import HELD_OUT
+from hrm_data.untrusted import quoted
 
 
 def read_arc(
@@ -94,7 +95,7 @@ def _hold_out(items: list[ArcItem], held_out: Sequence[str]) -> list[ArcItem]:
         if not any(fnmatchcase(item.name, pattern) for item in items):
             some = ", ".join(item.name for item in items[:3])
             raise HRMDataError(
-                f"held_out {pattern!r} is no path, no share between 0 and 1 and no task's name; names are {some}"
+                f"held_out {quoted(pattern)} is no path, no share between 0 and 1 and no task's name; names are {some}"
                 f"{' ...' if len(items) > 3 else ''}"
             )
     places = {path.resolve() for path in paths}
@@ -125,8 +126,8 @@ def _one_of_each_name(items: list[ArcItem], unused: list[Unused]) -> list[ArcIte
             continue
         if item.held_out == first.held_out and item.source == first.source and _content(item) != _content(first):
             raise HRMDataError(
-                f"{item.where}: the name {item.name!r} is also that of {first.where}, a different task; rename one of "
-                "them"
+                f"{item.where}: the name {quoted(item.name)} is also that of {first.where}, a different task; rename "
+                "one of them"
             )
         unused.append(Unused(f"{item.where} ({first.where})", "a task of this name was read elsewhere"))
     return list(kept.values())

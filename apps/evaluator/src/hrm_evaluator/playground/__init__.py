@@ -1,0 +1,1 @@
+"""The playground: one HTML file that holds models and runs them in the browser."""

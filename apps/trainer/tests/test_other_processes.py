@@ -1,0 +1,148 @@
+"""Compilers, other users and other processes: what they do does not break a command, nor does it break theirs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+import yaml
+from hrm_data.sudoku import SudokuOptions, build_sudoku
+from hrm_model import HRM, HRMConfig, reference_config, save_reference_weights
+
+PATIENCE = 300  # seconds; a machine may be busy
+on_a_linux_cpu = pytest.mark.skipif(
+    sys.platform != "linux" or mx.default_device().type == mx.DeviceType.gpu, reason="MLX calls g++ on a Linux CPU"
+)
+
+
+def moments(process: subprocess.Popen) -> Iterator[None]:
+    """Moments until the process ends."""
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        yield
+        time.sleep(0.005)
+
+
+def kernels_of(process: subprocess.Popen) -> list[Path]:
+    """The kernels that a process has loaded."""
+    lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+    paths = {Path(line.split(maxsplit=5)[5]) for line in lines if line.endswith(".so") and "/mlx/" in line}
+    return sorted(path for path in paths if path.parent.name == "cpu")
+
+
+@on_a_linux_cpu
+def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_the_step_is_saved(start, small, tmp_path):
+    config = small(steps=100_000, log_interval=1, checkpoint_interval=1, eval_interval=100_000)
+    process = start("--config", config, "--runs", "first")
+    for _ in moments(process):
+        if list(Path("first").glob("*/checkpoints/step-*")):
+            break
+    kernels = kernels_of(process)
+    process.kill()
+    folder = tmp_path / "kernels" / "mlx" / mx.__version__ / "cpu"
+    for part in reversed(folder.relative_to(tmp_path).parents):
+        (tmp_path / part).mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    for kernel in kernels[:-2]:
+        (folder / kernel.name).write_bytes(kernel.read_bytes())
+    missing = [folder / kernel.name for kernel in kernels[-2:]]
+
+    environment = os.environ | {"TMPDIR": str(tmp_path / "kernels")}
+    process = start("--config", config, "--runs", "second", env=environment)
+    for _ in moments(process):
+        if any(folder.glob("*.part")):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err.count("\n")) == (130, 1), err
+    assert "saved in" in err
+    assert all(kernel.exists() for kernel in missing)
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint of the reference."""
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    arch = {"H_layers": 1, "L_layers": 1, "hidden_size": 16, "num_heads": 2, "puzzle_emb_ndim": 16}
+    mx.random.seed(3)
+    model = HRM(HRMConfig(**arch, seq_len=16, vocab_size=6, num_puzzle_identifiers=1, forward_dtype="float32"))
+    save_reference_weights(model, folder / "step_7.safetensors")
+    arch = {**reference_config(model.config), "loss": {"name": "losses@ACTLossHead"}}
+    (folder / "all_config.yaml").write_text(yaml.safe_dump({"arch": arch, "global_batch_size": 8}))
+    return folder / "step_7.safetensors"
+
+
+@pytest.mark.parametrize("command", ["import-checkpoint", "export-checkpoint"])
+def test_of_processes_that_make_one_directory_at_once_one_does_and_the_others_say_who_has_it(
+    command, start, trainer, checkpoint, tmp_path
+):
+    words = [checkpoint, "--seq-len", 16]
+    assert trainer("import-checkpoint", *words, "--output", "alone").code == 0
+    whole = Path("alone")
+    if command == "export-checkpoint":
+        words = ["alone"]
+        assert trainer(command, *words, "--output", "exported").code == 0
+        whole = Path("exported")
+    mine = Path(".together.tmp")
+    mine.mkdir()
+    (mine / "kept").touch()
+
+    processes = [start(command, *words, "--output", "together") for _ in range(3)]
+    errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert sorted(codes) == [0, 2, 2], errors
+    winner = processes[codes.index(0)]
+    for code, error in zip(codes, errors, strict=True):
+        assert code == 0 or f"is being made by process {winner.pid}" in error or "exists already" in error
+
+    def names(folder: Path) -> list[str]:
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+    assert names(Path("together")) == names(whole)
+    assert [path.name for path in tmp_path.glob(".together*")] == [mine.name]
+    assert (mine / "kept").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(trainer, small, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    result = trainer("--config", small())
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "the dataset cannot be made in /proc/none/hrm/datasets" in result.err
+    assert "XDG_CACHE_HOME" in result.err
+    assert "--data-path" in result.err
+    assert not Path("runs").exists()
+
+
+def test_with_a_dataset_no_cache_is_needed(trainer, small, monkeypatch, tmp_path):
+    build_sudoku(tmp_path / "mine", SudokuOptions(box=(2, 2), train=20, test=8))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    small_run = ("--train.steps", 1, "--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
+    result = trainer("--data-path", tmp_path / "mine", *small_run)
+    assert (result.code, result.err) == (0, "")
+
+
+def test_a_link_in_the_place_of_a_datasets_lock_is_not_followed(trainer, cache, tmp_path):
+    treasure = tmp_path / "treasure"
+    treasure.write_text("precious")
+    words = ("--data.train", 21, "--data.test", 8, "--data.box", "2,2", "--train.steps", 1)
+    words += ("--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
+    before = set((cache / "hrm" / "datasets").glob(".*.lock"))
+    assert trainer(*words).code == 0
+    (lock,) = set((cache / "hrm" / "datasets").glob(".*.lock")) - before
+    dataset = lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))
+    dataset.rename(tmp_path / "aside")
+    lock.unlink()
+    lock.symlink_to(treasure)
+    result = trainer(*words)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert f"{lock}: cannot be locked" in result.err
+    assert treasure.read_text() == "precious"
+    lock.unlink()
