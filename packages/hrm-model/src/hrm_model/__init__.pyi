@@ -14,11 +14,7 @@ from ._geometry import GeometryConfig
 from ._halting import HaltingRule, halting, least_steps
 from ._metrics import Score, score, score_answer
 from ._model import HRM, HRMOutput, ReasoningModule
-from ._quantize import Quantization, dequantized, quantize
-from ._resize import resized
-from ._safetensors import read_safetensors, refuse_not_finite
 from ._size import ModelSize, check_memory, model_size
-from ._weights import load_model, save_weights, weights_metadata
 from .inference._answer import Answer, Thought
 from .inference._commit import Commit
 from .inference._continuous import ContinuousPredictor
@@ -29,6 +25,10 @@ from .reference._convert import find_reference, load_reference
 from .reference._export import reference_config, save_reference_weights
 from .reference._hub import download_checkpoint, hub_hint, hub_id
 from .reference._names import our_name, reference_name
+from .weights._quantize import Quantization, dequantized, quantize
+from .weights._resize import resized
+from .weights._safetensors import read_safetensors, refuse_not_finite
+from .weights._weights import load_model, save_weights, weights_metadata
 
 __all__ = [
     "HRM",

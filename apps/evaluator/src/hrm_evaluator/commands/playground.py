@@ -46,9 +46,8 @@ def write_playground(path: Path, settings: Playground) -> int:
 def _one(settings: Playground) -> Shown:
     """Load the model that the options name, or that of the newest run, with its puzzles."""
     solver = load(settings.named, runs=settings.runs, data_path=settings.data_path, task=settings.task)
-    own = settings.model or (
-        str(settings.checkpoint) if settings.checkpoint and is_shipped(settings.checkpoint) else ""
-    )
+    named = settings.checkpoint or ""
+    own = settings.model or (named if is_shipped(Path(named)) else "")
     return Shown(own or solver.task.name, solver, _examples(solver, own, settings))
 
 

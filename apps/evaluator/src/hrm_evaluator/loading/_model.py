@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hrm_data import get_task, open_dataset
-from hrm_model import HRM, load_model, load_reference
+from hrm_model import HRM, dequantized, load_model, load_reference
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import DamagedCheckpointError, MissingCheckpointError, checkpoints, load_checkpoint_model
 
@@ -20,6 +20,7 @@ from hrm_evaluator.loading._checkpoint import (
     is_run,
     warn,
 )
+from hrm_evaluator.shipped._models import comes_along
 
 
 class LoadedModel(NamedTuple):
@@ -84,6 +85,8 @@ def load_one(checkpoint: Checkpoint, data_path: Path | None = None, task: str | 
         return load_reference(checkpoint.weights, _seq_len(data_path, task))
     in_checkpoint = checkpoint.weights.name == WEIGHTS and (directory / STATE).is_file()
     model = load_checkpoint_model(directory) if in_checkpoint else load_model(checkpoint.weights)
+    if comes_along(checkpoint.weights):
+        model = dequantized(model)  # its 8 bits save space in the package; a step takes half the time in float32
     described = checkpoint.setting("task", dict)
     if model.task is None and described is not None:
         model.task = json.dumps(described)

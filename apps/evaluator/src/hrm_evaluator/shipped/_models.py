@@ -24,6 +24,11 @@ def is_shipped(path: Path) -> bool:
     return path.as_posix() in cards() and not path.exists()
 
 
+def comes_along(weights: Path) -> bool:
+    """Whether a weight file is that of a model that comes along."""
+    return weights.parent == _WEIGHTS
+
+
 def card_of(name: str) -> Card:
     """Return the card of a model.
 

@@ -17,14 +17,14 @@ from pydantic import TypeAdapter, ValidationError
 from hrm_model._config import ArchConfig, HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._model import HRM
-from hrm_model._safetensors import read_safetensors, refuse_not_finite
 from hrm_model._size import check_memory
-from hrm_model._weights import read_now
 from hrm_model.reference._config_file import config_path, read_reference_config
 from hrm_model.reference._facts import Facts, facts_of
 from hrm_model.reference._names import our_name
 from hrm_model.reference._torch_file import read_torch_file
 from hrm_model.untrusted import shortened
+from hrm_model.weights._safetensors import read_safetensors, refuse_not_finite
+from hrm_model.weights._weights import read_now
 
 # Fields without a default in the reference that the weights do not determine. A flat transformer has no inner cycles.
 _REQUIRED = ("num_heads", "H_cycles", "L_cycles", "expansion", "halt_max_steps", "halt_exploration_prob")

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from hrm_model._config import HRMConfig
 from hrm_model._errors import HRMModelError
 from hrm_model._model import HRM
-from hrm_model._quantize import Quantization, quantize_where
-from hrm_model._safetensors import read_safetensors, refuse_not_finite
 from hrm_model._size import check_memory, model_size
 from hrm_model.untrusted import parse_json, quoted, shortened
+from hrm_model.weights._quantize import Quantization, quantize_where
+from hrm_model.weights._safetensors import read_safetensors, refuse_not_finite
 
 _MOST_PROBLEMS = 5  # that one message names
 
