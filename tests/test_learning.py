@@ -23,7 +23,7 @@ def run(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_default_preset_learns_small_sudokus_and_its_weights_answer_larger_ones(tmp_path: Path) -> None:
     data = ["--data.box", "2,2", "--data.train", "300", "--data.test", "64"]
     steps = ["--train.steps", "120", "--train.eval_interval", "60"]
-    trained = run(tmp_path, "trainer", "--dataset", "sudoku", "--preset", "cpu", *data, *steps)
+    trained = run(tmp_path, "trainer", "--dataset", "sudoku", "--preset", "small", *data, *steps)
     assert trained.returncode == 0, trained.stderr
     scored = run(tmp_path, "evaluator", "--json")
     found = json.loads(scored.stdout)

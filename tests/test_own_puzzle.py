@@ -51,7 +51,7 @@ def test_the_commands_build_train_on_score_and_solve_a_puzzle_of_another_package
 
     tiny = (
         "--train.steps 4 --train.global_batch_size 16 --arch.hidden_size 32 --arch.num_heads 2 "
-        "--arch.halt_max_steps 2 --preset cpu"
+        "--arch.halt_max_steps 2 --preset small"
     )
     trained = run(f"trainer --data-path made --no-data.turn {tiny} --runs given")
     assert (trained.returncode, trained.stderr) == (0, "")
@@ -91,7 +91,7 @@ def test_its_flags_are_listed_and_its_mistakes_named(run) -> None:
     for command, named in (
         ("hrm-data build hitori --output x --size 10", "--size 10: should be less than or equal to 9"),
         ("trainer --dataset hitori --data.size 10", "--data.size 10: should be less than or equal to 9"),
-        ("trainer --dataset hitori --preset cpu-9x9", "--preset cpu-9x9: should be 'auto', 'paper'"),
+        ("trainer --dataset hitori --preset small-9x9", "--preset small-9x9: should be 'paper'"),
         ("trainer --dataset hitori --data.box 2,2", "--data.box"),
     ):
         refused = run(command)

@@ -66,7 +66,7 @@ def seconds_a_batch(batches: Iterator[Any], count: int) -> float:
 
 
 def training_step(shape: str, batches: PrefetchLoader, batch: int, steps: int) -> tuple[float, float]:
-    """Seconds of a step of the preset `cpu`'s model, and the share of them that was spent waiting for data."""
+    """Seconds of a step of the preset `small`'s model, and the share of them that was spent waiting for data."""
     *_, seq_len, vocab, _ = SHAPES[shape]
     config = HRMConfig(
         **{"seq_len": seq_len, "vocab_size": vocab, "num_puzzle_identifiers": 1, "hidden_size": 128, "num_heads": 4},

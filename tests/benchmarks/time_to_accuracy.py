@@ -1,6 +1,6 @@
 """Measure how many seconds of training ours and the PyTorch models take to solve so many held-out Sudokus.
 
-    uv run python tests/benchmarks/time_to_accuracy.py --box 2,3 --cap 600 --preset cpu
+    uv run python tests/benchmarks/time_to_accuracy.py --box 2,3 --cap 600 --preset small
     uv run python tests/benchmarks/time_to_accuracy.py --box 3,3 --cap 1200 --hrm HRM --trm TinyRecursiveModels \\
         --nano-trm nano-trm --torch-python torch/bin/python
 
@@ -130,7 +130,7 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--box", choices=PUZZLES, default="3,3", help="rows and columns of a box")
     parser.add_argument("--data", type=Path, help="dataset directory to use instead of generated puzzles")
     parser.add_argument("--hints", type=float, help="share of training examples that get clues back")
-    parser.add_argument("--preset", nargs="+", default=["cpu"], help="presets of the trainer")
+    parser.add_argument("--preset", nargs="+", default=["small"], help="presets of the trainer")
     parser.add_argument("--eval-interval", type=at_least_one, default=50, help="steps of ours between evaluations")
     parser.add_argument("--hrm", type=Path, metavar="DIR", help="checkout of the PyTorch HRM")
     parser.add_argument("--trm", type=Path, metavar="DIR", help="checkout of TinyRecursiveModels")

@@ -170,7 +170,7 @@ def arc_sources(scratch: Path) -> Reader:
 def configurations(scratch: Path) -> Reader:
     """Files for `trainer --config`; a setting that is wrong is added, so that no run starts."""
     values = {
-        "preset": "cpu",
+        "preset": "small",
         "data": {"train": 50, "box": [2, 2]},
         "arch": {"hidden_size": 16, "H_layers": 1, "expansion": 2.0},
         "train": {"steps": 5, "lr": 1e-3, "global_batch_size": 8},

@@ -12,7 +12,7 @@ import pytest
 from hrm_trainer.cli import main
 
 SMALL = {
-    "preset": "cpu-6x6",
+    "preset": "small-6x6",
     "data": {"box": [2, 2], "train": 60, "test": 24},
     "arch": {"hidden_size": 16, "num_heads": 2, "H_layers": 1, "L_layers": 1, "halt_max_steps": 3},
     "train": {

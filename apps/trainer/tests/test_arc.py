@@ -25,7 +25,7 @@ def save(root: Path, colour: int) -> Path:
 
 def test_arc_is_trained_from_a_given_source(trainer, cache: Path, tmp_path: Path):
     source = save(tmp_path / "tasks", 3)
-    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 3, *TINY)
+    result = trainer("--dataset", "arc1", "--preset", "small", "--data.source", source, "--data.augmentations=3", *TINY)
     assert result.code == 0, result.err
     assert "evaluation: 1 task, all held out with 1 test" in result.out
     assert "12 puzzles to train on, 4 held out" in " ".join(result.out.split())
@@ -38,14 +38,14 @@ def test_held_out_tasks_without_answers_are_not_scored(trainer, tmp_path: Path):
     (source / "test").mkdir()
     (source / "test" / "two.json").write_text(json.dumps({**two, "test": [{"input": [[7]]}]}))
     (source / "evaluation" / "two.json").unlink()
-    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 1, *TINY)
+    result = trainer("--dataset", "arc1", "--preset", "small", "--data.source", source, "--data.augmentations=1", *TINY)
     assert result.code == 0, result.err
     assert "0 puzzles: none has a known answer" in result.out
     assert "prediction, the right answer is not known" in result.out
 
 
 def test_arc_without_a_source_says_what_to_give(trainer):
-    result = trainer("--dataset", "arc2", "--preset", "cpu")
+    result = trainer("--dataset", "arc2", "--preset", "small")
     assert result.code == 2
     assert "arc2 cannot be generated: give its task files as source" in result.err
     assert "download" in result.err
@@ -78,7 +78,7 @@ def test_a_run_on_computed_examples_is_not_resumed_when_their_source_changed(
     name: str | None, trainer, cache: Path, tmp_path: Path
 ):
     source = save(tmp_path / "tasks", 3)
-    result = trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, "--data.augmentations", 3, *TINY)
+    result = trainer("--dataset", "arc1", "--preset", "small", "--data.source", source, "--data.augmentations=3", *TINY)
     assert result.code == 0, result.err
     (config,) = Path("runs").glob("*/config.json")
     shutil.rmtree(config.parent / "checkpoints")
@@ -98,7 +98,7 @@ def test_a_run_on_computed_examples_is_not_resumed_when_their_source_changed(
 
 def test_a_run_with_the_fingerprint_of_before_goes_on(trainer, cache: Path, tmp_path: Path):
     source = save(tmp_path / "tasks", 3)
-    assert trainer("--dataset", "arc1", "--preset", "cpu", "--data.source", source, *TINY).code == 0
+    assert trainer("--dataset", "arc1", "--preset", "small", "--data.source", source, *TINY).code == 0
     (file,) = Path("runs").glob("*/config.json")
     config = json.loads(file.read_text())
     data = config["data_path"]

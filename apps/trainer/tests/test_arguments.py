@@ -27,14 +27,14 @@ pytestmark = pytest.mark.filterwarnings("error")
         ("--train.lr -1", ["--train.lr -1", "greater than 0"]),
         ("--train.seed 99999999999999999999", ["--train.seed 99999999999999999999", "at most", "64 bits"]),
         ("--train.steps 1.5", ["--train.steps 1.5", "integer"]),
-        ("--preset foo", ["--preset foo", "'cpu'"]),
+        ("--preset foo", ["--preset foo", "'small'"]),
         ("--dataset chess", ["--dataset chess", "known tasks are", "sudoku"]),
         ("--device tpu", ["--device tpu", "'gpu'"]),
         ("--trian.steps 5", ["--trian.steps", "did you mean --train.steps?"]),
         ("--train.step 5", ["--train.step", "did you mean --train.steps?"]),
         ("--train.steps", ["--train.steps", "expected one argument"]),
         ("stray", ["stray"]),
-        ("--data-path nowhere --preset cpu", ["--data_path nowhere", "no split"]),
+        ("--data-path nowhere --preset small", ["--data_path nowhere", "no split"]),
         ("--data-path nowhere --data.hints 0.5", ["--data.hints", "does not go with data_path nowhere"]),
         ("--data-path nowhere --dataset sudoku --data.train 5", ["--data.train", "does not go with data_path nowhere"]),
         ("--runs small.json/runs", ["--runs small.json/runs", "is a file"]),
@@ -65,7 +65,7 @@ def test_a_mistake_is_answered_with_its_name_its_value_and_what_is_allowed(argv,
         ("a.yaml", "data: {train: yes}", ["--data.train True", "true or false"]),
         ("a.yaml", "train: {lr: .nan}", ["--train.lr nan", "finite"]),
         ("a.yaml", "data: {box: [2, a]}", ["--data.box 2,a", "2,3"]),
-        ("a.yaml", "preset: [cpu]", ["--preset cpu", "'cpu'"]),
+        ("a.yaml", "preset: [tiny]", ["--preset tiny", "'small'"]),
         ("a.yaml", "resume: newest", ["resume newest", "command line"]),
         ("a.yaml", "{data_path: x, data: {train: 5}}", ["data.train", "data_path"]),
     ],
@@ -78,7 +78,7 @@ def test_a_wrong_file_is_answered_with_what_is_wrong_in_it(name, text, named, tr
 
 
 @pytest.mark.parametrize(
-    "argv", ["--data.clues 6", "--data.clues 6,8", "--train.global-batch-size 8", "--data.box=2,2", "--preset auto"]
+    "argv", ["--data.clues 6", "--data.clues 6,8", "--train.global-batch-size 8", "--data.box=2,2", "--preset small"]
 )
 def test_values_are_accepted_as_people_write_them(argv, trainer, small):
     assert trainer("--config", small(steps=1), "--data.kind", "any", *argv.split()).code == 0
@@ -101,7 +101,7 @@ def test_resume_refuses_other_settings_and_runs_that_are_none(trainer, small, tm
 def test_a_command_line_wins_over_the_file_and_the_file_over_the_preset(small):
     from hrm_trainer._command_line import parse
 
-    settings = parse(["--config", str(small()), "--preset", "cpu-6x6", "--train.steps", "7"])
+    settings = parse(["--config", str(small()), "--preset", "small-6x6", "--train.steps", "7"])
     assert (settings.train.steps, settings.arch.hidden_size) == (7, 16)
     assert settings.arch.pos_encodings == "learned"
     assert {"train.steps", "data.box"} <= set(settings.changed(1000))

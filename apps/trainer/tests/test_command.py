@@ -63,7 +63,7 @@ def test_a_temporary_directory_that_is_not_there_is_named_before_anything_is_mad
 def test_a_stop_while_puzzles_are_made_takes_one_line_and_leaves_no_dataset(number, start, cache: Path):
     datasets = cache / "hrm" / "datasets"
     before = set(datasets.glob("sudoku-*"))
-    process = start("--preset", "cpu", "--data.train", 500_000)
+    process = start("--preset", "small", "--data.train", 500_000)
     assert "Making the dataset" in process.stdout.readline()
     process.send_signal(number)
     _, err = process.communicate(timeout=60)

@@ -54,7 +54,7 @@ def as_the_reference_writes(root: Path, ignore_label_id: int | None, dtype: type
 @pytest.mark.parametrize(("ignore", "dtype"), [(0, np.uint8), (None, np.int8), (0, np.uint32)])
 def test_a_directory_of_the_references_builders_is_trained_on_as_it_is(ignore, dtype, trainer, tmp_path: Path):
     root = as_the_reference_writes(tmp_path / "theirs", ignore, dtype)
-    code, out, err = trainer("--data-path", root, "--preset", "cpu", *TINY)
+    code, out, err = trainer("--data-path", root, "--preset", "small", *TINY)
     assert (code, err) == (0, "")
     assert "18 held out" in out
     config = config_of()
@@ -66,7 +66,7 @@ def test_a_directory_of_the_references_builders_is_trained_on_as_it_is(ignore, d
 def test_a_name_says_what_a_directory_without_task_json_holds(trainer, tmp_path: Path):
     root = build_sudoku(tmp_path / "mine", SudokuOptions(train=20, test=8))
     (root / "task.json").unlink()
-    code, out, _ = trainer("--data-path", root, "--dataset", "sudoku", "--data.hints", "0.5", *TINY, "--preset", "cpu")
+    code, out, _ = trainer("--data-path", root, "--dataset", "sudoku", "--data.hints=0.5", *TINY, "--preset", "small")
     assert code == 0
     assert "cells wrong" in out
     assert (config_of()["task"], config_of()["data"]) == ({"task": "sudoku", "box": [3, 3]}, {"hints": 0.5})
@@ -100,7 +100,7 @@ def test_splits_that_differ_in_size_and_an_empty_test_split_are_refused(trainer,
 
 
 def test_two_runs_at_once_make_a_dataset_once_and_share_it(start, cache: Path):
-    words = ["--preset", "cpu", "--data.train", 3333, "--data.test", 8, *TINY]
+    words = ["--preset", "small", "--data.train", 3333, "--data.test", 8, *TINY]
     runs = [start(*words, "--runs", f"runs{number}") for number in range(3)]
     outs = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], outs
@@ -109,7 +109,7 @@ def test_two_runs_at_once_make_a_dataset_once_and_share_it(start, cache: Path):
 
 
 def test_what_an_interrupted_build_left_is_not_used(trainer, cache: Path):
-    words = ["--preset", "cpu", "--data.train", 44, "--data.test", 8, *TINY]
+    words = ["--preset", "small", "--data.train", 44, "--data.test", 8, *TINY]
     assert "Making the dataset" in trainer(*words).out
     made = Path(config_of()["data_path"])
     left = made.with_name(f".{made.name}.abc.tmp")

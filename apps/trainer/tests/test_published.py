@@ -118,7 +118,7 @@ def metadata(groups: int, mean: float) -> DatasetMetadata:
         ("--preset trm --dataset arc2", 1280, 5163253 / 1191722, 722099),  # the same with ConceptARC
         ("--preset trm --train.steps 7", 1000, 1.0, 7),
         ("--preset trm --train.epochs 10 --train.global_batch_size 100", 1000, 1.0, 100),
-        ("--preset cpu --train.epochs 2 --train.global_batch_size 8", 100, 1.5, 37),
+        ("--preset small --train.epochs 2 --train.global_batch_size 8", 100, 1.5, 37),
     ],
 )
 def test_steps_follow_from_epochs_as_the_reference_counts_them(

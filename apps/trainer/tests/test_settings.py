@@ -44,7 +44,7 @@ def test_any_number_beyond_a_bound_is_refused_with_the_name_of_its_field(place, 
     lr=st.floats(1e-30, 1e3),
     box=st.sampled_from([(2, 2), (2, 3), (3, 3)]),
     clues=st.none() | st.integers(0, 81) | st.tuples(st.integers(0, 30), st.integers(30, 81)),
-    preset=st.sampled_from(["auto", "cpu", "paper"]),
+    preset=st.sampled_from(["small", "paper"]),
     dtype=st.sampled_from(["float32", "bfloat16"]),
 )
 def test_settings_survive_their_file(steps, lr, box, clues, preset, dtype):
@@ -61,9 +61,9 @@ def test_settings_survive_their_file(steps, lr, box, clues, preset, dtype):
 
 @pytest.mark.parametrize("flags", [["--data.box", "2,2"], ["--data.clues", "20,24"], ["--data.train_csv", "x.csv"]])
 def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
-    data = parse(["--preset", "cpu-6x6", *flags]).data
+    data = parse(["--preset", "small-6x6", *flags]).data
     assert (data.kind, data.test_kind, data.test_clues) == ("minimal", None, None)
-    assert data.hints == parse(["--preset", "cpu-6x6"]).data.hints
+    assert data.hints == parse(["--preset", "small-6x6"]).data.hints
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_presets_difficulty_does_not_outlast_its_puzzles(flags):
     ],
 )
 def test_what_differs_from_a_preset_is_what_was_asked_for(flags, changed):
-    assert parse(["--preset", "cpu-6x6", *flags]).changed(1000) == changed
+    assert parse(["--preset", "small-6x6", *flags]).changed(1000) == changed
 
 
 def test_a_preset_that_counts_epochs_is_unchanged_with_the_steps_they_make():
@@ -113,7 +113,7 @@ def test_the_configuration_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path
         parse(["--config", str(file)])
 
 
-@pytest.mark.parametrize("preset", ["cpu", "paper", "trm"])
+@pytest.mark.parametrize("preset", ["small", "paper", "trm"])
 @pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("gpu", "bfloat16")])
 def test_activations_have_the_dtype_that_suits_the_device(preset: str, device: str, dtype: str) -> None:
     found = parse(["--preset", preset, "--device", device])

@@ -53,8 +53,8 @@ _MODELS: Mapping[str, Preset] = {
         "not measured",
         {"arch": {"variant": "transformer", "H_layers": 8, "H_cycles": 1}, "train": _HRM_LENGTH},
     ),
-    "cpu": Preset(
-        "A small model for two CPU cores.",
+    "small": Preset(
+        "A small model that learns in minutes on two CPU cores.",
         "not measured",
         {
             "arch": {
@@ -86,7 +86,6 @@ _MODELS: Mapping[str, Preset] = {
 }
 
 _RELATIVES = ("trm", "trm-mlp", "transformer")  # of the paper's size, on the paper's puzzles
-DEFAULT_PRESETS: Mapping[str, str] = {"cpu": "cpu", "gpu": "paper"}
 
 
 def preset_names(family: TaskFamily | None) -> tuple[str, ...]:

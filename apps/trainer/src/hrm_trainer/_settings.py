@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hrm_trainer._presets import DEFAULT_PRESETS, get_preset, preset_names
+from hrm_trainer._presets import get_preset, preset_names
 
 DEFAULT_DATASET = "sudoku"
 _LENGTH = {"steps", "epochs"}
@@ -43,7 +43,7 @@ class TrainerSettings(BaseModel):
         None,
         description=f"Task to learn (without data_path: {DEFAULT_DATASET}), also with a size, such as sudoku-2x3.",
     )
-    preset: str = Field("auto", description="Set of defaults; auto chooses by the device.")
+    preset: str = Field("small", description="Set of defaults.")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Device to compute on.")
     data_path: Path | None = Field(None, description="Dataset directory; without it, a dataset is built.")
     runs: Path = Field(Path("runs"), description="Directory that holds the run directories.")
@@ -68,7 +68,7 @@ class TrainerSettings(BaseModel):
             values = {**values, "dataset": DEFAULT_DATASET}
         if cls.family is not None and values.get("data_path") is None:
             values = _with_size(values, cls.family)
-        values = {**values, "preset": _preset_name(values)}
+        values = {"preset": cls.model_fields["preset"].default, **values}
         return with_one_length(values, _preset_settings(values, cls.family))
 
     def options(self, model: type[BaseModel]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def settings_type(family: TaskFamily | None) -> type[TrainerSettings]:
     Its `data` are the family's options and augmentation, its `preset` one of those that the family knows.
     """
     fields: dict[str, Any] = {
-        "preset": (_one_of(("auto", *preset_names(family))), TrainerSettings.model_fields["preset"]),
+        "preset": (_one_of(preset_names(family)), TrainerSettings.model_fields["preset"]),
     }
     if family is None:
         fields["data"] = (UndescribedPuzzles, UndescribedPuzzles())
@@ -182,14 +182,6 @@ def _preset_settings(values: Mapping[str, Any], family: TaskFamily | None) -> di
     if not _on_gpu(values):  # where products in half precision are many times slower
         settings["arch"] = {"forward_dtype": "float32", **settings.get("arch", {})}
     return settings
-
-
-def _preset_name(values: Mapping[str, Any]) -> Any:
-    """The preset that was asked for, or the one that suits the device."""
-    name = values.get("preset", "auto")
-    if name != "auto":
-        return name
-    return DEFAULT_PRESETS["gpu" if _on_gpu(values) else "cpu"]
 
 
 def _on_gpu(values: Mapping[str, Any]) -> bool:

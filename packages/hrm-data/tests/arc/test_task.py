@@ -95,7 +95,7 @@ def test_both_families_are_known(name: str) -> None:
     assert task.to_json() == {"task": name}
     assert get_task(task.to_json()) == task
     assert (task.seq_len, task.vocab_size) == (900, 12)
-    assert {"paper", "cpu"} <= set(get_family(name).presets)
+    assert {"paper", "small"} <= set(get_family(name).presets)
     for preset in get_family(name).presets.values():
         assert get_family(name).options(**preset.data).online
 

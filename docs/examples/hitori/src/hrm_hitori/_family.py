@@ -88,9 +88,9 @@ HITORI = TaskFamily(
     task=task,
     augmentation=HitoriVariation,
     presets={
-        "cpu": TaskDefaults(
+        "small": TaskDefaults(
             "5x5 Hitori.",
-            base="cpu",
+            base="small",
             data={"size": 5, "train": 5000, "test": 512},
             arch=_ARCH,
             train=_TRAIN,

@@ -64,9 +64,9 @@ def _family(name: str, summary: str, published: str) -> TaskFamily:
             "paper": paper,
             **paper.relatives(FEWER_CYCLES),
             # How it was found: docs/recipe.md.
-            "cpu": TaskDefaults(
+            "small": TaskDefaults(
                 summary="20 training and 20 evaluation tasks with 8 copies each.",
-                base="cpu",
+                base="small",
                 duration="15 to 35 minutes on two busy cores of an Intel Xeon",
                 data={"augmentations": 8, "subset": 20},
                 arch={

@@ -58,9 +58,9 @@ _PAPER = TaskDefaults(
 _PRESETS = {
     "paper": _PAPER,
     **_PAPER.relatives(FEWER_CYCLES),
-    "cpu": TaskDefaults(
+    "small": TaskDefaults(
         summary="11x11 mazes with one shortest path each, turned and mirrored at random.",
-        base="cpu",
+        base="small",
         duration="5 minutes on two busy cores of an Intel Xeon",
         data={"train": 5000, "test": 512, "turn": True},
         tied={"size": 11, "unique": True},

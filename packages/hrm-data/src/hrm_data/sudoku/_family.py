@@ -68,9 +68,9 @@ _PRESETS = {
         tied={"kind": "search"},
         unless=_OTHER_PUZZLES,
     ),
-    "cpu": TaskDefaults(
+    "small": TaskDefaults(
         summary="9x9 Sudoku: learns puzzles that singles solve, is tested on unseen ones of 36 to 45 clues.",
-        base="cpu",
+        base="small",
         duration="4 minutes on two busy cores of an Intel Xeon",
         data={"box": (3, 3), "train": 10000, "test": 512, "hints": 0.5},
         tied={"kind": "singles", "test_kind": "any", "test_clues": (36, 45)},
@@ -78,17 +78,17 @@ _PRESETS = {
         arch=_EQUIVARIANT,
         train={**_SHORT, "steps": 700, "eval_interval": 350},
     ),
-    "cpu-6x6": TaskDefaults(
+    "small-6x6": TaskDefaults(
         summary="6x6 Sudoku with attention, H and L: learns minimal puzzles, is tested on 16 to 20 clues.",
-        base="cpu",
+        base="small",
         duration="7.5 minutes on two cores of an Intel Xeon",
         data={"box": (2, 3), "train": 20000, "test": 512, "hints": 0.8},
         tied={"kind": "minimal", "test_kind": "any", "test_clues": (16, 20)},
         unless=_OTHER_PUZZLES,
     ),
-    "cpu-hard": TaskDefaults(
+    "small-hard": TaskDefaults(
         summary="Minimal 9x9 Sudoku: tested on unseen puzzles that need search.",
-        base="cpu",
+        base="small",
         duration="25 minutes on two cores of an Intel Xeon that ran a test suite as well",
         data={"box": (3, 3), "train": 20000, "test": 512, "hints": 0.3},
         tied={"kind": "minimal", "test_kind": "search"},

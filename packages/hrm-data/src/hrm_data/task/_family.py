@@ -41,7 +41,7 @@ class TaskDefaults:
 
     Attributes:
         summary: One sentence: what is learnt, and on what it is tested.
-        base: The trainer's own preset that this one builds upon, such as `cpu` or `paper`.
+        base: The trainer's own preset that this one builds upon, such as `small` or `paper`.
         duration: How long a run takes, and where that was measured.
         data: Values of the family's `options` and `augmentation`.
         tied: More such values, used only while the user sets none of the fields in `unless`. An example is a
@@ -112,8 +112,8 @@ class TaskFamily:
             they are loaded. Its fields become the trainer's flags `--data.FIELD`.
         files: Lists the files that `build` reads for some `options`, by default those that the options name. The
             trainer builds again when one of them changes.
-        presets: The family's part in the trainer's presets, by name: `cpu` for minutes on a few cores, `paper` for the
-            published setting. Others may be added.
+        presets: The family's part in the trainer's presets, by name: `small` for minutes on a few cores, `paper` for
+            the published setting. Others may be added.
         computed: Returns the examples of a directory that stores none, or None if it stores them.
         sized: Reads the size in a name such as `sudoku-2x3` (`2x3`) as options, which `task.json` has as well; raises
             `HRMDataError` for text that is no size. None for a family of one size.
