@@ -108,9 +108,9 @@ def main() -> None:
         call("evaluator", "quantize", "--bits", str(BITS), "--checkpoint", str(run.path), "--output", str(packed))
         accuracy = tuple(measure(packed, words, run, build) for words, build in recipe.tests.items())
         content = packed.read_bytes()
+        card = make_card(options.name, recipe, run, accuracy, content)
     WEIGHTS.mkdir(exist_ok=True)
     (WEIGHTS / f"{options.name}.safetensors").write_bytes(content)
-    card = make_card(options.name, recipe, run, accuracy, content)
     (WEIGHTS / f"{options.name}.json").write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
