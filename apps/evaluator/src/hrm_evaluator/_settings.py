@@ -25,11 +25,11 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    checkpoint: str | None = _option(None, "model", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
-    model: str | None = _option(None, "model", "Model that comes along, such as sudoku-9x9.", "NAME")
-    runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
-    data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
-    task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")
+    checkpoint: str | None = _option(None, "model and data", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
+    model: str | None = _option(None, "model and data", "Model that comes along, such as sudoku-9x9.", "NAME")
+    runs: Path = _option(Path("runs"), "model and data", "Directory of the runs.", "DIR")
+    data_path: Path | None = _option(None, "model and data", "Dataset directory (default: the run's).", "DIR")
+    task: str | None = _option(None, "model and data", "Task, such as sudoku-2x3, if unknown.", "NAME")
 
     @field_validator("model")
     @classmethod
@@ -92,7 +92,7 @@ class Voting(BaseModel):
         1, "voting", "Let the run's newest N vote.", "N", ge=1
     )
     vote_by: Literal["majority", "confidence", "halting", "check"] | None = _option(
-        None, "voting", "Which answer wins (default: majority; of trajectories: halting; ARC: confidence)."
+        None, "voting", "Which wins (default: majority; noise: halting; ARC: confidence)."
     )
 
 
@@ -146,7 +146,7 @@ class Playground(Source):
     """The options of `evaluator playground`; without a model, run or dataset it takes the models that come along."""
 
     checkpoint: str | None = _option(
-        None, "model", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
+        None, "model and data", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
     )
     examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
     puzzles: int = _option(50, "puzzles", "Examples inside the page.", "N", ge=1, le=10_000)
@@ -158,7 +158,7 @@ class Evaluate(Answering):
     """The options of `evaluator`."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
-        None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1
+        None, "model and data", "Score the first N puzzles (default: all).", "N", ge=1
     )
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")
