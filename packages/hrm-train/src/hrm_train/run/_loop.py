@@ -158,12 +158,12 @@ class _Loop:
         saved = "" if where is None else f"; saved in {where}" if self.done else f"; {where} starts again at step 0"
         return f"stopped after step {self.done} of {self.config.steps}{saved}"
 
-    def _end_at_once(self, save: Callable[[], None], left: str) -> NoReturn:
+    def _end_at_once(self, save: Callable[[], None], note: str = "") -> NoReturn:
         """Save from another thread and end the process: the main thread waits in MLX, which nothing can interrupt."""
         code = INTERRUPTED
         try:
             save()
-            said = f"{self.stopped()}; resuming repeats the {left}"
+            said = self.stopped() + note
         except BaseException as error:  # the process ends whatever it was
             code, said = FAILURE, str(error)
         print(said, file=sys.stderr, flush=True)
@@ -193,7 +193,7 @@ class _Loop:
             yield
         else:
             save = self.records.rescue(Position(self.done, self.batches.position - 1))
-            with self.stop.acts_at_once(partial(self._end_at_once, save, "step"), raises=False):
+            with self.stop.acts_at_once(partial(self._end_at_once, save), raises=False):
                 yield
 
     def _most_act_steps(self) -> int:
@@ -226,11 +226,8 @@ class _Loop:
             return False
         save = self.records.rescue(Position(self.done, self.batches.position))
         try:
-            with (
-                self.meter.paused(),
-                self.step.averaged(),
-                self.stop.acts_at_once(partial(self._end_at_once, save, "evaluation")),
-            ):
+            end = partial(self._end_at_once, save, "; resuming repeats the evaluation")
+            with self.meter.paused(), self.step.averaged(), self.stop.acts_at_once(end):
                 values = {"step": self.done, **self.evaluate(self.step.model)}
         except StopNow:
             return False
