@@ -76,7 +76,9 @@ class Halting(BaseModel):
 class Thinking(BaseModel):
     """What is added to one pass over a puzzle."""
 
-    noise: float = _option(0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, le=100)
+    noise: Annotated[float, at_most(100, "leaves something of the states")] = _option(
+        0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, allow_inf_nan=False
+    )
     trajectories: Annotated[int, _ANSWERS] = _option(1, "voting", "Answers that differ by their noise.", "K", ge=1)
     seed: Annotated[int, at_most(2**31 - 1, "a seed of 31 bits can hold")] = _option(
         0, "voting", "Seed of the noise.", "N", ge=0
@@ -114,8 +116,8 @@ class Solve(Answering):
     """The options of `evaluator solve`."""
 
     until_valid: bool = _option(False, "halting", "Search on until an answer obeys the rules.")
-    time_limit: float | None = _option(
-        None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, le=1e6
+    time_limit: Annotated[float | None, at_most(1e6, "ends the search within two weeks")] = _option(
+        None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, allow_inf_nan=False
     )
     file: Path | None = _option(None, "puzzles", "Lines of puzzles, CSV, or JSON of ARC tasks.", "FILE")
     boards: bool = _option(False, "report", "Draw the boards of a file's puzzles too.")
@@ -149,7 +151,9 @@ class Playground(Source):
         None, "model and data", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
     )
     examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
-    puzzles: int = _option(50, "puzzles", "Examples inside the page.", "N", ge=1, le=10_000)
+    puzzles: Annotated[int, at_most(10_000, "bounds the size of the page")] = _option(
+        50, "puzzles", "Examples inside the page.", "N", ge=1
+    )
     overwrite: bool = _option(False, "report", "Replace an existing file.")
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
