@@ -78,8 +78,8 @@ exec {compiler} "$@"
 
 
 @on_a_linux_cpu
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_during_the_first_compilation_does_not_wait_for_it(number, start, small, trainer, tmp_path):
+@pytest.mark.parametrize(("send", "number"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
+def test_a_stop_during_the_first_compilation_does_not_wait_for_it(send, number, start, small, trainer, tmp_path):
     (tmp_path / "bin").mkdir()
     compiler = tmp_path / "bin" / "g++"
     compiler.write_text(SLOW_COMPILER.format(compiler=shutil.which("g++")))
@@ -94,7 +94,7 @@ def test_a_stop_during_the_first_compilation_does_not_wait_for_it(number, start,
     for _ in moments(process):
         if Path("compiling").exists():
             break
-    os.killpg(process.pid, number)
+    send(process.pid, number)
     _, err = process.communicate(timeout=PATIENCE)
     (run,) = Path("runs").iterdir()
     assert process.returncode == 130

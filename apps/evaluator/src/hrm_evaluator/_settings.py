@@ -25,7 +25,9 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    checkpoint: str | None = _option(None, "model and data", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
+    checkpoint: str | None = _option(
+        None, "model and data", "Run, checkpoint, file or hf:// id (default: newest).", "PATH"
+    )
     model: str | None = _option(None, "model and data", "Model that comes along, such as sudoku-9x9.", "NAME")
     runs: Path = _option(Path("runs"), "model and data", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model and data", "Dataset directory (default: the run's).", "DIR")

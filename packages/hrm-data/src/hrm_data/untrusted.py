@@ -72,7 +72,6 @@ def at_most(limit: float, why: str) -> AfterValidator:
         limit: The largest number that is allowed.
         why: What the bound protects, as in "should be at most 16, which bounds the memory of a step".
     """
-
     from pydantic import AfterValidator
 
     def check(value: Any) -> Any:
