@@ -136,7 +136,9 @@ def run_task(task: str, ranks: Ranks, output: Path) -> None:
             name.with_suffix(".txt").write_text(f"{type(error).__name__}: {error}")
     elif task == "diverge":
         run = RunDirectory.create(output / "runs", "test", {}) if ranks.leads else None
-        config = TrainConfig(steps=99, global_batch_size=SLOTS, lr=1e30, log_interval=1, checkpoint_interval=1)
+        config = TrainConfig(
+            steps=99, global_batch_size=SLOTS, lr=1e6, weight_decay=1e6, log_interval=1, checkpoint_interval=1
+        )
         try:
             train(new_model(), config, Batches(ranks.share(SLOTS)), lambda _: {}, run, ranks=ranks)
         except HRMTrainError as error:
