@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,16 @@ def test_making_data_training_scoring_and_solving_open_no_connection_and_unpickl
     solved = watched.run(COMMANDS / "evaluator", "solve", "1...3.......4..2")
     assert solved.returncode in (0, 1), solved.stderr  # so small a model may be wrong
     assert not watched.seen()
+
+
+def test_every_promise_of_the_reliability_page_names_tests_that_exist() -> None:
+    root = Path(__file__).parents[1]
+    lines = (root / "docs" / "reliability.md").read_text().splitlines()
+    promises = [line for line in lines if line.startswith("| ") and not line.startswith("| promise |")]
+    assert promises
+    for promise in promises:
+        named = re.findall(r"`([\w/-]+\.py)`", promise.split(" | ")[-1])
+        assert named, promise
+        for name in named:
+            assert (root / name).is_file(), name
+            assert "def test_" in (root / name).read_text(), name

@@ -53,3 +53,12 @@ def test_the_packages_load_what_they_are_asked_for_and_nothing_more():
         "assert {'mlx', 'numpy'} <= sys.modules.keys() and 'hrm_data.arc._build' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+
+
+def test_before_a_command_handles_signals_it_loads_little():
+    code = (
+        "import sys, hrm_data.cli, hrm_evaluator.cli, hrm_trainer.cli, hrm_data.command_line._exit\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "assert not {'pydantic', 'cyclopts', 'rich', 'typing_extensions'} & loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

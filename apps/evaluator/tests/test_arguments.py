@@ -20,7 +20,7 @@ Call = Callable[..., tuple[int, str, str]]
         (["--limit"], ["--limit", "expected one argument"]),
         (["--json=maybe"], ["--json maybe", "yes or no"]),
         (["--shwo", "3"], ["--shwo", "did you mean --show?"]),
-        (["--colour"], ["--colour", "--checkpoint, --runs, --data-path"]),
+        (["--colour"], ["--colour", "--checkpoint, --model, --runs, --data-path"]),
         (["slove", "1234"], ["'slove'", "did you mean solve?"]),
         (["solve", "--file"], ["--file", "expected one argument"]),
         (["solve", "-1.."], ["-1..", "not known"]),
@@ -45,7 +45,7 @@ def test_help_fits_a_screen_and_names_every_option(args: list[str], capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 50
     assert all(len(line) <= 80 for line in lines)
-    options = {"--checkpoint", "--runs", "--data-path", "--json"}
+    options = {"--checkpoint", "--model", "--runs", "--data-path", "--json"}
     if args == ["--help"]:
         options |= {"--halting", "--threshold", "--patience", "--max-steps", "--batch-size", "--limit", "--show"}
     assert all(any(line.strip().startswith(option) for line in lines) for option in options)

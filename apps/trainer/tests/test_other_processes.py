@@ -1,6 +1,7 @@
 """Compilers, other users and other processes: what they do does not break a command, nor does it break theirs."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def kernels_of(process: subprocess.Popen) -> list[Path]:
 
 
 @on_a_linux_cpu
-def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_the_step_is_saved(start, small, tmp_path):
+def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_they_finish_their_kernel(start, small, tmp_path):
     config = small(steps=100_000, log_interval=1, checkpoint_interval=1, eval_interval=100_000)
     process = start("--config", config, "--runs", "first")
     for _ in moments(process):
@@ -49,9 +50,9 @@ def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_the_step_is_saved(st
     for part in reversed(folder.relative_to(tmp_path).parents):
         (tmp_path / part).mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700)
-    for kernel in kernels[:-2]:
+    for kernel in kernels[:-1]:
         (folder / kernel.name).write_bytes(kernel.read_bytes())
-    missing = [folder / kernel.name for kernel in kernels[-2:]]
+    missing = folder / kernels[-1].name
 
     environment = os.environ | {"TMPDIR": str(tmp_path / "kernels")}
     process = start("--config", config, "--runs", "second", env=environment)
@@ -61,9 +62,44 @@ def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_the_step_is_saved(st
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err.count("\n")) == (130, 1), err
-    assert "saved in" in err
-    assert all(kernel.exists() for kernel in missing)
-    assert not list(folder.glob("*.part"))
+    assert "saved in" in err or "starts again at step 0" in err  # if the step took more than two seconds
+    deadline = time.monotonic() + PATIENCE
+    while not missing.exists() or list(folder.glob("*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+SLOW_COMPILER = """#!/bin/sh
+case "$*" in
+  *-shared*) [ ! -e slow ] || {{ touch compiling; sleep 900; }} ;;
+esac
+exec {compiler} "$@"
+"""
+
+
+@on_a_linux_cpu
+@pytest.mark.parametrize(("send", "number"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
+def test_a_stop_during_the_first_compilation_does_not_wait_for_it(send, number, start, small, trainer, tmp_path):
+    (tmp_path / "bin").mkdir()
+    compiler = tmp_path / "bin" / "g++"
+    compiler.write_text(SLOW_COMPILER.format(compiler=shutil.which("g++")))
+    compiler.chmod(0o755)
+    (tmp_path / "kernels").mkdir(mode=0o700)
+    path = f"{compiler.parent}{os.pathsep}{os.environ['PATH']}"
+    process = start("--config", small(steps=2), env=os.environ | {"TMPDIR": str(tmp_path / "kernels"), "PATH": path})
+    for line in process.stdout:
+        if "the first step" in line:
+            break
+    Path("slow").touch()
+    for _ in moments(process):
+        if Path("compiling").exists():
+            break
+    send(process.pid, number)
+    _, err = process.communicate(timeout=PATIENCE)
+    (run,) = Path("runs").iterdir()
+    assert process.returncode == 130
+    assert err == f"stopped after step 0 of 2; {run} starts again at step 0\n"
+    assert trainer("--resume", run).code == 0
 
 
 @pytest.fixture

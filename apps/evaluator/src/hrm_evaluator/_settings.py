@@ -25,11 +25,13 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    checkpoint: str | None = _option(None, "model", "Run, checkpoint, file or hf:// id (default: newest).", "PATH")
-    model: str | None = _option(None, "model", "Model that comes along, such as sudoku-9x9.", "NAME")
-    runs: Path = _option(Path("runs"), "model", "Directory of the runs.", "DIR")
-    data_path: Path | None = _option(None, "model", "Dataset directory (default: the run's).", "DIR")
-    task: str | None = _option(None, "model", "Task, such as sudoku-2x3, if unknown.", "NAME")
+    checkpoint: str | None = _option(
+        None, "model and data", "Run, checkpoint, file or hf:// id (default: newest).", "PATH"
+    )
+    model: str | None = _option(None, "model and data", "Model that comes along, such as sudoku-9x9.", "NAME")
+    runs: Path = _option(Path("runs"), "model and data", "Directory of the runs.", "DIR")
+    data_path: Path | None = _option(None, "model and data", "Dataset directory (default: the run's).", "DIR")
+    task: str | None = _option(None, "model and data", "Task, such as sudoku-2x3, if unknown.", "NAME")
 
     @field_validator("model")
     @classmethod
@@ -76,7 +78,9 @@ class Halting(BaseModel):
 class Thinking(BaseModel):
     """What is added to one pass over a puzzle."""
 
-    noise: float = _option(0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, le=100)
+    noise: Annotated[float, at_most(100, "leaves something of the states")] = _option(
+        0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, allow_inf_nan=False
+    )
     trajectories: Annotated[int, _ANSWERS] = _option(1, "voting", "Answers that differ by their noise.", "K", ge=1)
     seed: Annotated[int, at_most(2**31 - 1, "a seed of 31 bits can hold")] = _option(
         0, "voting", "Seed of the noise.", "N", ge=0
@@ -92,7 +96,7 @@ class Voting(BaseModel):
         1, "voting", "Let the run's newest N vote.", "N", ge=1
     )
     vote_by: Literal["majority", "confidence", "halting", "check"] | None = _option(
-        None, "voting", "Which answer wins (default: majority; of trajectories: halting; ARC: confidence)."
+        None, "voting", "Which wins (default: majority; noise: halting; ARC: confidence)."
     )
 
 
@@ -114,8 +118,8 @@ class Solve(Answering):
     """The options of `evaluator solve`."""
 
     until_valid: bool = _option(False, "halting", "Search on until an answer obeys the rules.")
-    time_limit: float | None = _option(
-        None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, le=1e6
+    time_limit: Annotated[float | None, at_most(1e6, "ends the search within two weeks")] = _option(
+        None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, allow_inf_nan=False
     )
     file: Path | None = _option(None, "puzzles", "Lines of puzzles, CSV, or JSON of ARC tasks.", "FILE")
     boards: bool = _option(False, "report", "Draw the boards of a file's puzzles too.")
@@ -146,10 +150,12 @@ class Playground(Source):
     """The options of `evaluator playground`; without a model, run or dataset it takes the models that come along."""
 
     checkpoint: str | None = _option(
-        None, "model", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
+        None, "model and data", "Run, checkpoint, .safetensors (default: models that come along).", "PATH"
     )
     examples: Path | None = _option(None, "puzzles", "Dataset of the examples (default: the run's, or new).", "DIR")
-    puzzles: int = _option(50, "puzzles", "Examples inside the page.", "N", ge=1, le=10_000)
+    puzzles: Annotated[int, at_most(10_000, "bounds the size of the page")] = _option(
+        50, "puzzles", "Examples inside the page.", "N", ge=1
+    )
     overwrite: bool = _option(False, "report", "Replace an existing file.")
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
@@ -158,7 +164,7 @@ class Evaluate(Answering):
     """The options of `evaluator`."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
-        None, "scoring", "Score the first N puzzles (default: all).", "N", ge=1
+        None, "model and data", "Score the first N puzzles (default: all).", "N", ge=1
     )
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")

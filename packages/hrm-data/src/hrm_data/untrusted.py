@@ -3,15 +3,18 @@
 hrm-data and hrm-model import nothing of each other, so both hold this file; a test keeps the two copies equal.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import reprlib
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator
+if TYPE_CHECKING:
+    from pydantic import AfterValidator  # slow to import: a command handles signals only after its first imports
 
 QUOTED = 200
 """The most characters of a value in a message: a hostile name may have millions."""
@@ -69,6 +72,7 @@ def at_most(limit: float, why: str) -> AfterValidator:
         limit: The largest number that is allowed.
         why: What the bound protects, as in "should be at most 16, which bounds the memory of a step".
     """
+    from pydantic import AfterValidator
 
     def check(value: Any) -> Any:
         if value is not None and value > limit:

@@ -1,5 +1,6 @@
 """Checkpoints: what they hold, which are kept, and that no damage to one goes unnoticed."""
 
+import json
 import random
 import shutil
 import signal
@@ -374,6 +375,15 @@ def test_arrays_of_training_that_are_damaged_are_an_error_of_ours(
         write_manifest(checkpoint)  # as whoever changes a file may do
         with pytest.raises(HRMTrainError, match=r"training\.safetensors"):
             load_checkpoint(checkpoint, step)
+
+
+@pytest.mark.parametrize("part", ["train", "about"])
+@pytest.mark.parametrize("value", [2**63, "x", None, [["lr", 1]]])
+def test_a_state_with_parts_of_another_kind_is_damaged(part: str, value: Any, checkpoint: Path) -> None:
+    file = checkpoint / "state.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), part: value}))
+    with pytest.raises(DamagedCheckpointError, match=f"{part} should be an object"):
+        saved_settings(checkpoint)
 
 
 def test_a_run_in_use_or_already_begun_is_refused(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hrm_model import HRM, HRMConfig
 from hrm_train import (
     AdamAtan2,
     HRMTrainError,
+    InterruptedRunError,
     Ranks,
     RunDirectory,
     SparseSignSGD,
@@ -56,6 +58,15 @@ class Batches:
     def __next__(self) -> Any:
         self.position += 1
         return {name: np.array(array) for name, array in batch_at(self.position, self.share).items()}
+
+
+class StoppedBatches(Batches):
+    """Batches of which the second stops the run."""
+
+    def __next__(self) -> Any:
+        if self.position == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return super().__next__()
 
 
 def batch_at(position: int, share: slice) -> Any:
@@ -125,11 +136,23 @@ def run_task(task: str, ranks: Ranks, output: Path) -> None:
             name.with_suffix(".txt").write_text(f"{type(error).__name__}: {error}")
     elif task == "diverge":
         run = RunDirectory.create(output / "runs", "test", {}) if ranks.leads else None
-        config = TrainConfig(steps=99, global_batch_size=SLOTS, lr=1e30, log_interval=1, checkpoint_interval=1)
+        config = TrainConfig(
+            steps=99, global_batch_size=SLOTS, lr=1e6, weight_decay=1e6, log_interval=1, checkpoint_interval=1
+        )
         try:
             train(new_model(), config, Batches(ranks.share(SLOTS)), lambda _: {}, run, ranks=ranks)
         except HRMTrainError as error:
             name.with_suffix(".txt").write_text(str(error))
+    elif task == "stop":
+        run = RunDirectory.create(output / "stopped", "test", {}) if ranks.leads else None
+        config = TrainConfig(steps=8, global_batch_size=SLOTS, eval_interval=1, keep_best="none")
+        score = lambda _: {"ranks": float(len(ranks.texts("here")))}  # noqa: E731
+        try:
+            train(new_model(), config, StoppedBatches(ranks.share(SLOTS)), score, run, ranks=ranks)
+        except InterruptedRunError as error:
+            name.with_suffix(".txt").write_text(str(error))
+        checkpoint = run.newest_checkpoint() if run else None
+        train(new_model(), config, Batches(ranks.share(SLOTS)), score, run, resume=checkpoint, ranks=ranks)
     elif task == "die":
         step = train_steps(ranks)
         if ranks.rank == 1:

@@ -118,6 +118,15 @@ def test_a_run_that_diverges_ends_on_every_rank_with_the_same_words(said: Path) 
     assert (Path(messages[0].partition("the last good checkpoint is ")[2]) / "SHA256SUMS").is_file()
 
 
+def test_ranks_that_were_stopped_before_an_evaluation_make_it_up_together(tmp_path: Path) -> None:
+    assert run_ranks("stop", tmp_path) == [0, 0]
+    assert len({(tmp_path / f"stop-{rank}.txt").read_text().split(";")[0] for rank in range(2)}) == 1
+    (metrics,) = (tmp_path / "stopped").glob("*/metrics.jsonl")
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    evaluations = [(line["step"], line["ranks"]) for line in lines if line["kind"] == "eval"]
+    assert evaluations == [(step, 2) for step in range(1, 9)]
+
+
 def test_a_rank_notices_the_death_of_another(tmp_path: Path) -> None:
     assert run_ranks("die", tmp_path) == [0, -9]
     assert "lost" in (tmp_path / "die-0.txt").read_text()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cyclopts.help import ColumnSpec, DefaultFormatter, NameRenderer, TableSpec
+from cyclopts.help import ColumnSpec, DefaultFormatter, InlineText, NameRenderer, TableSpec
 from cyclopts.help.specs import CommandNameRenderer, DefaultStyled, DescriptionColumn
 
 if TYPE_CHECKING:
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 class HelpFormatter(DefaultFormatter):
     """cyclopts' formatter without frames around the sections."""
+
+    def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
+        """Print the description; the blank line after it comes from the next section."""
+        if isinstance(description, InlineText):
+            description.force_empty_end = False
+            console.print(description)
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print one section."""
@@ -26,6 +32,5 @@ class HelpFormatter(DefaultFormatter):
         renderer = CommandNameRenderer(width) if panel.format == "command" else NameRenderer(width)
         names = ColumnSpec(renderer=renderer, style="cyclopts.name", max_width=width)
         table = TableSpec(padding=(0, 2, 0, 0), pad_edge=False).build((names, DescriptionColumn), panel.entries)
-        console.print(f"{panel.title}:", markup=False)
+        console.print(f"\n{panel.title}:", markup=False)
         console.print(DefaultStyled(Padding(table, (0, 0, 0, 2), expand=False)))
-        console.print()

@@ -39,7 +39,8 @@ def application_for(words: list[str]) -> App:
     )
     build = application("build", "Make a dataset directory; hrm-data build --help lists the tasks.", usage=_BUILD_USAGE)
     if words[:1] == ["build"]:
-        _add_families(build, words[1] if len(words) > 1 and words[1] not in ("-h", "--help") else None)
+        named = len(words) > 1 and words[1] not in ("", "-h", "--help")  # `dispatch` refuses an empty word
+        _add_families(build, words[1] if named else None)
     app.command(build)
     app.command(info)
     app.command(show)

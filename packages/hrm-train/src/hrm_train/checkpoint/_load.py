@@ -130,6 +130,9 @@ def _read_state(path: Path) -> dict[str, Any]:
                 f"{path / STATE}: format {quoted(state['format'])} is newer than this version reads ({FORMAT}); "
                 "upgrade hrm-train"
             )
+        for part in ("train", "about"):
+            if not isinstance(state.get(part, {}), dict):
+                raise TypeError(f"{part} should be an object, but is {quoted(state[part])}")
         return state
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DamagedCheckpointError(path, f"{STATE} cannot be read ({shortened(repr(error))})") from error

@@ -42,13 +42,17 @@ class StopAgreement:
             self._agreed = bool(self._sent.popleft().item()) or self._agreed
 
     @contextmanager
-    def acts_at_once(self, rescue: Callable[[], NoReturn]) -> Iterator[None]:
+    def acts_at_once(self, rescue: Callable[[], NoReturn], *, raises: bool = True) -> Iterator[None]:
         """End the block on a stop request, by `StopNow` or by `rescue`.
 
         Several ranks finish the block together if it ends in time, or rank 0 calls `rescue`.
+
+        Args:
+            rescue: See `StopRequest.acts_at_once`.
+            raises: Whether a single rank is left by `StopNow`.
         """
         if not self._ranks.leads:
             yield
         else:
-            with self._request.acts_at_once(rescue, raises=self._ranks.size == 1):
+            with self._request.acts_at_once(rescue, raises=raises and self._ranks.size == 1):
                 yield

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,7 +58,8 @@ def train(
 
     Raises:
         InterruptedRunError: After SIGINT, SIGTERM or SIGHUP, once a checkpoint is written. If MLX is still busy with an
-            evaluation two seconds after the signal, the process saves and ends itself with exit code 130.
+            evaluation or the first step two seconds after the signal, the process saves and ends itself with exit code
+            130.
         KeyboardInterrupt: At a second signal, more than a second after the first.
         RunInUseError: If another process trains in this run.
         HRMTrainError: If loss or gradients are not finite and `config.on_nan` is `stop`, if the checkpoint cannot be
@@ -94,6 +96,7 @@ def train(
             meter,
             watchdog,
             done=position.step,
+            begun=position.step,
             ended_early=config.early_stop_accuracy > 0 and records.reached(config.early_stop_accuracy, position.step),
         )
         try:
@@ -115,6 +118,7 @@ class _Loop:
 
     Attributes:
         done: Steps done.
+        begun: Steps that earlier processes have done.
         ended_early: Whether the run has reached `early_stop_accuracy`.
     """
 
@@ -128,6 +132,7 @@ class _Loop:
     meter: Meter
     watchdog: Watchdog
     done: int
+    begun: int
     ended_early: bool
 
     def run(self) -> bool:
@@ -153,12 +158,12 @@ class _Loop:
         saved = "" if where is None else f"; saved in {where}" if self.done else f"; {where} starts again at step 0"
         return f"stopped after step {self.done} of {self.config.steps}{saved}"
 
-    def _end_at_once(self, save: Callable[[], None]) -> NoReturn:
+    def _end_at_once(self, save: Callable[[], None], note: str = "") -> NoReturn:
         """Save from another thread and end the process: the main thread waits in MLX, which nothing can interrupt."""
         code = INTERRUPTED
         try:
             save()
-            said = f"{self.stopped()}; resuming repeats the evaluation"
+            said = self.stopped() + note
         except BaseException as error:  # the process ends whatever it was
             code, said = FAILURE, str(error)
         print(said, file=sys.stderr, flush=True)
@@ -174,11 +179,22 @@ class _Loop:
     def _take_step(self) -> None:
         with self.meter.waiting():
             batch = as_arrays(next(self.batches))
-        self.step(batch, max_steps=self._most_act_steps())
+        with self._may_end_at_once():
+            self.step(batch, max_steps=self._most_act_steps())
         self.done += 1
         self.records.advance()
         self.watchdog.beat()
         self.stop.exchange()
+
+    @contextmanager
+    def _may_end_at_once(self) -> Iterator[None]:
+        """Let a stop request end the first step, which compiles for long: everything before it is saved."""
+        if self.done > self.begun:
+            yield
+        else:
+            save = self.records.rescue(Position(self.done, self.batches.position - 1))
+            with self.stop.acts_at_once(partial(self._end_at_once, save), raises=False):
+                yield
 
     def _most_act_steps(self) -> int:
         """Return after how many steps a puzzle halts now, whatever it has learned."""
@@ -210,11 +226,8 @@ class _Loop:
             return False
         save = self.records.rescue(Position(self.done, self.batches.position))
         try:
-            with (
-                self.meter.paused(),
-                self.step.averaged(),
-                self.stop.acts_at_once(partial(self._end_at_once, save)),
-            ):
+            end = partial(self._end_at_once, save, "; resuming repeats the evaluation")
+            with self.meter.paused(), self.step.averaged(), self.stop.acts_at_once(end):
                 values = {"step": self.done, **self.evaluate(self.step.model)}
         except StopNow:
             return False

@@ -131,10 +131,11 @@ class Records:
 
         The function holds the state, and a second reference to the puzzle table: drop it before the next step.
         """
+        if self._saved == position.step:
+            return self._writer.wait
         run = self._run
         if run is None:
             mx.eval(self._step.whole_state())
-        if run is None or self._saved == position.step:
             return self._writer.wait
         if self._table is not None:
             self._table.take_rest()
