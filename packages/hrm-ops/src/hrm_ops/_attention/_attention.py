@@ -56,7 +56,8 @@ def attention(
         scale: What the scores are multiplied by, `d ** -0.5` when left out.
         mask: None; `"causal"`: query `i` sees keys up to `i + Lk - Lq`, so that the last query sees all;
             a bool array, True where a query may look; or a floating point array that is added to the scores, in
-            the dtype of `q`: minus infinity hides a key, the lowest finite number does not. An array broadcasts to `[B, H, Lq, Lk]` in both layouts.
+            the dtype of `q`: minus infinity hides a key, the lowest finite number does not. An array broadcasts to
+            `[B, H, Lq, Lk]` in both layouts.
         layout: Order of the axes of `q`, `k`, `v` and the result.
         backend: `"fused"` is `mx.fast`, `"chunked"` plain operations on one block of scores at a time,
             `"cpu"` the same with exponentials for MLX's Linux CPU backend, `"reference"` plain operations
