@@ -176,7 +176,7 @@ def configurations(scratch: Path) -> Reader:
         "train": {"steps": 5, "lr": 1e-3, "global_batch_size": 8},
     }
     text = json.dumps(values).encode()
-    yaml = b"preset: cpu\ndata:\n  train: 50\narch: {hidden_size: 16}\ntrain:\n  steps: 5\n  lr: 0.001\n"
+    yaml = b"preset: small\ndata:\n  train: 50\narch: {hidden_size: 16}\ntrain:\n  steps: 5\n  lr: 0.001\n"
     files = {"a.json": _any(text, damage.document(values)), "a.yaml": _any(yaml, damage.document(values))}
 
     def read(folder: Path) -> None:
