@@ -152,7 +152,7 @@ def _task_in(text: str, path: Path) -> Task:
     try:
         return get_task(parse_json(text))
     except (ValueError, AttributeError, HRMDataError) as error:
-        raise CommandError(f"{path}: its metadata has task {quoted(text)}, which is none ({error})") from error
+        raise CommandError(f"{path}: its metadata has task {quoted(text)}, which is unknown ({error})") from error
 
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:

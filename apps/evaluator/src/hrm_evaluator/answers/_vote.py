@@ -113,8 +113,8 @@ def commit_rule(probability: float | None, task: Task | None) -> Commit | None:
     if task is None or task.open_token is None:
         name = "these puzzles" if task is None else task.name
         raise UserError(
-            f"--commit {probability:g} fixes cells of an answer in its puzzle, but in {name} an answer does not fill "
-            "open cells of its puzzle; leave --commit out"
+            f"--commit {probability:g} needs a task whose answers fill open cells of a puzzle; those of {name} do not, "
+            "so leave --commit out"
         )
     return Commit(probability, task.open_token)
 
@@ -137,7 +137,9 @@ def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
     if votes == 1:
         return []
     if task is None:
-        raise UserError(f"--votes {votes}: symmetries depend on the task, but neither dataset nor run names it")
+        raise UserError(
+            f"--votes {votes}: symmetries depend on the task, but neither dataset nor run names it; add --task"
+        )
     found = draw_symmetries(task, votes - 1)
     if len(found) < votes - 1:
         raise UserError(f"--votes {votes}: {task.name} allows {len(found) + 1} at most, one for each symmetry")

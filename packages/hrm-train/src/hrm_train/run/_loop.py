@@ -60,7 +60,7 @@ def train(
         InterruptedRunError: After SIGINT, SIGTERM or SIGHUP, once a checkpoint is written. If MLX is still busy with an
             evaluation or the first step two seconds after the signal, the process saves and ends itself with exit code
             130.
-        KeyboardInterrupt: At a second signal, more than a second after the first.
+        KeyboardInterrupt: At a second signal, more than 1.5 s after the first.
         RunInUseError: If another process trains in this run.
         HRMTrainError: If loss or gradients are not finite and `config.on_nan` is `stop`, if the checkpoint cannot be
             used, if a file cannot be written, or if the batch cannot be divided.
