@@ -112,6 +112,6 @@ def _refuse_puzzles(data_path: Any, family: TaskFamily | None, names: Sequence[s
 def _complete_resume(words: Sequence[str]) -> list[str]:
     """Give a bare --resume its value, the newest run."""
     completed = []
-    for word, after in zip(words, [*words[1:], "-"], strict=True):
+    for word, after in zip(words, (*words, "-")[1:], strict=True):
         completed += ["--resume", NEWEST] if word == "--resume" and after.startswith("-") else [word]
     return completed

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import NamedTuple
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import IGNORE, Picture, Task, progress_bar
+from hrm_data import IGNORE, Picture, progress_bar
 from hrm_data import Progress as BuildProgress
 from hrm_data.terminal import console_for, plain_lines
 from hrm_model import HRM
@@ -23,18 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hrm_trainer._data import Data
+from hrm_trainer._held_out import Example
 from hrm_trainer._presets import get_preset, preset_names
 from hrm_trainer._settings import TrainerSettings
-
-
-class Example(NamedTuple):
-    """A puzzle with answer and solution, all tokens `[L]`; the solution is -100 at ignored cells."""
-
-    task: Task
-    puzzle: np.ndarray
-    answer: np.ndarray
-    solution: np.ndarray
-
 
 _BARS = "·▁▂▃▄▅▆▇█"  # from none to the most
 

@@ -2,22 +2,14 @@
 
 import json
 import os
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import astuple
-from functools import reduce
 from importlib.metadata import version
-from operator import add
 from pathlib import Path
 
 import mlx.core as mx
-import numpy as np
 from hrm_data import (
     DatasetMetadata,
-    NumpyBatch,
     PrefetchLoader,
     Task,
-    TestLoader,
     TrainLoader,
     file_checksums,
     fingerprint,
@@ -27,13 +19,10 @@ from hrm_data.terminal import console_for
 from hrm_data.untrusted import shortened
 from hrm_model import (
     HRM,
-    ContinuousPredictor,
     GeometryConfig,
     HRMConfig,
     HRMModelError,
-    Score,
     check_memory,
-    score_answer,
 )
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
@@ -49,7 +38,8 @@ from hrm_train import (
 from pydantic import ValidationError
 
 from hrm_trainer._data import find_or_build, open_data
-from hrm_trainer._display import Display, Example
+from hrm_trainer._display import Display
+from hrm_trainer._held_out import HeldOut
 from hrm_trainer._plot import draw_curves
 from hrm_trainer._resume import (
     check_changes,
@@ -63,7 +53,6 @@ from hrm_trainer._resume import (
 from hrm_trainer._settings import TrainerSettings, gpu_available
 from hrm_trainer._settings_file import FORMAT
 
-EVAL_BATCH = 128
 _OF_A_START = {"config", "resume", "ranks", "oversubscribe"}  # not of the run
 _OF_A_RANK = _OF_A_START | {"runs", "wandb", "data_path"}  # which need not be the same everywhere
 
@@ -106,10 +95,9 @@ def run(settings: TrainerSettings) -> None:
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
     try:
-        training = settings.train.resolved(metadata.examples_in_an_epoch)
+        settings = settings.fitted(metadata.examples_in_an_epoch)
     except HRMTrainError as error:
         raise CommandError(f"--train: {error}") from error
-    settings = settings.model_copy(update={"train": training})
     variation = settings.options(settings.family.augmentation) if settings.family else {}
     config = _model_config(settings, metadata, task)
     _check_memory(config, settings, ranks)
@@ -152,26 +140,11 @@ def run(settings: TrainerSettings) -> None:
         display.introduce(settings, model, data, directory.path)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
-    limit = settings.train.eval_limit or None
-    batch_size = min(EVAL_BATCH, limit or data.test.examples)
-    batch_size = -(-batch_size // ranks.size) * ranks.size
-    predictor = ContinuousPredictor(model, batch_size // ranks.size)
+    held_out = HeldOut(model, data, settings.train.eval_limit or None, ranks)
 
     def evaluate(_: HRM) -> Report:
-        waiting: deque[tuple[np.ndarray, np.ndarray]] = deque()
-
-        def puzzles() -> Iterator[NumpyBatch]:
-            for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size, limit=limit):
-                waiting.extend(zip(batch["inputs"], batch["labels"], strict=True))
-                yield batch
-
-        total = Score()
-        for number, answer in enumerate(predictor(puzzles())):
-            inputs, labels = waiting.popleft()
-            total += score_answer(answer, labels.tolist())
-            if task and number == 0:
-                display.example = Example(task, inputs, np.array(answer.tokens), labels)
-        return reduce(add, (Score(*json.loads(text)) for text in ranks.texts(json.dumps(astuple(total))))).means()
+        score, display.example = held_out.score()
+        return score
 
     try:
         with display.progress(settings.train.steps), batches:
