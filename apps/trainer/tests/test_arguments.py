@@ -108,7 +108,7 @@ def test_a_command_line_wins_over_the_file_and_the_file_over_the_preset(small):
 
 
 def test_help_lists_every_setting_and_no_python_type(trainer: Callable):
-    from hrm_trainer._settings import settings_type
+    from hrm_trainer.settings._settings import settings_type
 
     code, text, _ = trainer("--help")
     assert code == 0

@@ -9,8 +9,8 @@ from hrm_data import TaskFamily
 from hrm_data.command_line import CommandError, application, dispatch, options_of, underscored, validate
 
 from hrm_trainer import _subcommands
-from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, settings_type, with_one_length
-from hrm_trainer._settings_file import read_settings_file
+from hrm_trainer.settings._settings import NEWEST, TrainerSettings, find_family, settings_type, with_one_length
+from hrm_trainer.settings._settings_file import read_settings_file
 
 SECOND_FLAGS = {"train.keep_checkpoints": "--keep", "train.on_nan": "--on-nan"}
 _WITH_RESUME = ("resume", "runs", "ranks", "oversubscribe", "wandb")

@@ -19,7 +19,7 @@ from hrm_data.command_line import FAILURE, INTERRUPTED, STOP_SIGNALS, CommandErr
 from hrm_data.untrusted import shortened
 from hrm_train import HRMTrainError
 
-from hrm_trainer._settings import TrainerSettings
+from hrm_trainer.settings._settings import TrainerSettings
 
 LAUNCHER = "HRM_LAUNCHER_PID"  # tells a rank whose death is to end it
 _STARTED_BY_OTHERS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")

@@ -9,8 +9,8 @@ from hrm_data import file_checksums, fingerprint, terminal
 from hrm_data.command_line import CommandError, underscored, validate
 from hrm_train import HRMTrainError, RunDirectory, TrainConfig, checkpoints, saved_settings, step_of
 
-from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, settings_type
-from hrm_trainer._settings_file import read_run_settings
+from hrm_trainer.settings._settings import NEWEST, TrainerSettings, find_family, settings_type
+from hrm_trainer.settings._settings_file import read_run_settings
 
 
 def find_run(settings: TrainerSettings) -> RunDirectory:

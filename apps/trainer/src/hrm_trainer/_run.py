@@ -32,6 +32,8 @@ from hrm_train import (
     Ranks,
     Report,
     RunDirectory,
+    step_of,
+    step_seconds,
     train,
     wandb_callbacks,
 )
@@ -50,8 +52,8 @@ from hrm_trainer._resume import (
     refuse_other_data,
     settings_of,
 )
-from hrm_trainer._settings import TrainerSettings, gpu_available
-from hrm_trainer._settings_file import FORMAT
+from hrm_trainer.settings._settings import TrainerSettings, gpu_available
+from hrm_trainer.settings._settings_file import FORMAT
 
 _OF_A_START = {"config", "resume", "ranks", "oversubscribe"}  # not of the run
 _OF_A_RANK = _OF_A_START | {"runs", "wandb", "data_path"}  # which need not be the same everywhere
@@ -136,8 +138,10 @@ def run(settings: TrainerSettings) -> None:
     if kernels.note:
         display.say(f"Note: {kernels.note}.")
     callbacks: list[Callback] = [display]
+    left = settings.train.steps - (step_of(checkpoint) if checkpoint else 0)
+    seconds = max(0, left) * step_seconds(model, settings.train, ranks)
     if directory is not None:
-        display.introduce(settings, model, data, directory.path)
+        display.introduce(settings, model, data, directory.path, seconds)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
     held_out = HeldOut(model, data, settings.train.eval_limit or None, ranks)

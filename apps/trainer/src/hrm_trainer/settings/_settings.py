@@ -23,8 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from hrm_trainer._length import LENGTH, fitted
-from hrm_trainer._presets import get_preset, preset_names
+from hrm_trainer.settings._length import LENGTH, fitted
+from hrm_trainer.settings._presets import get_preset, preset_names
 
 DEFAULT_DATASET = "sudoku"
 NEWEST = "newest"  # the run that --resume without a value means
