@@ -88,7 +88,7 @@ def test_the_doctor_reports_as_text_and_as_json(start):
         out, err = process.communicate(timeout=300)
         assert (process.returncode, err) == (0, "")
     report = json.loads(out)
-    assert report["verdict"] in ("fast", "slow")
+    assert report["verdict"] in ("fast", "slow", "busy")
     assert report["device"]["cores"] >= 1
     process = start("doctor", "--jsom")
     assert "trainer doctor" in process.communicate(timeout=60)[1]

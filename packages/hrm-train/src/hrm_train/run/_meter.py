@@ -127,8 +127,8 @@ class Meter:
     def lap(self, done: int) -> dict[str, float]:
         """Return the rates since the last call.
 
-        `model_flops_utilisation` is the share of the measured product rate, at most 1, `data_wait` the share of time spent
-        waiting for batches, and `memory_gib` the peak memory of this process's arrays.
+        `model_flops_utilisation` is the share of the measured product rate, at most 1; `data_wait` the share of time
+        spent waiting for batches; and `memory_gib` the peak memory of this process's arrays.
         """
         steps, seconds, waited = done - self._done, time.perf_counter() - self._start, self._waited
         self.start(done)
