@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from hrm_data import file_checksums, fingerprint, terminal
 from hrm_data.command_line import CommandError, underscored, validate
@@ -11,6 +12,12 @@ from hrm_train import HRMTrainError, RunDirectory, TrainConfig, checkpoints, sav
 
 from hrm_trainer.settings._settings import NEWEST, TrainerSettings, find_family, settings_type
 from hrm_trainer.settings._settings_file import read_run_settings
+
+
+def resume_command(run: str | Path, asked: TrainerSettings) -> str:
+    """Return the command that resumes a run with as many processes as were asked for."""
+    ranks = f" --ranks {asked.ranks}" if asked.ranks > 1 else ""
+    return f"trainer --resume {quote(str(run))}{ranks}{' --oversubscribe' if asked.oversubscribe else ''}"
 
 
 def find_run(settings: TrainerSettings) -> RunDirectory:

@@ -14,7 +14,7 @@ from hrm_data import (
     file_checksums,
     fingerprint,
 )
-from hrm_data.command_line import CommandError, leaves
+from hrm_data.command_line import FAILURE, INTERRUPTED, CommandError, leaves
 from hrm_data.terminal import console_for
 from hrm_data.untrusted import shortened
 from hrm_model import (
@@ -50,6 +50,7 @@ from hrm_trainer._resume import (
     find_run,
     finished,
     refuse_other_data,
+    resume_command,
     settings_of,
 )
 from hrm_trainer.settings._settings import TrainerSettings, gpu_available
@@ -64,7 +65,7 @@ def run(settings: TrainerSettings) -> None:
     if problem := temporary_directory_problem():
         raise CommandError(problem)
     ranks = Ranks.join()
-    display = Display(console_for(quiet=not ranks.leads))
+    display, asked = Display(console_for(quiet=not ranks.leads)), settings
 
     # A resumed run keeps its own settings; rank 0 finds them.
     resumed = checkpoint = None
@@ -144,6 +145,8 @@ def run(settings: TrainerSettings) -> None:
         display.introduce(settings, model, data, directory.path, seconds)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
+    path = ranks.ask_lead(lambda: str(directory.path) if directory else "")
+    goes_on = f"{resume_command(path, asked)} goes on"
     held_out = HeldOut(model, data, settings.train.eval_limit or None, ranks)
 
     def evaluate(_: HRM) -> Report:
@@ -165,7 +168,13 @@ def run(settings: TrainerSettings) -> None:
             )
     except KeyboardInterrupt:  # a second one, while the loop was about to stop
         lost = "what came after the last checkpoint will be done again"
-        raise InterruptedRunError(f"stopped at once{f' in {directory.path}' if directory else ''}; {lost}") from None
+        raise CommandError(f"stopped at once in {path}; {lost}; {goes_on}", INTERRUPTED) from None
+    except InterruptedRunError as error:
+        raise CommandError(f"{error}; {goes_on}", INTERRUPTED) from error
+    except RuntimeError as error:
+        if "peer was lost" not in str(error):
+            raise
+        raise CommandError(f"another rank has ended; the last checkpoint is intact, {goes_on}", FAILURE) from error
     if directory is not None:
         display.conclude(directory.path, draw_curves(directory))
 

@@ -15,6 +15,7 @@ from hrm_data.untrusted import QUOTED, message, shortened
 Settings = TypeVar("Settings", bound=BaseModel)
 Synonyms: TypeAlias = Mapping[str, Sequence[str]]
 NO_SYNONYMS: Synonyms = {}
+_ALIKE = 0.75  # similarity of last parts that are taken for the same
 
 
 def validate(
@@ -95,16 +96,20 @@ def suggestion(unknown: str, known: Iterable[str], synonyms: Synonyms = NO_SYNON
         known: The words that exist, such as all flags.
         synonyms: Other names of settings, without dashes and in lower case: `{"batch_size": ["global_batch_size"]}`.
     """
-    last_parts: dict[str, list[str]] = {}
+    by_part: dict[str, list[str]] = {}
     for word in known:
-        last_parts.setdefault(_last_part(word), []).append(word)
+        by_part.setdefault(_last_part(word), []).append(word)
+
+    def named(part: str) -> list[str]:
+        return [word for name in (part, *synonyms.get(part, ())) for word in by_part.get(_last_part(name), [])]
+
     asked = _last_part(unknown[:QUOTED])
-    meant = [word for name in (asked, *synonyms.get(asked, ())) for word in last_parts.get(_last_part(name), [])]
+    meant = named(asked)
     if not meant:
-        words = [word for alike in last_parts.values() for word in alike]
-        meant = get_close_matches(unknown[:QUOTED], words, n=1)
+        alike = get_close_matches(asked, [*by_part, *synonyms], n=1, cutoff=_ALIKE)
+        meant = named(alike[0]) if alike else []
     if not meant:
-        meant = [word for part in get_close_matches(asked, list(last_parts), n=1) for word in last_parts[part]]
+        meant = get_close_matches(unknown[:QUOTED], [word for words in by_part.values() for word in words], n=1)
     return f"; did you mean {' or '.join(dict.fromkeys(meant))}?" if meant else ""
 
 
