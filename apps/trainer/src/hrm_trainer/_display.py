@@ -43,10 +43,11 @@ class Display(Callback):
             SpinnerColumn(),
             TextColumn("training"),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", table_column=Column(overflow="fold")),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
         )
+        self._left = f"compiling, {_patience()}"
+        self._report: Report | None = None
         self._first = 0
 
     def say(self, text: str) -> None:
@@ -100,13 +101,20 @@ class Display(Callback):
 
     @contextmanager
     def progress(self, total: int) -> Iterator[None]:
-        """Show live progress inside the block, on a terminal."""
-        self._bar = self._progress.add_task("train", total=total, left=f"compiling, {_patience()}")
+        """Show live progress inside the block, on a terminal; its clock moves by itself."""
+        self._bar = self._progress.add_task("train", total=total)
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
             return
-        with Live(self._progress, console=self.console, refresh_per_second=4) as self._live:
+        with Live(self, console=self.console, refresh_per_second=4) as self._live:
             yield
+
+    def __rich__(self) -> RenderableType:
+        """The live region: bar and clock, what is left, and the last report."""
+        parts: list[RenderableType] = [self._progress, Text(self._left)]
+        if self._report is not None:
+            parts.append(_grid(_cells(self._report), self.console.width))
+        return Group(*parts)
 
     def started(self, step: int) -> None:
         """Note the step at which training starts."""
@@ -129,8 +137,8 @@ class Display(Callback):
             cells = "  ".join(f"{name} {value}" for name, value in _cells(report).items())
             self.say(f"step {done}/{total}  {cells}  left {left}")
             return
-        self._progress.update(self._bar, completed=done, left=f"{left} left")
-        self._live.update(Group(self._progress, _grid(_cells(report), self.console.width)))
+        self._progress.update(self._bar, completed=done)
+        self._left, self._report = f"{left} left", report
 
     def evaluated(self, report: Report) -> None:
         """Show the scores on held-out puzzles, and one example."""
@@ -147,7 +155,7 @@ class Display(Callback):
         """Show a stop request on a terminal."""
         if self._live is not None:
             self.console.show_cursor()  # the process may end before the live region does
-        self._progress.update(self._bar, left="stopping; again to stop at once")
+        self._left = "stopping; again to stop at once"
 
     def conclude(self, run: Path, curves: Path) -> None:
         """Show the files of the finished run, and commands that use them."""

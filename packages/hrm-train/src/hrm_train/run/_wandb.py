@@ -72,7 +72,7 @@ class _WandbReports(Callback):
     def ended(self) -> None:
         """Finish the wandb run."""
         self._attempt(lambda run: run.finish())
-        if self._files is not None:
+        if self._files is not None and self._run is not None:
             self._say(f"Weights & Biases: offline, the files are in {self._files}; to upload them: {self._upload}")
 
     def _log(self, kind: str, report: Report) -> None:
