@@ -55,10 +55,10 @@ def test_the_clock_moves_between_reports() -> None:
 
 
 def drawn(example: Example, width: int) -> str:
-    console = Console(width=width, record=True, file=None, force_terminal=False)
-    with console.capture():
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as captured:
         console.print(board(example, width), soft_wrap=True)
-    return console.export_text()
+    return captured.get()
 
 
 @pytest.mark.parametrize(("wrong", "said"), [(0, "solved"), (1, "1 cell wrong (!)"), (2, "2 cells wrong (!)")])

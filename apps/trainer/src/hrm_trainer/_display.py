@@ -157,13 +157,19 @@ class Display(Callback):
             self.console.show_cursor()  # the process may end before the live region does
         self._left = "stopping; again to stop at once"
 
-    def conclude(self, run: Path, curves: Path) -> None:
-        """Show the files of the finished run, and commands that use them."""
+    def conclude(self, run: Path, curves: Path, limit: int | None) -> None:
+        """Show the files of the finished run, and commands that use them.
+
+        Args:
+            run: Its directory.
+            curves: Its picture of curves.
+            limit: How many held-out puzzles were scored; None for all.
+        """
         weights, evaluator = checkpoints(run / "checkpoints")[-1], f"uv run evaluator --checkpoint {quote(str(run))}"
         lines = {
             "Finished.": f"{run} holds config.json, metrics.jsonl, checkpoints/ and {curves.name}.",
             "weights": f"{weights}/model.safetensors",
-            "score it": evaluator,
+            "score it": evaluator if limit is None else f"{evaluator} --limit {limit}",
             "watch it think": f"{evaluator} --report report",
         }
         if self.example is not None:  # else nothing says what the puzzles are

@@ -176,7 +176,10 @@ def run(settings: TrainerSettings) -> None:
             raise
         raise CommandError(f"another rank has ended; the last checkpoint is intact, {goes_on}", FAILURE) from error
     if directory is not None:
-        display.conclude(directory.path, draw_curves(directory))
+        limit = settings.train.eval_limit
+        copies = task is not None and task.originals(data.test.identifiers) is not None
+        part = limit if 0 < limit < data.test.examples and not copies else None  # the evaluator takes whole puzzles
+        display.conclude(directory.path, draw_curves(directory), part)
 
 
 def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Task | None) -> HRMConfig:
