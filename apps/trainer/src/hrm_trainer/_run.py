@@ -145,8 +145,8 @@ def run(settings: TrainerSettings) -> None:
         display.introduce(settings, model, data, directory.path, seconds)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
-    path = ranks.ask_lead(lambda: str(directory.path) if directory else "")
-    goes_on = f"{resume_command(path, asked)} goes on"
+    run_path = ranks.ask_lead(lambda: str(directory.path) if directory else "")
+    goes_on = f"{resume_command(run_path, asked)} goes on"
     held_out = HeldOut(model, data, settings.train.eval_limit or None, ranks)
 
     def evaluate(_: HRM) -> Report:
@@ -168,7 +168,7 @@ def run(settings: TrainerSettings) -> None:
             )
     except KeyboardInterrupt:  # a second one, while the loop was about to stop
         lost = "what came after the last checkpoint will be done again"
-        raise CommandError(f"stopped at once in {path}; {lost}; {goes_on}", INTERRUPTED) from None
+        raise CommandError(f"stopped at once in {run_path}; {lost}; {goes_on}", INTERRUPTED) from None
     except InterruptedRunError as error:
         raise CommandError(f"{error}; {goes_on}", INTERRUPTED) from error
     except RuntimeError as error:
@@ -177,7 +177,7 @@ def run(settings: TrainerSettings) -> None:
         raise CommandError(f"another rank has ended; the last checkpoint is intact, {goes_on}", FAILURE) from error
     if directory is not None:
         limit = settings.train.eval_limit
-        copies = task is not None and task.originals(data.test.identifiers) is not None
+        copies = task is not None and bool(data.test.identifiers) and task.originals(data.test.identifiers) is not None
         part = limit if 0 < limit < data.test.examples and not copies else None  # the evaluator takes whole puzzles
         display.conclude(directory.path, draw_curves(directory), part)
 

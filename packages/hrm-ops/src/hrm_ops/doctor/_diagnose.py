@@ -16,6 +16,8 @@ from hrm_ops.doctor._backend import import_problem, package_problem
 from hrm_ops.doctor._busy import OtherWork, settled_seconds
 
 if TYPE_CHECKING:
+    import mlx.core as mx
+
     from hrm_ops.doctor._device import DeviceInfo
 
 # Matrices that are multiplied, and batch and length of the attention that is measured: a GPU needs more to be busy.
@@ -222,7 +224,13 @@ def _rates(backend: str) -> tuple[dict[str, float], list[str]]:
             "attention": (4 * batch * _HEADS * length**2 * _HEAD_DIMS, partial(attention, q, q, q)),
         }
         for name, (flops, work) in works.items():
-            seconds = settled_seconds(lambda work=work: mx.eval(work()))
+            seconds = settled_seconds(partial(_evaluate, work))
             rates[f"{name}{suffix}"] = round(flops / seconds.fastest / 1e9, 1)
             spread = max(spread, seconds.spread)
     return rates, others.signs(spread)
+
+
+def _evaluate(work: "Callable[[], mx.array]") -> None:
+    import mlx.core as mx
+
+    mx.eval(work())

@@ -11,7 +11,7 @@ from hrm_train.ranks._ranks import Ranks
 from hrm_train.run._meter import matmul_rate, train_flops
 from hrm_train.step._gradients import loss_and_gradients
 
-_PRODUCTS = 0.1  # seconds of the products of the timed slots at the peak rate; all their work takes a few times that
+_PRODUCTS = 0.05  # seconds of the products of the timed slots at the peak rate; all their work takes a few times that
 _LONG_ENOUGH = 0.3  # seconds after which the first call is not repeated
 _COMPILED = 0.6  # of the time of the same step when it is not compiled
 _PART_OF_PEAK = 0.7  # of a large product's rate, that the products of a large model reach
@@ -20,7 +20,7 @@ _PART_OF_PEAK = 0.7  # of a large product's rate, that the products of a large m
 def step_seconds(model: HRM, config: TrainConfig, ranks: Ranks | None = None) -> float:
     """Estimate the seconds of one training step, before anything is compiled.
 
-    It times the gradients of so many slots that their products are a tenth of a second, and multiplies. If a single
+    It times the gradients of so many slots that their products are a twentieth of a second, and multiplies. If a single
     slot takes longer, it divides the operations of a step by the rate of a large product. Updates of the weights are
     not counted, and compiling helps some models more than others, so expect an error of a factor of two.
 
