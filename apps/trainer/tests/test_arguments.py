@@ -147,6 +147,7 @@ def test_the_short_help_lists_the_frequent_settings_and_where_the_others_are(tra
 @pytest.mark.parametrize(
     ("flags", "shown"),
     [
+        ("", {"arch.forward_dtype": "float32 on a CPU, bfloat16 on a GPU", "device": "auto"}),
         ("", {"train.steps": "700", "arch.hidden_size": "64", "data.train": "10000"}),
         ("--preset small-6x6", {"train.steps": "3600", "arch.hidden_size": "128", "data.hints": "0.8"}),
         ("--preset paper", {"train.epochs": "20000", "train.steps": None, "arch.hidden_size": "512"}),

@@ -115,10 +115,22 @@ def _of_presets(family: TaskFamily | None) -> set[str]:
 
 
 def _values(made: type[TrainerSettings], look: Mapping[str, Any], file: dict[str, Any]) -> dict[str, Any]:
-    """The values of all settings, by full name, if nothing else is given than what `look` and `file` hold."""
+    """The values of all settings, by full name, if nothing else is given than what `look` and `file` hold.
+
+    Without a device, a value that depends on it is a sentence about both kinds: to look for a GPU takes time.
+    """
     given = {name: look[name] for name in ("dataset", "preset", "device", "data_path") if look.get(name)}
-    values = dict(leaves(validate(made, with_one_length(given, file), underscored, SYNONYMS).model_dump()))
-    return values | ({"train.steps": None} if values["train.epochs"] else {"train.epochs": None})
+    settings = with_one_length(given, file)
+    device = settings.get("device", "auto")
+    kinds = ("cpu", "gpu") if device == "auto" else (device, device)
+    on_cpu, on_gpu = (
+        dict(leaves(validate(made, {**settings, "device": kind}, underscored, SYNONYMS).model_dump())) for kind in kinds
+    )
+    values = {
+        name: value if value == on_gpu[name] else f"{value} on a CPU, {on_gpu[name]} on a GPU"
+        for name, value in on_cpu.items()
+    }
+    return {**values, "device": device, "train.epochs" if not values["train.epochs"] else "train.steps": None}
 
 
 def _look_ahead(words: Sequence[str]) -> dict[str, Any]:
