@@ -76,4 +76,4 @@ def test_the_rate_of_a_product_is_measured() -> None:
 def test_the_rate_is_that_of_float32_where_a_device_has_nothing_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {mx.float32: 0.02, mx.bfloat16: 2.0}
     monkeypatch.setattr("hrm_train.run._meter._timed", lambda x: seconds[x.dtype])
-    assert matmul_rate(mx.bfloat16) == matmul_rate(mx.float32) == 2 * 512**3 / 0.02
+    assert matmul_rate(mx.bfloat16) == matmul_rate(mx.float32) == 2 * 1024**3 / 0.02

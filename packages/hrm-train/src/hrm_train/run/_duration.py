@@ -12,6 +12,7 @@ from hrm_train.run._meter import matmul_rate, train_flops
 from hrm_train.step._gradients import loss_and_gradients
 
 _PRODUCTS = 0.05  # seconds of the products of the timed slots at the peak rate; all their work takes a few times that
+_TOO_LONG = 0.2  # seconds of the products of a single slot that is not timed
 _LONG_ENOUGH = 0.3  # seconds after which the first call is not repeated
 _COMPILED = 0.6  # of the time of the same step when it is not compiled
 _PART_OF_PEAK = 0.7  # of a large product's rate, that the products of a large model reach
@@ -36,8 +37,8 @@ def step_seconds(model: HRM, config: TrainConfig, ranks: Ranks | None = None) ->
     with lane_threads(size):
         products = parts * train_flops(model.config) / rate  # seconds, of a slot in each lane
         share = size // parts
-        timed = min(share, int(_PRODUCTS / products))
-        if timed:
+        timed = min(share, max(1, int(_PRODUCTS / products)))
+        if timed * products < _TOO_LONG:
             seconds = _timed(model, config, timed, parts)
             if seconds < _LONG_ENOUGH:  # the first call may load kernels
                 seconds = _timed(model, config, timed, parts)

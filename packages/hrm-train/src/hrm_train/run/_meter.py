@@ -9,7 +9,7 @@ import mlx.core as mx
 from hrm_model import HRMConfig
 from hrm_ops import swiglu_width
 
-_LARGEST, _LONG_ENOUGH = 8192, 0.01  # side of the matrices; seconds that a product should take
+_LEAST, _LARGEST, _LONG_ENOUGH = 1024, 8192, 0.01  # sides of the matrices; seconds that a product should take
 _ROUNDS, _FASTER, _MOST = 5, 0.97, 0.15  # rounds without a time below this share of the fastest; seconds of them all
 
 
@@ -66,9 +66,9 @@ def matmul_rate(dtype: mx.Dtype) -> float:
 
 
 def _rate(dtype: mx.Dtype) -> float:
-    """The highest rate of products of growing size; other work on the machine disturbs the short ones least."""
-    size, seconds, rate = 256, 0.0, 0.0
-    while seconds < _LONG_ENOUGH and size < _LARGEST:
+    """The highest rate of products of growing size: on a busy machine a single short one may have to wait."""
+    size, seconds, rate = 128, 0.0, 0.0
+    while size < _LEAST or (seconds < _LONG_ENOUGH and size < _LARGEST):
         size *= 2
         x = mx.ones((size, size), dtype)
         mx.eval(x @ x)
