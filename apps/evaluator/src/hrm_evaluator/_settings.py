@@ -168,7 +168,7 @@ class Evaluate(Answering):
     """The options of `evaluator`."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
-        None, "model and data", "Score the first N puzzles (default: all).", "N", ge=1
+        None, "model and data", "Score N puzzles, evenly spread (ARC: the first N; default: all).", "N", ge=1
     )
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")

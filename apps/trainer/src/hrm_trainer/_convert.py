@@ -38,7 +38,7 @@ from hrm_train import (
 from mlx.utils import tree_flatten
 from pydantic import ValidationError
 
-from hrm_trainer._settings_file import FORMAT
+from hrm_trainer.settings._settings_file import FORMAT
 
 CONFIG = "all_config.yaml"
 _LONGEST = 2**16  # tokens in a puzzle, as for every model

@@ -15,6 +15,7 @@ from .ranks._ranks import Ranks
 from .run._batches import BatchSource, as_arrays
 from .run._callbacks import Callback, Report
 from .run._directory import RunDirectory
+from .run._duration import step_seconds
 from .run._loop import train
 from .run._wandb import wandb_callbacks
 from .step._gradients import loss_and_gradients
@@ -56,6 +57,7 @@ __all__ = [
     "save_checkpoint",
     "saved_settings",
     "step_of",
+    "step_seconds",
     "train",
     "wandb_callbacks",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from hrm_data import Dataset, NumpyBatch, make_batch
+from hrm_data import Dataset, NumpyBatch, evenly_spread, make_batch
 from hrm_model import Answer, ContinuousPredictor
 
 
@@ -57,10 +57,10 @@ def dataset_batches(
     Args:
         dataset: The split.
         batch_size: Examples in a batch; the last batch may be smaller.
-        limit: Take the first so many examples only; all when left out.
+        limit: Take so many examples, evenly spread, as the trainer does; all when left out.
         order: Numbers of the examples to take, in this order, in place of `limit`.
     """
     if order is None:
-        order = np.arange(dataset.examples if limit is None else min(dataset.examples, limit))
+        order = evenly_spread(dataset.examples, limit)
     for start in range(0, len(order), batch_size):
         yield make_batch(dataset, order[start : start + batch_size])

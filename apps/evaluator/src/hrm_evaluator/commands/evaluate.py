@@ -66,7 +66,9 @@ def evaluate(settings: Evaluate) -> int:
     electorate = Electorate(choose_symmetries(task, settings.votes), settings.trajectories, len(loaded))
     arc = ArcScore(vote_by) if copies_vote else None
     total = min(dataset.examples, settings.limit or dataset.examples)
-    order = order_by_task(dataset, task, total) if copies_vote and task is not None else None
+    order = None
+    if copies_vote and task is not None:  # the first puzzles, for the copies of one stand together
+        order = order_by_task(dataset, task, total)
     batches = dataset_batches(dataset, predictors[0].batch_size, settings.limit, order)
     records = answer_by_vote(predictors, batches, electorate, vote_by, task)
     if arc is not None and task is not None:

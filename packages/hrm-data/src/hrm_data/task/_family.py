@@ -42,7 +42,6 @@ class TaskDefaults:
     Attributes:
         summary: One sentence: what is learnt, and on what it is tested.
         base: The trainer's own preset that this one builds upon, such as `small` or `paper`.
-        duration: How long a run takes, and where that was measured.
         data: Values of the family's `options` and `augmentation`.
         tied: More such values, used only while the user sets none of the fields in `unless`. An example is a
             difficulty that fits one board size only.
@@ -53,7 +52,6 @@ class TaskDefaults:
 
     summary: str
     base: str
-    duration: str = "not measured"
     data: Mapping[str, Any] = field(default_factory=dict)
     tied: Mapping[str, Any] = field(default_factory=dict)
     unless: frozenset[str] = frozenset()
