@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import mlx.core as mx
 import numpy as np
-from hrm_data import IGNORE, Picture, Task, progress_bar
+from hrm_data import IGNORE, Picture, Task, kept_cells, progress_bar
 from hrm_data import Progress as BuildProgress
 from hrm_data.terminal import console_for, plain_lines
 from hrm_model import HRM
@@ -28,7 +28,7 @@ from hrm_trainer._settings import TrainerSettings
 
 
 class Example(NamedTuple):
-    """A puzzle with answer and solution, all tokens `[L]`; the solution is -100 at ignored cells."""
+    """A puzzle with answer and solution, all tokens `[L]`; the solution is -100 where nothing is asked for."""
 
     task: Task
     puzzle: np.ndarray
@@ -197,7 +197,8 @@ def _histogram(counts: Sequence[int]) -> str:
 
 def _board(example: Example) -> RenderableType:
     """The puzzle and the answer side by side; wrong cells are red and marked with `!`."""
-    task, answer = example.task, example.answer
+    task, kept = example.task, kept_cells(example.task, example.puzzle, example.solution)
+    answer = np.where(kept, example.puzzle, example.answer)
     wrong = (example.solution != IGNORE) & (answer != example.solution)
     styles = np.where(wrong, "bold red", np.where(answer == example.puzzle, "bold", "green"))
     table = Table(box=None, padding=(0, 4, 0, 0), pad_edge=False, show_header=False)
