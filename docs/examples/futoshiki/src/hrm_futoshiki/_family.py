@@ -17,7 +17,7 @@ class FutoshikiOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size: int = Field(4, ge=3, le=7, description="Cells in a row and in a column.")
+    size: int = Field(4, ge=4, le=7, description="Cells in a row and in a column.")
     train: int = Field(1000, ge=1, le=10**6, description="Training puzzles.")
     test: int = Field(200, ge=1, le=10**6, description="Held-out puzzles, none a copy of a training puzzle.")
     seed: int = Field(0, ge=0, description="Seed of the generator.")

@@ -21,8 +21,8 @@ class FutoshikiTask(Task):
     """
 
     def __init__(self, size: int = 4) -> None:
-        if not 3 <= size <= 7:
-            raise HRMDataError(f"size is {size}; Futoshiki boards have 3 to 7 rows here")
+        if not 4 <= size <= 7:
+            raise HRMDataError(f"size is {size}; Futoshiki boards have 4 to 7 rows here")
         self.size = size
         self.side = 2 * size - 1
         self.name = f"futoshiki-{size}x{size}"
