@@ -9,7 +9,7 @@ from hrm_binairo._texts import pairs_of
 
 parser = argparse.ArgumentParser(prog="python -m hrm_binairo", description="Write Binairos as texts.")
 parser.add_argument("file", type=Path, help="the file to make; it must not exist yet")
-parser.add_argument("--size", type=int, choices=(6, 8), default=6, help="rows and columns of a board")
+parser.add_argument("--size", type=int, choices=(6, 8), default=8, help="rows and columns of a board")
 parser.add_argument("--count", type=int, default=100, help="number of puzzles")
 parser.add_argument("--seed", type=int, default=0, help="seed of the generator")
 options = parser.parse_args()

@@ -18,7 +18,7 @@ class BinairoOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size: Literal[6, 8] = Field(6, description="Rows and columns of a board.")
+    size: Literal[6, 8] = Field(8, description="Rows and columns of a board.")
     train: int = Field(1000, ge=1, le=10**6, description="Training puzzles.")
     test: int = Field(200, ge=1, le=10**6, description="Held-out puzzles, none a copy of a training puzzle.")
     seed: int = Field(0, ge=0, description="Seed of the generator.")
@@ -75,7 +75,7 @@ def _puzzles(options: BinairoOptions, task: BinairoTask) -> Iterator[tuple[np.nd
 
 def task(description: Mapping[str, Any]) -> BinairoTask:
     """The task that a `task.json` describes."""
-    return BinairoTask(description.get("size", 6))
+    return BinairoTask(description.get("size", 8))
 
 
 # Symbols and groups are those of `BinairoTask.geometry`.
@@ -108,9 +108,9 @@ BINAIRO = TaskFamily(
     augmentation=BinairoVariation,
     presets={
         "small": TaskDefaults(
-            "6x6 Binairo.",
+            "8x8 Binairo.",
             base="small",
-            data={"size": 6, "train": 2000, "test": 256},
+            data={"size": 8, "train": 3000, "test": 256},
             arch=_ARCH,
             train=_TRAIN,
         ),

@@ -10,21 +10,18 @@ from hrm_binairo._task import BLANK, is_right
 
 
 def make_binairo(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A puzzle and its only solution, both `[n, n]`: digits are shown in random order until one solution is left."""
-    blank = np.full((size, size), BLANK)
-    [solution] = islice(_solutions(blank, rng), 1)
-    order = rng.permutation(size * size)
-    few, enough = 0, len(order)
+    """A puzzle and its only solution, both `[n, n]`.
 
-    def shown(count: int) -> np.ndarray:
-        puzzle = blank.copy()
-        puzzle.flat[order[:count]] = solution.flat[order[:count]]
-        return puzzle
-
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        few, enough = (few, middle) if count_solutions(shown(middle)) == 1 else (middle, enough)
-    return shown(enough), solution
+    Digits are taken away in random order while the others can still be found one after the other, each from one line.
+    """
+    [solution] = islice(_solutions(np.full((size, size), BLANK), rng), 1)
+    puzzle = solution.copy()
+    for at in rng.permutation(size * size):
+        puzzle.flat[at] = BLANK
+        cells = puzzle.ravel().tolist()
+        if not _follow(cells, _places(size)) or BLANK in cells:
+            puzzle.flat[at] = solution.flat[at]
+    return puzzle, solution
 
 
 def count_solutions(puzzle: np.ndarray, most: int = 2) -> int:
@@ -42,8 +39,7 @@ def smallest_copy(puzzle: np.ndarray) -> bytes:
 def _solutions(puzzle: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield all solutions of a puzzle, in random order."""
     size = len(puzzle)
-    numbers = np.arange(size * size).reshape(size, size)
-    lines = [*numbers.tolist(), *numbers.T.tolist()]
+    lines = _places(size)
 
     def search(cells: list[int]) -> Iterator[np.ndarray]:
         if not _follow(cells, lines):
@@ -80,6 +76,13 @@ def _follow(cells: list[int], lines: Sequence[Sequence[int]]) -> bool:
 
 
 @cache
+def _places(size: int) -> list[list[int]]:
+    """The numbers of the cells in each row and column."""
+    numbers = np.arange(size * size).reshape(size, size)
+    return [*numbers.tolist(), *numbers.T.tolist()]
+
+
+@cache
 def _forced(line: tuple[int, ...]) -> tuple[int, ...] | None:
     """A line with the cells that all ways to fill it in have in common; None if there is no way."""
     fitting = [
@@ -98,6 +101,5 @@ def _lines(size: int) -> list[tuple[int, ...]]:
     return [
         line
         for line in product((0, 1), repeat=size)
-        if sum(line) == size // 2
-        and not any(a == b == c for a, b, c in zip(line, line[1:], line[2:], strict=False))
+        if sum(line) == size // 2 and not any(a == b == c for a, b, c in zip(line, line[1:], line[2:], strict=False))
     ]

@@ -19,7 +19,7 @@ class BinairoTask(Task):
     vocab_size = 4
     open_token = 1
 
-    def __init__(self, size: int = 6) -> None:
+    def __init__(self, size: int = 8) -> None:
         if size not in (6, 8):
             raise HRMDataError(f"size is {size}; Binairo boards have 6 or 8 rows here")
         self.size = size

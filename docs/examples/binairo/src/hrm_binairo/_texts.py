@@ -11,7 +11,7 @@ from hrm_binairo._make import make_binairo
 from hrm_binairo._task import BLANK, BinairoTask
 
 _QUESTION = """\
-This is a {size}x{size} grid of a binary puzzle. Replace each _ by 0 or 1, so that every row and every column has as many
+This is a {size}x{size} grid of a binary puzzle. Replace each _ by 0 or 1, so that every row and column has as many
 zeros as ones, nowhere three equal digits in succession, and no two rows or columns are the same. Answer with the grid.
 
 {grid}"""
