@@ -92,4 +92,6 @@ def test_the_command_writes_texts_and_replaces_no_file(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": source}, capture_output=True, text=True)
         assert done.returncode == code, done.stderr
     assert "pairs.jsonl cannot be made: File exists" in done.stderr
-    assert [json.loads(line) for line in (tmp_path / "pairs.jsonl").open()] == list(islice(pairs_of(6), 2))
+    assert [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()] == list(
+        islice(pairs_of(6), 2)
+    )
