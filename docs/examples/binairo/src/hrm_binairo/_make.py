@@ -12,11 +12,14 @@ from hrm_binairo._task import BLANK, is_right
 def make_binairo(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A puzzle and its only solution, both `[n, n]`.
 
-    Digits are taken away in random order while the others can still be found one after the other, each from one line.
+    Digits are taken away in random order until a third is left, if the others can still be found one after the other,
+    each from one line.
     """
     [solution] = islice(_solutions(np.full((size, size), BLANK), rng), 1)
     puzzle = solution.copy()
     for at in rng.permutation(size * size):
+        if (puzzle != BLANK).sum() <= puzzle.size // 3:
+            break
         puzzle.flat[at] = BLANK
         cells = puzzle.ravel().tolist()
         if not _follow(cells, _places(size)) or BLANK in cells:
