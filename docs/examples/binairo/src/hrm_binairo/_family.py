@@ -91,11 +91,11 @@ _ARCH = {
     "halt_max_steps": 16,
 }
 _TRAIN = {
-    "steps": 1200,
+    "steps": 3000,
     "global_batch_size": 32,
     "act_steps": 8,
     "halt_warmup_steps": 0,
-    "eval_interval": 400,
+    "eval_interval": 1000,
     "lr": 3e-3,
 }
 

@@ -20,6 +20,8 @@ class FutoshikiTask(Task):
     between them. Tokens are pad 0, blank 1, digit + 1, then the signs.
     """
 
+    open_token = 1
+
     def __init__(self, size: int = 4) -> None:
         if not 4 <= size <= 7:
             raise HRMDataError(f"size is {size}; Futoshiki boards have 4 to 7 rows here")
