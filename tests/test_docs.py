@@ -127,7 +127,7 @@ def test_the_documentation_holds_commands_and_nothing_that_no_test_knows() -> No
     lines = [line for found in documented().values() for line in found]
     assert "uv run trainer --dataset sudoku" in lines
     assert [line for line in lines if "uv run " not in line] == []
-    kinds = {"sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
+    kinds = {"bibtex", "sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
     unknown = {(block.page.name, block.info) for block in BLOCKS if block.info not in kinds}
     assert unknown == {(name, "text") for name in OTHER_HARDWARE}
 

@@ -169,3 +169,12 @@ def test_nothing_but_entry_points_and_a_default_knows_task_names() -> None:
             if isinstance(name, str) and known.search(name):
                 found.append(f"{file.name}: {name}")
     assert found == ["_settings.py: 'sudoku'"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tests", ["shipped/test_cards.py", "playground/test_shipped.py"])
+def test_the_model_that_comes_along_is_as_its_card_says_and_thinks_in_the_page_as_in_python(run, tests: str) -> None:
+    """The evaluator's own tests of such models, where the package that knows their puzzles is installed."""
+    done = run(f"pytest -q -n0 -p no:cacheprovider {ROOT / 'apps' / 'evaluator' / 'tests' / tests} -k hitori")
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
