@@ -67,7 +67,7 @@ _ARCH = {
     "hidden_size": 128,
     "swiglu_multiple": 64,
     "H_layers": 4,
-    "halt_loss": "none",
+    "halt_loss": "bce",
     "halt_max_steps": 16,
 }
 _TRAIN = {
