@@ -34,7 +34,7 @@ ELSEWHERE = (
     "uv sync --group dev",  # .ci/run
     "export PATH=",  # .ci/fresh-machine
     "bash .ci/",  # .ci/run, and what it calls
-    "uv pip install --no-deps --editable docs/examples/hitori",  # tests/own_puzzle.py does so without a network
+    "uv pip install --no-deps --editable docs/examples/",  # tests/own_puzzle.py does so without a network
 )
 OTHER_HARDWARE = {"cuda.md", "distributed.md", "reproduce.md"}  # pages that say which of their lines no test runs
 

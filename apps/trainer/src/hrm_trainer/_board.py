@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from hrm_data import IGNORE, Picture
+from hrm_data import IGNORE, Picture, kept_cells
 from hrm_data.terminal import plain_lines
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,7 +16,8 @@ _GAP = 4  # columns between two boards
 
 def board(example: Example, width: int) -> RenderableType:
     """Return puzzle and answer, side by side if `width` columns hold both; wrong cells are red and marked with `!`."""
-    task, answer = example.task, example.answer
+    task, kept = example.task, kept_cells(example.task, example.puzzle, example.solution)
+    answer = np.where(kept, example.puzzle, example.answer)
     wrong = (example.solution != IGNORE) & (answer != example.solution)
     styles = np.where(wrong, "bold red", np.where(answer == example.puzzle, "bold", "green"))
     pictures = (

@@ -11,6 +11,7 @@ from .arc.reading._item import ArcItem
 from .arc.reading._select import read_arc
 from .dataset._fingerprint import file_checksums, fingerprint
 from .dataset._format import Dataset
+from .dataset._kept import kept_cells, whole_solution
 from .dataset._loader import IGNORE, NumpyBatch, TestLoader, TrainLoader, evenly_spread, make_batch
 from .dataset._metadata import DatasetMetadata
 from .dataset._prefetch import PrefetchLoader
@@ -83,6 +84,7 @@ __all__ = [
     "generate_sudoku",
     "get_family",
     "get_task",
+    "kept_cells",
     "make_batch",
     "maze",
     "one_example_each",
@@ -95,5 +97,6 @@ __all__ = [
     "task",
     "task_names",
     "task_of",
+    "whole_solution",
     "write_dataset",
 ]

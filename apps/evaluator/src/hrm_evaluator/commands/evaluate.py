@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-from hrm_data import IGNORE, Dataset, Task
+from hrm_data import Dataset, Task, whole_solution
 from hrm_model import ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
@@ -107,7 +106,7 @@ def evaluate(settings: Evaluate) -> int:
     files.save(summary, result, bought, task)
     del result.examples[settings.show :]
     if settings.as_json:
-        boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
+        boards = _board_rows(task, result.examples)
         print(to_json({**summary, **_measured(result), "boards": boards}))
     else:
         print_report(summary, result, bought, arc, task)
@@ -173,14 +172,14 @@ def _measured(result: Evaluation) -> dict[str, list[dict[str, Any]]]:
     return {f"by_{result.measure.replace(' ', '_')}": rows}
 
 
-def _board_rows(task: Task | None, examples: Sequence[Example], pad_id: int) -> list[dict[str, Any]]:
+def _board_rows(task: Task | None, examples: Sequence[Example]) -> list[dict[str, Any]]:
     if task is None:
         return []
     return [
         {
             "puzzle": task.text(task.decode(example.puzzle)),
             "prediction": task.text(task.decode(example.answer)),
-            "solution": task.text(task.decode(np.where(example.solution == IGNORE, pad_id, example.solution))),
+            "solution": task.text(task.decode(whole_solution(task, example.puzzle, example.solution))),
         }
         for example in examples
     ]

@@ -14,7 +14,7 @@ from hrm_evaluator.answers._vote import Electorate, VoteBy, checker, winner
 
 
 class Example(NamedTuple):
-    """A puzzle, the model's answer and the solution: tokens `[L]`, -100 where any token counts as right."""
+    """A puzzle, the model's answer and the solution: tokens `[L]`, -100 where nothing is asked for."""
 
     puzzle: np.ndarray
     answer: np.ndarray
