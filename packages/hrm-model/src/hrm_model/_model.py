@@ -66,8 +66,8 @@ class ReasoningModule(nn.Module):
 
     def _run(self, layer: nn.Module, x: mx.array, rope: Rope, first: int | None = None) -> mx.array:
         if not self.checkpoints_activations:
-            return layer(x, rope, first)
-        return nn.utils.checkpoint(layer, lambda x: layer(x, rope, first))(x)
+            return layer(x, rope=rope, first=first)
+        return nn.utils.checkpoint(layer, lambda x: layer(x, rope=rope, first=first))(x)
 
 
 class HRM(nn.Module):
