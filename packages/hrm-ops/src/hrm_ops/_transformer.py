@@ -93,6 +93,7 @@ class MinimalTransformer(nn.Module):
         if tokens.ndim != 2:
             raise HRMOpsError(f"[MinimalTransformer] tokens must be [B, L], but are {tokens.shape}.")
         x = self.embed_tokens(tokens)
-        for layer, own in zip(self.layers, cache or [None] * len(self.layers), strict=True):
+        caches: Sequence[Cache | None] = cache or [None] * len(self.layers)
+        for layer, own in zip(self.layers, caches, strict=True):
             x = layer(x, mask, own)
         return self.lm_head(self.final_norm(x))

@@ -1,6 +1,7 @@
 """What the options of a step do to its equations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import hrm_train.step._lane_pass
@@ -8,10 +9,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from hrm_model import HRM, initial_carry
-from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, act_loss, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten, tree_map
 
-STABLEMAX = "stablemax_cross_entropy"
+STABLEMAX = partial(act_loss, loss_type="stablemax_cross_entropy")
 MakeModel = Callable[..., HRM]
 MakePuzzles = Callable[[HRM], Any]
 
@@ -97,15 +98,16 @@ def test_an_average_changes_no_weight(make_model: MakeModel, make_puzzles: MakeP
 
 def test_with_fixed_halting_every_puzzle_takes_all_steps(make_model: MakeModel, make_puzzles: MakePuzzles) -> None:
     step = run(make_model(), make_puzzles(make_model()), steps=8, halting="fixed")
-    assert step.metrics["halting_steps"].tolist() == [0, 0, 0, 8]
-    assert run(make_model(), make_puzzles(make_model()), steps=8).metrics["halting_steps"][:3].sum().item() > 0
+    assert step.metrics["halting_steps"] == [0, 0, 0, 8]
+    assert run(make_model(), make_puzzles(make_model()), steps=8).metrics["halting_steps"] > [0, 0, 0, 0]
 
 
 def test_the_histogram_counts_the_puzzles_that_halted(make_model: MakeModel, make_puzzles: MakePuzzles) -> None:
     metrics = run(make_model(), make_puzzles(make_model()), steps=8).metrics
     counts = metrics["halting_steps"]
-    assert counts.sum().item() == metrics["count"].item()
-    assert (counts * mx.arange(1, 5)).sum().item() == metrics["steps"].item()
+    assert sum(counts) == metrics["count"]
+    total = sum(number * steps for steps, number in enumerate(counts, start=1))
+    assert total / sum(counts) == pytest.approx(metrics["steps"])
 
 
 def test_halting_by_bce_alone_has_no_loss_of_continuing_and_leaves_its_weights_alone(
@@ -162,7 +164,7 @@ def test_activations_in_bfloat16_train(make_model: MakeModel, make_puzzles: Make
     for _ in range(30):
         step.reset_metrics()
         step(batch)
-        losses.append(step.metrics["lm_loss"].item())
+        losses.append(step.metrics["lm_loss"])
     assert step.carry["z_H"].dtype == mx.bfloat16
     assert all(array.dtype == mx.float32 for _, array in tree_flatten(model.trainable_parameters()))
     assert sum(losses[-4:]) < 0.9 * sum(losses[:4])
