@@ -1,5 +1,7 @@
 """Attention is called as in `mlx.nn`, and generation with a cache gives the numbers of the full pass."""
 
+from itertools import pairwise
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -22,7 +24,7 @@ def close(a: mx.array, b: mx.array) -> None:
 def cuts_of(length: int, cuts: list[int]) -> list[slice]:
     """Parts of a sequence, of different lengths."""
     ends = sorted({*(cut % length for cut in cuts), 0, length})
-    return [slice(*pair) for pair in zip(ends, ends[1:], strict=False)]
+    return [slice(*pair) for pair in pairwise(ends)]
 
 
 @settings(deadline=None, max_examples=20)

@@ -61,7 +61,9 @@ def test_micro_batches_change_no_mean_of_a_term(make_model: MakeModel, make_puzz
         puzzles = make_puzzles(step.model)
         for _ in range(4):
             step(as_arrays(next(puzzles)))
-        results.append(step.metrics)
+        means = step.metrics
+        assert sum(means.pop("halting_steps")) == means["count"] > 0
+        results.append(means)
     assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 

@@ -1,5 +1,6 @@
 """The weights of a model as bytes for a page: a safetensors file with the rows of the puzzle table that are used."""
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,11 @@ def weight_file(model: HRM, identifiers: Sequence[int]) -> bytes:
     rows = mx.array(list(identifiers))
     kept = {name: array[rows] if name.startswith(_TABLE) else array for name, array in arrays.items()}
     config = model.config.model_copy(update={"num_puzzle_identifiers": len(identifiers)})
-    metadata = {**weights_metadata(model), "config": config.model_dump_json()}
+    metadata = {
+        **weights_metadata(model),
+        "config": config.model_dump_json(),
+        "plan": json.dumps(config.plan._asdict()),
+    }
     with tempfile.TemporaryDirectory(prefix="hrm-playground-") as folder:
         path = Path(folder) / "model.safetensors"
         mx.save_safetensors(str(path), kept, metadata=metadata)

@@ -39,6 +39,7 @@ _FLAT = _Layout(
     ("rope", "learned"),
     without=("L_init",),
 )
+_RELATIVES = {"trm": _TRM, "transformer": _FLAT}
 
 
 def save_reference_weights(model: HRM, path: str | Path) -> None:
@@ -49,7 +50,7 @@ def save_reference_weights(model: HRM, path: str | Path) -> None:
     then.
 
     Raises:
-        HRMModelError: If torch is needed and not installed.
+        HRMModelError: If torch is needed and not installed, or if no release has such a model.
     """
     path = Path(path)
     without = _layout(model.config).without
@@ -102,5 +103,7 @@ def reference_config(config: HRMConfig) -> dict[str, Any]:
 
 def _layout(config: HRMConfig) -> _Layout:
     if config.variant != "hrm":
-        return _TRM if config.variant == "trm" else _FLAT
+        if config.variant not in _RELATIVES:
+            raise HRMModelError(f"variant is {config.variant}, but the releases know only hrm, {', '.join(_RELATIVES)}")
+        return _RELATIVES[config.variant]
     return _HRM if config.mixer in _HRM.mixers and config.pos_encodings in _HRM.pos_encodings else _HRM_COPY

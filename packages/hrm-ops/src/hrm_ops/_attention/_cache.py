@@ -55,8 +55,8 @@ class KVCache:
         for name, a, held in zip(("keys", "values"), new, self._held, strict=True):
             if (*a.shape[:2], a.shape[3], a.dtype) != (*held.shape[:2], held.shape[3], held.dtype):
                 raise HRMOpsError(
-                    f"[KVCache] {name} must be {held.dtype} {(*held.shape[:2], 'L', held.shape[3])}, like those before, "
-                    f"but are {a.dtype} {a.shape}; use a new cache for another batch."
+                    f"[KVCache] {name} must be {held.dtype} {(*held.shape[:2], 'L', held.shape[3])}, like those "
+                    f"before, but are {a.dtype} {a.shape}; use a new cache for another batch."
                 )
         start, self.offset = self.offset, self.offset + keys.shape[2]
         missing = self.offset - self._held[0].shape[2]
