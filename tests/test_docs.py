@@ -30,6 +30,7 @@ SHORT = [
 # What is not run as it stands, and why.
 ELSEWHERE = (
     "uv run pytest",  # these tests
+    "pip install ",  # tests/ci/test_install.py reads these lines
     "uv run pre-commit",  # .ci/run
     "uv sync --group dev",  # .ci/run
     "export PATH=",  # .ci/fresh-machine
@@ -56,7 +57,8 @@ BLOCKS = [
 
 def lines_of(block: Block) -> list[str]:
     """The commands of a block of shell, without comments and what stands before `&&`."""
-    lines = (line.split("#")[0].split("&&")[-1].strip() for line in block.text.splitlines())
+    text = block.text.replace("\\\n", "")
+    lines = (re.split(r"(?:^|\s)#", line)[0].split("&&")[-1].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
