@@ -5,9 +5,9 @@
 """Built distributions say and hold what users need: uv run .ci/check_dist.py DIST [NAME].
 
 Every distribution of the workspace (or the one named) has one sdist and one wheel in DIST; twine finds nothing wrong
-with their metadata; the wheel requires siblings within the bounds of its pyproject.toml, names the repository, and holds
-its modules, their types marker and the licence, and nothing else; the sdist brings the tests, README and changelog as
-well.
+with their metadata; the wheel requires siblings within the bounds of its pyproject.toml, names the repository, and
+holds its modules, their types marker and the licence, and nothing else; the sdist brings the tests, README and
+changelog as well.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from hrm_model import (
     HRM,
     ContinuousPredictor,
     GeometryConfig,
+    HaltingRule,
     HRMConfig,
     HRMModelError,
     Score,
@@ -155,7 +156,8 @@ def run(settings: TrainerSettings) -> None:
     limit = settings.train.eval_limit or None
     batch_size = min(EVAL_BATCH, limit or data.test.examples)
     batch_size = -(-batch_size // ranks.size) * ranks.size
-    predictor = ContinuousPredictor(model, batch_size // ranks.size)
+    rule = HaltingRule("max" if settings.train.halting == "fixed" else "q")
+    predictor = ContinuousPredictor(model, batch_size // ranks.size, rule)
 
     def evaluate(_: HRM) -> Report:
         waiting: deque[tuple[np.ndarray, np.ndarray]] = deque()

@@ -69,6 +69,10 @@ class ArchConfig(BaseModel):
         0, ge=0, description="Positions that a puzzle embedding takes; 0 for as many as its width needs."
     )
 
+    puzzle_identifiers: Literal["given", "blank"] = Field(
+        "given", description="Which row of the puzzle table a puzzle reads: its own, or row 0 like all others."
+    )
+
     halt_max_steps: Annotated[Count, at_most(10_000, "bounds the memory of the answers after every step")] = Field(
         16, description="Most ACT steps that a puzzle gets."
     )

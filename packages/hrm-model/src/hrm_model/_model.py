@@ -126,9 +126,14 @@ class HRM(nn.Module):
         self.L_init = truncated_normal((D,), std=1.0)
         self.freeze(recurse=False, keys=["H_init", "L_init"])
 
+    def table_rows(self, puzzle_identifiers: mx.array) -> mx.array:
+        """Return which rows of the puzzle table these identifiers read, `[B]` int; all 0 if the model blanks them."""
+        is_blank = self.config.puzzle_identifiers == "blank"
+        return mx.zeros_like(puzzle_identifiers) if is_blank else puzzle_identifiers
+
     def puzzle_rows(self, puzzle_identifiers: mx.array) -> mx.array | None:
         """Look up puzzle embeddings: `[B]` int -> `[B, E]` float32; None for a model without a prefix."""
-        return self.puzzle_emb(puzzle_identifiers) if self.config.puzzle_emb_ndim else None
+        return self.puzzle_emb(self.table_rows(puzzle_identifiers)) if self.config.puzzle_emb_ndim else None
 
     def embed(self, inputs: mx.array, puzzle_rows: mx.array | None) -> mx.array:
         """Embed the tokens, put the puzzle prefix in front, and add positions.

@@ -87,25 +87,39 @@ def test_the_loss_of_the_settings_given_as_a_function_changes_no_number(
 def test_a_run_with_a_loss_of_its_own_reports_its_terms_and_resumes_bit_for_bit(
     make_model: MakeModel, make_puzzles: MakePuzzles, make_config: Callable[..., TrainConfig], tmp_path: Any
 ) -> None:
-    reports = []
-    for broken in (False, True):
-        run = RunDirectory.create(str(tmp_path), f"broken-{broken}", {})
-        config = make_config(checkpoint_interval=6)
-        for steps in (6, 12) if broken else (12,):
-            model = make_model()
-            train(
-                model,
-                config.model_copy(update={"steps": steps, "log_interval": 8 if steps == 6 else 4}),
-                make_puzzles(model),
-                lambda _: {},
-                run,
-                resume=str(run.newest_checkpoint()) if steps > 6 and broken else None,
-                loss=late_steps_count_more,
-            )
-        reports.append([m for m in run.read_metrics() if m["kind"] == "train" and m["step"] == 12])
-    names = ("late", "size", "loss", "accuracy", "steps")
-    [[whole], [resumed]] = reports
-    assert {name: whole[name] for name in names} == {name: resumed[name] for name in names}
+    class Breaking:
+        """Puzzles that end after seven batches: between two checkpoints, and between two reports."""
+
+        def __init__(self, model: HRM) -> None:
+            self.puzzles = make_puzzles(model)
+
+        position = property(lambda self: self.puzzles.position)
+
+        def __next__(self) -> Any:
+            if self.puzzles.position == 7:
+                raise ConnectionError
+            return next(self.puzzles)
+
+        @position.setter
+        def position(self, value: int) -> None:
+            self.puzzles.position = value
+
+    def run_on(run: RunDirectory, source: Callable[[HRM], Any], resume: Any = None) -> None:
+        model, config = make_model(), make_config(checkpoint_interval=6)
+        train(model, config, source(model), lambda _: {}, run, resume=resume, loss=late_steps_count_more)
+
+    whole, broken = (RunDirectory.create(str(tmp_path), name, {}) for name in ("whole", "broken"))
+    run_on(whole, make_puzzles)
+    with pytest.raises(ConnectionError):
+        run_on(broken, Breaking)
+    run_on(broken, make_puzzles, str(broken.newest_checkpoint()))
+    names = ("step", "late", "size", "loss", "accuracy", "steps", "halting_steps")
+    reports = [
+        [{name: m[name] for name in names} for m in run.read_metrics() if m["kind"] == "train"]
+        for run in (whole, broken)
+    ]
+    assert len(reports[0]) == 3
+    assert reports[0] == reports[1]
 
 
 @pytest.mark.parametrize(

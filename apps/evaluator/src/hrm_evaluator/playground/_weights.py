@@ -15,7 +15,7 @@ _TABLE = "puzzle_emb."
 def weight_file(model: HRM, identifiers: Sequence[int]) -> bytes:
     """Return a safetensors file of the model that knows only some puzzles, in the order of `identifiers`."""
     arrays = dict(tree_flatten(model.parameters()))
-    rows = mx.array(list(identifiers))
+    rows = model.table_rows(mx.array(list(identifiers)))
     kept = {name: array[rows] if name.startswith(_TABLE) else array for name, array in arrays.items()}
     config = model.config.model_copy(update={"num_puzzle_identifiers": len(identifiers)})
     metadata = {

@@ -12,7 +12,15 @@ from hrm_model._model import HRM
 from hrm_model.reference._names import reference_name
 
 # Fields of ours that `all_config.yaml` lacks or spells in another way.
-_OURS = {"variant", "mixer", "puzzle_emb_len", "halt_loss", "symbol_equivariant", "swiglu_multiple"}
+_OURS = {
+    "variant",
+    "mixer",
+    "puzzle_emb_len",
+    "halt_loss",
+    "symbol_equivariant",
+    "swiglu_multiple",
+    "puzzle_identifiers",
+}
 
 
 class _Layout(NamedTuple):
@@ -87,7 +95,12 @@ def reference_config(config: HRMConfig) -> dict[str, Any]:
         "pos_encodings": layout.pos_encodings,
         "halt_loss": layout.halt_loss,
     }
-    for field in ("symbol_equivariant", "swiglu_multiple", *(() if layout is _TRM else ("puzzle_emb_len",))):
+    for field in (
+        "symbol_equivariant",
+        "swiglu_multiple",
+        "puzzle_identifiers",
+        *(() if layout is _TRM else ("puzzle_emb_len",)),
+    ):
         allowed[field] = (ArchConfig.model_fields[field].default,)
     for field, values in allowed.items():
         if (value := getattr(config, field)) not in values:
