@@ -69,10 +69,9 @@ def _open(name: str, settings: Compare) -> tuple[LoadedModel, Dataset]:
 def _refuse_other_puzzles(opened: Sequence[tuple[LoadedModel, Dataset]]) -> None:
     """Raise unless all runs are scored on the same test puzzles."""
     known = {dataset.root.resolve(): dataset for _, dataset in opened}
-    found = {root: _test_puzzles(root) for root in known} if len(known) > 1 else {}
-    first, *others = found
+    first, *others = known
     for root in others:
-        if found[root] != found[first]:
+        if _test_puzzles(root) != _test_puzzles(first):
             raise UserError(
                 f"the test puzzles in {known[root].root} are not those in {known[first].root}, so the scores would not "
                 "be comparable; name one dataset for all with --data-path"
