@@ -168,3 +168,22 @@ def test_activations_in_bfloat16_train(make_model: MakeModel, make_puzzles: Make
     assert step.carry["z_H"].dtype == mx.bfloat16
     assert all(array.dtype == mx.float32 for _, array in tree_flatten(model.trainable_parameters()))
     assert sum(losses[-4:]) < 0.9 * sum(losses[:4])
+
+
+def test_with_blank_identifiers_training_changes_the_first_row_alone(
+    make_model: MakeModel, make_puzzles: MakePuzzles
+) -> None:
+    model = make_model(puzzle_identifiers="blank")
+    step, puzzles = run(model, make_puzzles(model)), make_puzzles(model)
+    assert step.carry["puzzle_identifiers"].any().item()
+    changed = np.flatnonzero(np.array(model.puzzle_emb.weight).any(axis=1)).tolist()
+    assert changed == [0]
+
+    class Zero:
+        def __next__(self) -> Any:
+            batch = next(puzzles)
+            return {**batch, "puzzle_identifiers": np.zeros_like(batch["puzzle_identifiers"])}
+
+    given_zero = make_model()
+    run(given_zero, Zero())
+    assert_near(model.parameters(), given_zero.parameters(), atol=0)
