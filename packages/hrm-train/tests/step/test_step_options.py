@@ -52,7 +52,7 @@ def test_micro_batches_do_what_one_large_batch_does(
     assert_near(one["carry"], several["carry"], atol=1e-3)
 
 
-@pytest.mark.parametrize("largest", [0.05, 1e9])
+@pytest.mark.parametrize("largest", [0.05, 1e6])
 def test_gradients_longer_than_the_largest_norm_are_shortened_to_it(
     largest: float, make_model: MakeModel, make_puzzles: MakePuzzles
 ) -> None:
@@ -61,7 +61,7 @@ def test_gradients_longer_than_the_largest_norm_are_shortened_to_it(
         model, initial_carry(model.config, 4), as_arrays(next(make_puzzles(model))), STABLEMAX
     )
     norm = mx.sqrt(sum(array.square().sum() for _, array in tree_flatten(gradients))).item()
-    assert 0.05 < norm < 1e9
+    assert 0.05 < norm < 1e6
     step = run(model, make_puzzles(model), steps=1, clip_norm=largest)
     expected = tree_map(lambda g: (1 - 0.9) * g * min(1, largest / norm), gradients)
     first_moments = {
@@ -117,7 +117,7 @@ def test_halting_by_bce_alone_has_no_loss_of_continuing_and_leaves_its_weights_a
     before = np.array(model.q_head.weight)
     step = run(model, make_puzzles(model), steps=1)
     assert "q_continue_loss" not in step.metrics
-    loss, prediction, halting = (step.metrics[name].item() for name in ("loss", "lm_loss", "q_halt_loss"))
+    loss, prediction, halting = (step.metrics[name] for name in ("loss", "lm_loss", "q_halt_loss"))
     assert loss == pytest.approx(prediction + 0.5 * halting, rel=1e-6)
     changed = np.array(model.q_head.weight) != before * (1 - 1e-2 * 0.1)
     assert changed[0].any()
