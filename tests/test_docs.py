@@ -129,7 +129,7 @@ def test_the_documentation_holds_commands_and_nothing_that_no_test_knows() -> No
     lines = [line for found in documented().values() for line in found]
     assert "uv run trainer --dataset sudoku" in lines
     assert [line for line in lines if "uv run " not in line] == []
-    kinds = {"sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
+    kinds = {"bibtex", "sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
     diffs = 'diff title="packages/'  # applied by tests/test_variants_page.py
     others = (block for block in BLOCKS if not block.info.startswith(diffs))
     unknown = {(block.page.name, block.info) for block in others if block.info not in kinds}

@@ -150,3 +150,12 @@ def test_hitori_puzzles_have_one_solution_and_so_have_their_copies(size: int, se
     shaded = puzzle.copy()
     shaded.flat[int(np.flatnonzero(solution)[0])] = 0
     assert not task.check(puzzle, shaded)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tests", ["shipped/test_cards.py", "playground/test_shipped.py"])
+def test_the_model_that_comes_along_is_as_its_card_says_and_thinks_in_the_page_as_in_python(run, tests: str) -> None:
+    """The evaluator's own tests of such models, where the package that knows their puzzles is installed."""
+    done = run(f"pytest -q -n0 -p no:cacheprovider {ROOT / 'apps' / 'evaluator' / 'tests' / tests} -k hitori")
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout

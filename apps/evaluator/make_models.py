@@ -63,7 +63,7 @@ RECIPES = {
     ),
     "sudoku-9x9": Recipe(
         "9x9 Sudoku, easy to hard.",
-        "--dataset sudoku --preset small-hard",
+        "--dataset sudoku --preset small-hard --arch.halt_max_steps 32",  # in a browser, 64 take over two seconds
         {
             "36 to 45 clues": _sudoku((3, 3), kind="any", clues=(36, 45)),
             "singles are enough, no clue to spare": _sudoku((3, 3), kind="singles"),
@@ -108,9 +108,9 @@ def main() -> None:
         call("evaluator", "quantize", "--bits", str(BITS), "--checkpoint", str(run.path), "--output", str(packed))
         accuracy = tuple(measure(packed, words, run, build) for words, build in recipe.tests.items())
         content = packed.read_bytes()
+        card = make_card(options.name, recipe, run, accuracy, content)
     WEIGHTS.mkdir(exist_ok=True)
     (WEIGHTS / f"{options.name}.safetensors").write_bytes(content)
-    card = make_card(options.name, recipe, run, accuracy, content)
     (WEIGHTS / f"{options.name}.json").write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 

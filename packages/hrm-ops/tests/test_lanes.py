@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import mlx.core as mx
 import pytest
-from hrm_ops import blas_info, lane_threads, lanes, share_cores
+from hrm_ops import blas_info, blas_threads, lane_threads, lanes, share_cores
 from hrm_ops.linux import _lanes
 
 linux = pytest.mark.skipif(
@@ -50,6 +50,18 @@ def test_processes_that_share_the_cores_share_the_blas_threads(cores: Callable[[
     with lane_threads(8):
         assert blas_info().threads == 1
     assert blas_info().threads == before
+
+
+@linux
+def test_small_work_takes_one_thread(cores: Callable[[int], None]) -> None:
+    if not blas_info().active:
+        pytest.skip("OpenBLAS is not active here")
+    cores(4)
+    with blas_threads(4):
+        for multiplications, threads in ((10**6, 1), (10**12, 4), (None, 4)):
+            with lane_threads(1, multiplications):
+                assert blas_info().threads == threads
+        assert blas_info().threads == 4
 
 
 def test_there_is_at_least_one_process() -> None:

@@ -125,7 +125,8 @@ def test_a_page_may_hold_many_models(tmp_path: Path) -> None:
     shown = []
     for task in (SudokuTask((2, 2)), MazeTask(5)):
         weights = saved(tmp_path / f"{task.name}.safetensors", task)
-        shown.append(Shown(f"a <{task.name}>", load(weights), new_examples(task, [{}], 3)))
+        solver = load(weights)
+        shown.append(Shown(f"a <{task.name}>", solver, new_examples(task, [{}], 3), solver.models[0]))
     page = playground(shown)
     assert [one["name"] for one in data_of(page.text)] == ["a <sudoku-2x2>", "a <maze-5x5>"]
     assert 'id="weights-1"' in page.text
@@ -139,7 +140,7 @@ def test_only_rows_of_the_puzzle_table_that_are_needed_are_written(tmp_path: Pat
     sizes = {"num_puzzle_identifiers": 5000}
     large = HRM(HRMConfig(**solver.models[0].config.model_dump() | sizes))
     solver.models = (large,)
-    page = playground([Shown("many", solver, [Example(one.puzzle, one.solution, 4000)])])
+    page = playground([Shown("many", solver, [Example(one.puzzle, one.solution, 4000)], solver.models[0])])
     assert len(page.text) < 5000 * 32 * 4
     assert [example["row"] for example in data_of(page.text)[0]["examples"]] == [1]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hrm_data import get_family, get_task, task_names
+from hrm_data import get_family, get_task, open_dataset, task_names
 from hrm_evaluator import load
 from hrm_evaluator.shipped._card import Accuracy, Card
 from hrm_evaluator.shipped._models import cards, weights_of
@@ -63,10 +63,9 @@ def test_a_model_is_loaded_by_its_name(card: Card, tmp_path: Path) -> None:
     options = family.options(**{"train": 1, "test": 1, "seed": SEED, **card.accuracy[0].build})
     solver = load(card.name)
     assert solver.task.name == get_task(card.task).name
-    from hrm_data import open_dataset
-
     dataset = open_dataset(family.build(tmp_path / "data", options, lambda *_: None), "test")
-    puzzle = solver.task.decode(next(iter(dataset.batches(1)))["inputs"][0])
+    [puzzle_set] = dataset.sets.values()
+    puzzle = solver.task.decode(puzzle_set.inputs[0])
     assert solver.solve(puzzle).steps >= 1
 
 

@@ -59,6 +59,11 @@ def model_size(config: HRMConfig) -> ModelSize:
     return ModelSize(dense, config.num_puzzle_identifiers * config.puzzle_row_width, constants)
 
 
+def multiplications(config: HRMConfig, batch_size: int) -> int:
+    """Return about how many multiplications a batch takes in all layers: each weight at each position, once."""
+    return model_size(config).dense * config.state_len * batch_size
+
+
 def check_memory(
     config: HRMConfig, batch_size: int = 1, *, training: bool = False, bits: int = 32, memory: int | None = None
 ) -> None:

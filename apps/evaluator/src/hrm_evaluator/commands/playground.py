@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hrm_data import task_names
+from hrm_model import load_model
 from rich.console import Console
 
 from hrm_evaluator._errors import UserError
@@ -48,7 +49,8 @@ def _one(settings: Playground) -> Shown:
     solver = load(settings.named, runs=settings.runs, data_path=settings.data_path, task=settings.task)
     named = settings.checkpoint or ""
     own = settings.model or (named if is_shipped(Path(named)) else "")
-    return Shown(own or solver.task.name, solver, _examples(solver, own, settings))
+    stored = load_model(weights_of(own)) if own else solver.models[0]
+    return Shown(own or solver.task.name, solver, _examples(solver, own, settings), stored)
 
 
 def _all_that_come_along(settings: Playground) -> Iterator[Shown]:
@@ -58,7 +60,7 @@ def _all_that_come_along(settings: Playground) -> Iterator[Shown]:
     for name, card in cards().items():
         if card.task["task"] in task_names():
             solver = load(weights_of(name))
-            yield Shown(name, solver, _examples(solver, name, settings))
+            yield Shown(name, solver, _examples(solver, name, settings), load_model(weights_of(name)))
         else:
             print(f"evaluator: {name} is left out: it needs the package {card.package}", file=sys.stderr)
 

@@ -29,11 +29,13 @@ class Shown(NamedTuple):
         name: What the page calls it.
         solver: The model and its task.
         examples: The puzzles inside the page.
+        stored: The model as its file stores it, perhaps with weights of 8 bits.
     """
 
     name: str
     solver: Solver
     examples: Sequence[Example]
+    stored: HRM
 
 
 class Page(NamedTuple):
@@ -55,11 +57,11 @@ def playground(models: Sequence[Shown]) -> Page:
         UserError: If a task cannot be drawn, or the page would be larger than `MOST_BYTES`.
     """
     described = [_describe(shown) for shown in models]
-    weights = [_weights(shown, shown.solver.models[0]) for shown in models]
+    weights = [_weights(shown, shown.stored) for shown in models]
     rounded = []
     if len(_render(described, [])) + sum(map(len, weights)) > MOST_BYTES:
         for number, shown in enumerate(models):
-            model = shown.solver.models[0]
+            model = shown.stored
             if model.quantization is None:
                 weights[number] = _weights(shown, with_eight_bits(model))
                 described[number] |= {"bits": 8, "rounded": True}
@@ -84,7 +86,7 @@ def _identifiers(shown: Shown) -> list[int]:
 
 def _describe(shown: Shown) -> dict[str, Any]:
     """Return what the page says of a model, its task and its puzzles."""
-    model = shown.solver.models[0]
+    model = shown.stored
     row_of = {identifier: row for row, identifier in enumerate(_identifiers(shown))}
     return {
         "name": shown.name,

@@ -13,7 +13,7 @@ from hrm_model._compiled import CompiledSteps
 from hrm_model._errors import HRMModelError
 from hrm_model._halting import HaltingRule
 from hrm_model._model import HRM
-from hrm_model._size import check_memory
+from hrm_model._size import check_memory, multiplications
 from hrm_model.inference._answer import Answer, Thought, Tokens
 from hrm_model.inference._checks import MOST, MOST_SLOTS, check_number, check_puzzle, rows_of
 from hrm_model.inference._commit import Commit
@@ -219,7 +219,7 @@ class ContinuousPredictor:
             state = [self._empty(share) for _ in streams]
         batch, keys = self._batch(fresh)
         after = []
-        with lane_threads(len(fresh)):
+        with lane_threads(len(fresh), multiplications(self.model.config, len(fresh))):
             for lane, (stream, part) in enumerate(zip(streams, state, strict=True)):
                 own = slice(lane * share, (lane + 1) * share)
                 with mx.stream(stream):

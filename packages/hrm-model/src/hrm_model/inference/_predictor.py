@@ -9,6 +9,7 @@ from hrm_ops import from_any_thread, lane_threads, lanes
 from hrm_model._act import Batch, Carry, act_step, fill_halted_slots, for_inference, initial_carry, slots
 from hrm_model._compiled import CompiledSteps
 from hrm_model._model import HRM
+from hrm_model._size import multiplications
 from hrm_model.inference._checks import checked
 
 
@@ -64,9 +65,10 @@ class Predictor:
     def _answer(self, batch: Batch) -> Prediction:
         batch = for_inference(checked(self.model.config, batch))
         parts = []
-        streams = lanes(batch["inputs"].shape[0])
-        size = batch["inputs"].shape[0] // len(streams)
-        with lane_threads(batch["inputs"].shape[0]):
+        count = batch["inputs"].shape[0]
+        streams = lanes(count)
+        size = count // len(streams)
+        with lane_threads(count, multiplications(self.model.config, count)):
             for i, stream in enumerate(streams):
                 with mx.stream(stream):
                     parts.append(self._predict(i, slots(batch, slice(i * size, (i + 1) * size))))

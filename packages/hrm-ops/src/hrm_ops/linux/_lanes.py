@@ -16,6 +16,8 @@ from hrm_ops._errors import HRMOpsError
 from hrm_ops._fork import check_process
 from hrm_ops.linux._blas import blas_threads
 
+_SMALL = 10**9  # multiplications
+
 _processes = 1
 
 
@@ -90,13 +92,15 @@ def lanes(batch_size: int) -> list[mx.Stream]:
     return _streams.first(max(n for n in range(1, _cores() + 1) if batch_size % n == 0))
 
 
-def lane_threads(batch_size: int) -> AbstractContextManager[None]:
-    """Limit BLAS threads inside the block to the cores that the lanes leave free.
+def lane_threads(batch_size: int, multiplications: int | None = None) -> AbstractContextManager[None]:
+    """Limit BLAS threads inside the block to the cores that the lanes leave free, and to one for small work.
 
     MLX is lazy: call `mx.eval` inside the block.
 
     Args:
         batch_size: Examples in the batch that is spread over `lanes`.
+        multiplications: How many the block computes in one pass over the batch, if known. Fewer than 10^9 take some
+            milliseconds on one core; on a busy machine a second thread may be waited for a hundred times as long.
 
     Example:
         >>> import mlx.core as mx
@@ -104,6 +108,6 @@ def lane_threads(batch_size: int) -> AbstractContextManager[None]:
         >>> with lane_threads(batch_size=8):
         ...     mx.eval(mx.ones((8, 8)) @ mx.ones((8, 8)))
     """
-    if len(lanes(batch_size)) > 1:
+    if len(lanes(batch_size)) > 1 or (multiplications is not None and multiplications < _SMALL):
         return blas_threads(1)
     return blas_threads(_cores()) if _processes > 1 and sys.platform == "linux" else nullcontext()
