@@ -48,7 +48,7 @@ ROOMS = {
     ],
     "hrm_model": [
         "untrusted",
-        "_errors _geometry",
+        "_errors _geometry _variants",
         "_config",
         "_size",
         "blocks",

@@ -164,12 +164,29 @@ class Playground(Source):
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
 
-class Evaluate(Answering):
-    """The options of `evaluator`."""
+class Scoring(BaseModel):
+    """What is scored, and with which ablation."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
         None, "model and data", "Score N puzzles, evenly spread (ARC: the first N; default: all).", "N", ge=1
     )
+    identifiers: Literal["given", "blank"] | None = _option(
+        None, "scoring", "Puzzles' own embeddings, or one for all (default: as trained)."
+    )
+
+
+class Compare(Scoring, Halting):
+    """The options of `evaluator compare`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_path: Path | None = _option(None, "model", "Dataset directory (default: the runs').", "DIR")
+    as_json: bool = _option(False, "report", "Print JSON.")
+
+
+class Evaluate(Scoring, Answering):
+    """The options of `evaluator`."""
+
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")
     show: Annotated[int, _BOARDS] = _option(3, "report", "Boards to show.", "N", ge=0)

@@ -19,7 +19,7 @@ from .run._duration import step_seconds
 from .run._loop import train
 from .run._wandb import wandb_callbacks
 from .step._gradients import loss_and_gradients
-from .step._losses import IGNORE_LABEL, act_loss, cross_entropy
+from .step._losses import IGNORE_LABEL, LossFunction, act_loss, cross_entropy
 from .step._optimizers import AdamAtan2, SparseSignSGD
 from .step._schedule import cosine_with_warmup
 from .step._step import TrainStep, make_train_step
@@ -32,6 +32,7 @@ __all__ = [
     "DamagedCheckpointError",
     "HRMTrainError",
     "InterruptedRunError",
+    "LossFunction",
     "LossType",
     "MissingCheckpointError",
     "Position",

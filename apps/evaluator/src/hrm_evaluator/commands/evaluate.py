@@ -23,6 +23,7 @@ from hrm_evaluator.answers._vote import (
     commit_rule,
 )
 from hrm_evaluator.commands._halting import halting_rule
+from hrm_evaluator.commands._identifiers import read_identifiers
 from hrm_evaluator.commands._progress import progress
 from hrm_evaluator.loading._dataset import open_task, open_test_split
 from hrm_evaluator.loading._model import LoadedModel, announce_kernels, load_models
@@ -42,6 +43,8 @@ def evaluate(settings: Evaluate) -> int:
     )
     announce_kernels()
     loaded = load_models(settings.named, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    for one in loaded:
+        read_identifiers(one.model, settings.identifiers)
     checkpoint, model = loaded[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
@@ -133,18 +136,19 @@ def _copies_vote(settings: Evaluate, dataset: Dataset, task: Task | None) -> boo
 def _summary(
     loaded: Sequence[LoadedModel], dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
 ) -> dict[str, Any]:
-    means = result.score.means()
+    score = result.score
     return {
         "checkpoint": str(loaded[0].checkpoint.weights),
         "data_path": str(dataset.root),
-        "puzzles": result.score.count,
-        "accuracy": means["accuracy"],
-        "exact_accuracy": means["exact_accuracy"],
-        "mean_steps": means["steps"],
+        "puzzles": score.count,
+        "accuracy": score.accuracy,
+        "exact_accuracy": score.exact_accuracy,
+        "mean_steps": score.steps,
+        "puzzle_identifiers": predictor.model.config.puzzle_identifiers,
         "halting": predictor.halting.kind,
         "max_steps": predictor.max_steps,
         "halt_max_steps": predictor.model.config.halt_max_steps,
-        "halting_accuracy": means["q_halt_accuracy"],
+        "halting_accuracy": score.q_halt_accuracy,
         "by_step": [
             {"steps": steps, "halted": result.halted[steps], **tally.means()}
             for steps, tally in enumerate(result.by_step, start=1)

@@ -76,7 +76,7 @@ class ComputedSets:
         open_set: Makes the set of a split.
     """
 
-    source: Path
+    source: str | Path
     seq_len: int
     vocab_size: int
     identifiers: Sequence[str]
@@ -90,7 +90,7 @@ def named_files(options: BaseModel) -> list[Path]:
     return [value for value in values if isinstance(value, Path)]
 
 
-def nothing_computed(root: Path) -> None:
+def nothing_computed(root: str | Path) -> None:
     """Compute no examples: every directory of the family stores arrays."""
 
 

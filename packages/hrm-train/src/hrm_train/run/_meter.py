@@ -22,15 +22,8 @@ def train_flops(config: HRMConfig) -> int:
     """
     D, length = config.hidden_size, config.state_len
     block = 2 * (_mixing(config) + 3 * D * swiglu_width(D, config.expansion, config.swiglu_multiple))  # for each vector
-    L_module, H_module = config.L_layers * block, config.H_layers * block
-    if config.variant == "transformer":
-        forward = with_gradient = H_module
-    elif config.variant == "trm":
-        with_gradient = (config.L_cycles + 1) * L_module
-        forward = config.H_cycles * with_gradient
-    else:
-        with_gradient = L_module + H_module
-        forward = config.H_cycles * (config.L_cycles * L_module + H_module)
+    calls = [config.plan.networks[update.network] * block for update in config.plan.updates]
+    forward, with_gradient = sum(calls), sum(calls[-config.plan.with_gradient :])
     passes = 2 if config.bootstraps else 1
     head = 3 * 2 * D * (config.planes if config.symbol_equivariant else config.vocab_size)
     return length * (passes * forward + 2 * with_gradient) + config.seq_len * head
