@@ -1,6 +1,7 @@
 """How long a training step will take on this device, from a measurement of less than a second."""
 
 import time
+from functools import partial
 
 import mlx.core as mx
 from hrm_model import HRM, Batch, initial_carry
@@ -10,6 +11,7 @@ from hrm_train._config import TrainConfig
 from hrm_train.ranks._ranks import Ranks
 from hrm_train.run._meter import matmul_rate, train_flops
 from hrm_train.step._gradients import loss_and_gradients
+from hrm_train.step._losses import act_loss
 
 _PRODUCTS = 0.05  # seconds of the products of the timed slots at the peak rate; all their work takes a few times that
 _TOO_LONG = 0.2  # seconds of the products of a single slot that is not timed
@@ -52,12 +54,12 @@ def step_seconds(model: HRM, config: TrainConfig, ranks: Ranks | None = None) ->
 def _timed(model: HRM, config: TrainConfig, slots: int, parts: int) -> float:
     """Seconds of the gradients of so many slots in each of some lanes."""
     start = time.perf_counter()
-    gradients = []
+    gradients, loss = [], partial(act_loss, loss_type=config.loss_type)
     tokens = mx.zeros((slots, model.config.seq_len), mx.int32)
     batch = Batch(inputs=tokens, labels=tokens, puzzle_identifiers=mx.zeros((slots,), mx.int32))
     for stream in lanes(parts):
         with mx.stream(stream):
             carry = initial_carry(model.config, slots)
-            gradients.append(loss_and_gradients(model, carry, batch, config.loss_type)[3])
+            gradients.append(loss_and_gradients(model, carry, batch, loss)[3])
     mx.eval(gradients)
     return time.perf_counter() - start
