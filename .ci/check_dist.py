@@ -5,8 +5,9 @@
 """Built distributions say and hold what users need: uv run .ci/check_dist.py DIST [NAME].
 
 Every distribution of the workspace (or the one named) has one sdist and one wheel in DIST; twine finds nothing wrong
-with their metadata; the wheel requires siblings within the bounds of its pyproject.toml, and holds its modules, their
-types marker and the licence, and nothing else; the sdist brings the tests, README and changelog as well.
+with their metadata; the wheel requires siblings within the bounds of its pyproject.toml, names the repository, and
+holds its modules, their types marker and the licence, and nothing else; the sdist brings the tests, README and
+changelog as well.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def check(item: Distribution, dist: Path) -> list[str]:
     for name in (f"{module}/__init__.py", f"{module}/py.typed", f"{stem}.dist-info/licenses/LICENSE"):
         if name not in names:
             faults.append(f"{wheel.name}: holds no {name}")
+    if not any(url.startswith("Repository, ") for url in metadata.get_all("Project-URL", [])):
+        faults.append(f"{wheel.name}: names no repository; add [project.urls] to its pyproject.toml")
     if strangers := {name for name in names if not name.startswith((f"{module}/", f"{stem}.dist-info/"))}:
         faults.append(f"{wheel.name}: holds {', '.join(sorted(strangers))}")
     for name in ("README.md", "CHANGELOG.md", "LICENSE", "tests"):

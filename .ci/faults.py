@@ -53,8 +53,8 @@ FAULTS = (
     Fault(
         "one update too many carries gradient",
         MODEL,
-        "z_H, z_L = mx.stop_gradient(z_H), mx.stop_gradient(z_L)\n        for",
-        "z_H = mx.stop_gradient(z_H)\n        for",
+        "len(plan.updates) - plan.with_gradient",
+        "len(plan.updates) - plan.with_gradient - 1",
         PARITY,
     ),
     Fault(

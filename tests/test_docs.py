@@ -30,11 +30,12 @@ SHORT = [
 # What is not run as it stands, and why.
 ELSEWHERE = (
     "uv run pytest",  # these tests
+    "pip install ",  # tests/ci/test_install.py reads these lines
     "uv run pre-commit",  # .ci/run
     "uv sync --group dev",  # .ci/run
     "export PATH=",  # .ci/fresh-machine
     "bash .ci/",  # .ci/run, and what it calls
-    "uv pip install --no-deps --editable docs/examples/hitori",  # tests/own_puzzle.py does so without a network
+    "uv pip install --no-deps --editable docs/examples/",  # tests/own_puzzle.py does so without a network
 )
 OTHER_HARDWARE = {"cuda.md", "distributed.md", "reproduce.md"}  # pages that say which of their lines no test runs
 
@@ -56,7 +57,8 @@ BLOCKS = [
 
 def lines_of(block: Block) -> list[str]:
     """The commands of a block of shell, without comments and what stands before `&&`."""
-    lines = (line.split("#")[0].split("&&")[-1].strip() for line in block.text.splitlines())
+    text = block.text.replace("\\\n", "")
+    lines = (re.split(r"(?:^|\s)#", line)[0].split("&&")[-1].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
@@ -128,7 +130,9 @@ def test_the_documentation_holds_commands_and_nothing_that_no_test_knows() -> No
     assert "uv run trainer --dataset sudoku" in lines
     assert [line for line in lines if "uv run " not in line] == []
     kinds = {"bibtex", "sh", "python", "console", "yaml", "toml", 'python title="_task.py"'}
-    unknown = {(block.page.name, block.info) for block in BLOCKS if block.info not in kinds}
+    diffs = 'diff title="packages/'  # applied by tests/test_variants_page.py
+    others = (block for block in BLOCKS if not block.info.startswith(diffs))
+    unknown = {(block.page.name, block.info) for block in others if block.info not in kinds}
     assert unknown == {(name, "text") for name in OTHER_HARDWARE}
 
 
@@ -153,7 +157,9 @@ def test_the_commands_of_a_page_run(page: Path, workplace: Path) -> None:
 def test_documented_python_runs(workplace: Path) -> None:
     """All blocks in one process, each with names of its own."""
     blocks = [block for block in BLOCKS if block.info == "python"]
-    assert {"seeing.md", "data-arc.md", "migration.md", "attention.md"} <= {block.page.name for block in blocks}
+    assert {"seeing.md", "data-arc.md", "migration.md", "attention.md", "variants.md"} <= {
+        block.page.name for block in blocks
+    }
     run_name = str(newest(workplace))
     texts = [(block.page.name, block.text.replace("runs/NAME", run_name)) for block in blocks]
     script = "\n".join(f"print({name!r}, flush=True)\nexec({text!r}, {{}})" for name, text in texts)

@@ -7,6 +7,7 @@ import sys
 SLOW = ("mlx", "numpy", "matplotlib", "yaml", "PIL", "huggingface_hub", "wandb", "lightning_utilities")
 COMMANDS = (
     ("hrm_trainer", "--help"),
+    ("hrm_trainer", "--preset", "paper", "--help-all"),
     ("hrm_trainer", "--dataset", "arc1", "--help"),
     ("hrm_trainer", "--dataset", "maze", "--help"),
     ("hrm_trainer", "plot", "--help"),

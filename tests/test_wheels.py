@@ -160,11 +160,16 @@ def test_hrm_data_alone_needs_no_mlx(wheels: Path, tmp_path: Path) -> None:
 
 def test_a_task_of_another_package_is_known_once_that_is_installed(wheels: Path, tmp_path: Path) -> None:
     python = install("hrm_data", wheels, tmp_path)
-    words = ["build", "hitori", "--output", tmp_path / "made", "--size", "4", "--train", "5", "--test", "2"]
-    assert "'hitori' is unknown" in run(python.with_name("hrm-data"), *words, cwd=tmp_path).stderr
-    uv("pip", "install", "--quiet", "--python", python, "--no-deps", ROOT / "docs" / "examples" / "hitori")
-    done = run(python.with_name("hrm-data"), *words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    packages = sorted(path.parent for path in (ROOT / "docs" / "examples").glob("*/pyproject.toml"))
+    builds = [
+        ["build", path.name, "--output", tmp_path / path.name, "--train", "5", "--test", "2"] for path in packages
+    ]
+    for package, words in zip(packages, builds, strict=True):
+        assert f"'{package.name}' is unknown" in run(python.with_name("hrm-data"), *words, cwd=tmp_path).stderr
+    uv("pip", "install", "--quiet", "--python", python, "--no-deps", *packages)
+    for words in builds:
+        done = run(python.with_name("hrm-data"), *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
 def test_hrm_model_alone_answers_and_trains(wheels: Path, tmp_path: Path) -> None:

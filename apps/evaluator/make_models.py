@@ -145,6 +145,7 @@ def make_card(name: str, recipe: Recipe, run: RunDirectory, accuracy: tuple[Accu
         task=json.loads(model.task or "{}"),
         package=recipe.package,
         command=f"uv run trainer {recipe.flags}",
+        data={name: value for name, value in run.config["data"].items() if value is not None},
         commit=subprocess.check_output(["git", "describe", "--always", "--abbrev=12", "--dirty"], text=True).strip(),
         machine=f"{info.chip}, {info.cores} cores",
         minutes=round(seconds / 60, 1),

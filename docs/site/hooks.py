@@ -17,10 +17,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     docs = Path(config.docs_dir)
     for name in COMMANDS:
         text = (docs.parent / "apps" / name / "README.md").read_text(encoding="utf-8")
-        text = text.replace("](../../docs/", "](../")
+        text = text.replace(f"]({_repository(docs.parent)}/blob/main/docs/", "](../")  # absolute: wheels hold them too
         files.append(File.generated(config, f"commands/{name}.md", content=text))
     files.append(File.generated(config, "page/playground.html", content=_playground(docs.parent)))
     return files
+
+
+def _repository(root: Path) -> str:
+    address: str = runpy.run_path(str(root / ".ci" / "repository.py"))["address"]()
+    return address
 
 
 def _playground(root: Path) -> str:

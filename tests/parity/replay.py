@@ -30,6 +30,7 @@ import mlx.core as mx
 import numpy as np
 from hrm_model import (
     HRM,
+    ACTOutput,
     Batch,
     Carry,
     HRMConfig,
@@ -41,6 +42,7 @@ from hrm_model import (
     score,
 )
 from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, act_loss, as_arrays, loss_and_gradients
+from hrm_train.step._sums import answer_sums
 from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import ValidationError
 
@@ -82,6 +84,9 @@ class Case(NamedTuple):
     steps: Sequence[Arrays]
     evaluation: Arrays
 
+    def loss(self, output: ACTOutput, carry: Carry) -> tuple[mx.array, Arrays]:
+        return act_loss(output, carry, self.loss_type)
+
     def batch(self, step: int) -> Batch:
         return as_arrays({key: self.steps[step][f"batch/{key}"] for key in Batch.__annotations__})
 
@@ -110,7 +115,7 @@ def replay_plain(case: Case, errors: "Errors") -> None:
     optimizer, puzzle_optimizer = case.optimizers()
     carry = initial_carry(case.config, case.batch_size)
     for i, reference in enumerate(case.steps):
-        carry, output, metrics, gradients, rows = loss_and_gradients(model, carry, case.batch(i), case.loss_type)
+        carry, output, metrics, gradients, rows = loss_and_gradients(model, carry, case.batch(i), case.loss)
         loss = metrics.pop("loss")
         ours = {
             "loss": loss,
@@ -146,8 +151,12 @@ def replay_compiled(case: Case, errors: "Errors") -> None:
         for key in case.steps[0]
         if key == "loss" or key.startswith("metrics/")
     }
-    loss = step.metrics.pop("loss")
-    errors.compare("compiled/", {"loss": loss, **prefixed("metrics", step.metrics)}, summed)
+    means = step.metrics
+    slots, count = len(case.steps) * case.batch_size, means.pop("count")
+    del means["halting_steps"]
+    sums = {name: mx.array(mean * (slots if name.endswith("loss") else count)) for name, mean in means.items()}
+    loss = sums.pop("loss")
+    errors.compare("compiled/", {"loss": loss, **prefixed("metrics", {**sums, "count": mx.array(count)})}, summed)
     errors.compare_weights("compiled/final", model, case)
 
 
@@ -162,13 +171,16 @@ def replay_evaluation(case: Case, errors: "Errors") -> None:
     while steps == 0 or not carry["halted"].all().item():
         carry, output = act_step(model, carry, model.puzzle_rows(carry["puzzle_identifiers"]), training=False)
         steps += 1
-    _, metrics = act_loss(output, batch["labels"], carry["steps"], carry["halted"], case.loss_type)
+    _, terms = case.loss(output, carry := {**carry, "labels": batch["labels"]})
+    metrics = {**answer_sums(output, carry, case.config.halt_max_steps), **terms}
     ours = {"steps": mx.array(steps), **prefixed("outputs", output._asdict()), **prefixed("metrics", metrics)}
     errors.compare("eval/", ours, case.evaluation)
 
     prediction = Predictor(model)(batch)
-    scores = {name: mx.array(float(value)) for name, value in vars(score(prediction, batch)).items()}
-    del scores["steps"]  # where the model would have halted by itself: the reference does not say
+    means = score(prediction, batch).means()
+    del means["steps"]  # where the model would have halted by itself: the reference does not say
+    count = means.pop("count")
+    scores = {"count": mx.array(count), **{name: mx.array(mean * count) for name, mean in means.items()}}
     answered = {**prefixed("outputs", prediction._asdict()), **prefixed("metrics", scores)}
     errors.compare("predictor/", answered, {k: v for k, v in case.evaluation.items() if k in answered})
 

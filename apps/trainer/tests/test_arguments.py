@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hrm_data import get_family
+from hrm_data import get_family, task_names
+from hrm_data.command_line import flags_of, underscored
+from hrm_trainer._command_line import parse
+from hrm_trainer.settings._settings import settings_type
+from hrm_trainer.settings._synonyms import FREQUENT, SYNONYMS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -33,6 +37,15 @@ pytestmark = pytest.mark.filterwarnings("error")
         ("--trian.steps 5", ["--trian.steps", "did you mean --train.steps?"]),
         ("--train.step 5", ["--train.step", "did you mean --train.steps?"]),
         ("--train.steps", ["--train.steps", "expected one argument"]),
+        ("--lr 1", ["--lr is not known; did you mean --train.lr?"]),
+        ("--batch-size 1", ["--batch-size is not known; did you mean --train.global_batch_size?"]),
+        ("--batch_size=1", ["did you mean --train.global_batch_size?"]),
+        ("--epochs 1", ["did you mean --train.epochs?"]),
+        ("--steps 1", ["did you mean --train.steps?"]),
+        ("--seed 1", ["--data.seed or --train.seed?"]),
+        ("--hidden-size 1", ["did you mean --arch.hidden_size?"]),
+        ("--model.learning-rate 1", ["did you mean --train.lr?"]),
+        ("-lr 1", ["did you mean --train.lr?"]),
         ("stray", ["stray"]),
         ("--data-path nowhere --preset small", ["--data_path nowhere", "no split"]),
         ("--data-path nowhere --data.hints 0.5", ["--data.hints", "does not go with data_path nowhere"]),
@@ -58,6 +71,7 @@ def test_a_mistake_is_answered_with_its_name_its_value_and_what_is_allowed(argv,
         ("a.json", "{", ["a.json", "not valid JSON"]),
         ("a.toml", "", ["a.toml", ".yaml"]),
         ("a.yaml", "train: {stepz: 5}", ["--train.stepz 5", "did you mean --train.steps?"]),
+        ("a.yaml", "batch_size: 5", ["--batch_size 5", "did you mean --train.global_batch_size?"]),
         ("a.yaml", "trian: 5", ["--trian 5", "no such setting"]),
         ("a.yaml", "train: 5", ["train 5", "mapping"]),
         ("a.yaml", "train: {steps: soon}", ["--train.steps soon", "integer"]),
@@ -85,8 +99,6 @@ def test_values_are_accepted_as_people_write_them(argv, trainer, small):
 
 
 def test_keep_and_on_nan_are_flags_of_their_own(small):
-    from hrm_trainer._command_line import parse
-
     train = parse(["--config", str(small()), "--keep", "7", "--on-nan=skip"]).train
     assert (train.keep_checkpoints, train.on_nan) == (7, "skip")
 
@@ -99,23 +111,71 @@ def test_resume_refuses_other_settings_and_runs_that_are_none(trainer, small, tm
 
 
 def test_a_command_line_wins_over_the_file_and_the_file_over_the_preset(small):
-    from hrm_trainer._command_line import parse
-
     settings = parse(["--config", str(small()), "--preset", "small-6x6", "--train.steps", "7"])
     assert (settings.train.steps, settings.arch.hidden_size) == (7, 16)
     assert settings.arch.pos_encodings == "learned"
     assert {"train.steps", "data.box"} <= set(settings.changed(1000))
 
 
-def test_help_lists_every_setting_and_no_python_type(trainer: Callable):
-    from hrm_trainer._settings import settings_type
+def test_every_synonym_means_a_setting_and_none_has_the_name_of_another():
+    names = {flag for task in task_names() for flag in flags_of(settings_type(get_family(task)), underscored)}
+    last = {name.removeprefix("--").split(".")[-1] for name in names}
+    assert {name for meant in SYNONYMS.values() for name in meant} <= last
+    assert not {name.lower() for name in last} & SYNONYMS.keys()
+    assert {f"--{name}" for name in FREQUENT} <= names
 
-    code, text, _ = trainer("--help")
+
+def test_the_whole_help_lists_every_setting_and_no_python_type(trainer: Callable):
+    code, text, _ = trainer("--help-all")
     assert code == 0
     for part in ("data", "arch", "train"):
         for name in settings_type(get_family("sudoku")).model_fields[part].annotation.model_fields:
             assert re.search(rf"--{part}\.{name}[ ,]", text)
     assert not any(word in text for word in ("tuple", "Path", " int ", "None", "==SUPPRESS=="))
+
+
+def test_the_short_help_lists_the_frequent_settings_and_where_the_others_are(trainer: Callable):
+    code, text, _ = trainer("--help")
+    assert code == 0
+    for flag in ("--data.box", "--train.steps", "--train.lr", "--arch.hidden_size", "--preset"):
+        assert f"{flag} " in text
+    assert "--train.beta1" not in text
+    assert "trainer --help-all lists all" in text
+    assert len(text) < 0.6 * len(trainer("--help-all").out)
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ("", {"arch.forward_dtype": "float32 on a CPU, bfloat16 on a GPU", "device": "auto"}),
+        ("", {"train.steps": "700", "arch.hidden_size": "64", "data.train": "10000"}),
+        ("--preset small-6x6", {"train.steps": "3600", "arch.hidden_size": "128", "data.hints": "0.8"}),
+        ("--preset paper", {"train.epochs": "20000", "train.steps": None, "arch.hidden_size": "512"}),
+        ("--dataset maze", {"train.steps": "1500", "data.size": "11", "data.unique": "yes"}),
+        ("--dataset maze-7x7 --preset paper", {"data.size": "7"}),
+        ("--device cpu", {"arch.forward_dtype": "float32", "device": "cpu"}),
+        ("--device gpu", {"arch.forward_dtype": "bfloat16", "device": "gpu"}),
+        ("--config small.json", {"train.steps": "12", "data.box": "2,2", "preset": "small-6x6"}),
+    ],
+)
+def test_help_shows_the_values_that_would_apply(flags, shown, trainer, small):
+    small()
+    code, text, err = trainer(*flags.split(), "--help")
+    assert code == 0, err
+    entries = re.split(r"\n  (?=--)", text)
+    for name, value in shown.items():
+        (entry,) = [" ".join(entry.split()) for entry in entries if re.match(rf"--{name}[ ,]", entry)]
+        assert (f"[default: {value}]" in entry) if value else ("[default" not in entry), entry
+
+
+def test_help_with_a_preset_that_does_not_exist_names_those_that_do(trainer):
+    result = trainer("--preset", "huge", "--help")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "--preset huge" in result.err
+
+
+def test_no_words_at_all_are_a_training_with_all_defaults():
+    assert parse([]).dataset == "sudoku"
 
 
 def test_a_damaged_dataset_is_named(trainer, small, cache: Path, tmp_path: Path):

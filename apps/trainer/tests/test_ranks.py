@@ -124,7 +124,9 @@ def test_when_a_rank_is_killed_the_others_end_with_a_message(start, small):
     os.kill(children_of(process)[1], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert "trainer, rank 0: another rank has ended; the last checkpoint is intact" in err
+    goes_on = f"trainer --resume {only('killed')} --ranks 2 --oversubscribe goes on"
+    assert f"trainer, rank 0: another rank has ended; the last checkpoint is intact, {goes_on}" in err
+    assert f"trainer: rank 1 was ended by SIGKILL, and the others with it; {goes_on}" in err
     assert "Traceback" not in err
 
 

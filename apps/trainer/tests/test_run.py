@@ -8,8 +8,6 @@ from pathlib import Path
 import hrm_trainer._run
 import pytest
 from hrm_train import RunDirectory
-from hrm_trainer._display import Display
-from rich.console import Console
 
 SHORT = ("--train.steps", 1, "--train.global-batch-size", 8, "--arch.hidden_size", 16, "--arch.num_heads", 2)
 
@@ -259,47 +257,3 @@ def test_what_happens_outside_the_loop_ends_in_one_line_and_a_code(error, code, 
     assert result.code == code
     assert said in result.err
     assert result.err.count("\n") == 1
-
-
-@pytest.mark.parametrize("width", [80, 120])
-def test_the_live_region_fits_the_terminal(width: int):
-    console = Console(force_terminal=True, width=width, record=True)
-    display = Display(console)
-    report = {
-        "step": 26041,
-        "skipped": 0,
-        "steps_per_second": 1234.56,
-        "puzzles_per_second": 98765.4,
-        "lm_loss": 12.3456,
-        "q_halt_loss": 10.123,
-        "accuracy": 1.0,
-        "exact_accuracy": 1.0,
-        "steps": 16.0,
-        "lr": 1e-4,
-        "memory_gib": 123.45,
-        "data_wait": 0.123,
-        "model_flops_utilisation": 0.456,
-        "halting_steps": [0, 800, 0, 100, *12 * [0]],
-    }
-    with display.progress(26041):
-        display.started(0)
-        display.reported(report)
-    text = console.export_text()
-    assert "…" not in text
-    frames = ["training" + frame for frame in text.split("training")[1:]]
-    assert all(len(line) <= width for frame in frames for line in frame.splitlines())
-    for shown in (
-        "1234.56",
-        "98765",
-        "12.3456",
-        "10.123",
-        "100.0%",
-        "16.00",
-        "1.00e-04",
-        "123.45 GiB",
-        "left",
-        "12.3%",
-        "45.6%",
-        "·█·▁····",
-    ):
-        assert shown in text

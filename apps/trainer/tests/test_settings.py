@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from hrm_data import get_family
 from hrm_data.command_line import CommandError
 from hrm_trainer._command_line import parse
-from hrm_trainer._settings import settings_type
+from hrm_trainer.settings._settings import settings_type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

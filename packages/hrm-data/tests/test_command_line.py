@@ -19,6 +19,7 @@ from hrm_data.command_line import (
     options_of,
     read_settings,
     run,
+    suggestion,
     underscored,
     validate,
 )
@@ -87,6 +88,57 @@ def test_help_lists_flags_groups_choices_and_defaults(parse: Parse, capsys: pyte
             "--train.box N,N Rows and columns. [default: 3,3]",
         ):
             assert part in text
+
+
+def test_a_help_may_leave_settings_out_and_show_other_values(capsys: pytest.CaptureFixture[str]) -> None:
+    app = application("demo", "A demonstration.")
+
+    @app.default
+    def command(options: Any = None) -> Any:
+        return options or {}
+
+    command.__annotations__["options"] = options_of(
+        Settings, underscored, values={"train.lr": 0.5, "device": None}, hidden={"train.box", "fast"}
+    )
+    dispatch(app, ["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--train.lr X Learning rate. [default: 0.5]" in text
+    assert "[choices: auto, cpu] [default" not in text
+    assert "--train.box" not in text
+    assert "--fast" not in text
+    assert dispatch(app, ["--train.box", "2,2"]) == {"train": {"box": "2,2"}}
+
+
+FLAGS = ["--data.seed", "--data.train", "--train.seed", "--train.lr", "--train.global_batch_size", "--arch.H_layers"]
+MEANT = {"batch_size": ["global_batch_size"], "learning_rate": ["lr"], "layers": ["H_layers", "L_layers"]}
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("--lr", "--train.lr"),
+        ("-lr", "--train.lr"),
+        ("--LR=3", "--train.lr"),
+        ("--optimizer.lr", "--train.lr"),
+        ("--seed", "--data.seed or --train.seed"),
+        ("--h-layers", "--arch.H_layers"),
+        ("--batch-size", "--train.global_batch_size"),
+        ("--batchsize", "--train.global_batch_size"),
+        ("--optimizer.learning_rate", "--train.lr"),
+        ("--layers", "--arch.H_layers"),  # another of the synonym's settings does not exist
+        ("--data.trian", "--data.train"),
+    ],
+)
+def test_a_suggestion_knows_last_parts_and_other_names(unknown: str, meant: str) -> None:
+    assert suggestion(unknown, FLAGS, MEANT) == f"; did you mean {meant}?"
+
+
+@given(st.sampled_from(FLAGS), st.text("abc.-_", max_size=8))
+def test_a_suggestion_names_only_what_exists_and_every_last_part_finds_its_flag(flag: str, other: str) -> None:
+    assert flag in suggestion(f"--{flag.split('.')[-1].replace('_', '-')}", FLAGS)
+    said = suggestion(f"--{other}", FLAGS, MEANT)
+    words = said.removeprefix("; did you mean ").removesuffix("?").split(" or ")
+    assert not said or set(words) <= set(FLAGS)
 
 
 @pytest.mark.parametrize(

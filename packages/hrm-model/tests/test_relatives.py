@@ -35,7 +35,7 @@ def test_a_tiny_recursive_model_recurses_as_its_paper_says_and_learns_from_the_w
 
     def net(total: mx.array) -> mx.array:
         for layer in model.L_level.layers:
-            total = layer(total, rope)
+            total = layer(total, rope=rope)
         return total
 
     def latent_recursion(y: mx.array, z: mx.array) -> tuple[mx.array, mx.array]:
@@ -72,7 +72,7 @@ def test_a_flat_transformer_runs_once_and_all_its_layers_learn(make_model: Calla
     z_H, z_L, x = (state(model, seed) for seed in range(3))
     expected = z_H + x
     for layer in model.H_level.layers:
-        expected = layer(expected, model.rope())
+        expected = layer(expected, rope=model.rope())
     out = model(z_H, z_L, x)
     assert mx.array_equal(out.z_H, expected)
     assert mx.array_equal(out.z_L, z_L)
@@ -99,7 +99,7 @@ def test_a_mixer_mixes_positions_by_a_gated_unit_and_normalises_over_them(make_m
     expected = rms(mixed + swiglu(block.mlp, mixed))
     ours = block(mx.array(x.astype(np.float32)))
     np.testing.assert_allclose(np.array(ours), expected, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(np.array(block(mx.array(x.astype(np.float32)), None, 3)), expected[:, :3], atol=1e-4)
+    np.testing.assert_allclose(np.array(block(mx.array(x.astype(np.float32)), first=3)), expected[:, :3], atol=1e-4)
 
 
 def test_their_sizes_are_the_published_ones() -> None:

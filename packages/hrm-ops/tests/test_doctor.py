@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import mlx.core as mx
 import pytest
 from hrm_ops import DeviceInfo, device_info, diagnose
 from hrm_ops.__main__ import main
+from hrm_ops.doctor._busy import OtherWork, settled_seconds
 
 SOURCE = Path(__file__).parents[1] / "src"
 linux_cpu = pytest.mark.skipif(
@@ -63,7 +66,8 @@ def test_json_is_one_object_with_the_same_facts(capsys: pytest.CaptureFixture[st
     assert found["device"]["blas"]["active"] == device_info().blas.active
     assert found["rates"]["matmul"] > 0
     assert found["rates"]["attention"] > 0
-    assert found["verdict"] in ("fast", "slow")
+    assert found["verdict"] in ("fast", "slow", "busy")
+    assert (found["verdict"] == "busy") <= bool(found["busy"])
     assert found["problems"] == []
 
 
@@ -150,12 +154,60 @@ def test_the_verdict_is_that_of_the_rates(
     blas = replace(device_info().blas, active=True)
     device = replace(device_info(), backend=backend, cores=cores, blas=blas)
     monkeypatch.setattr("hrm_ops.doctor._device.device_info", lambda: device)
-    monkeypatch.setattr("hrm_ops.doctor._diagnose._rates", lambda backend: rates)
+    monkeypatch.setattr("hrm_ops.doctor._diagnose._rates", lambda backend: (rates, []))
     monkeypatch.setattr("hrm_ops.doctor._diagnose._check_compile", lambda backend: ("", ""))
     monkeypatch.setattr("hrm_ops.doctor._diagnose._has_nvidia_driver", lambda: False)
     found = diagnose()
     assert (found.verdict, found.problems) == ("slow" if slow else "fast", [])
     assert found.advice[0].startswith(slow) if slow else not found.advice
+    for busy in (["other programs use 80% of the 2 cores"], ["repeated measurements differ"]):
+        monkeypatch.setattr("hrm_ops.doctor._diagnose._rates", lambda backend, busy=busy: (rates, busy))
+        found = diagnose()
+        assert (found.verdict, found.busy) == ("busy", busy)  # neither slow nor fast, whatever the rates
+        assert busy[0] in found.advice[0]
+
+
+def test_a_measurement_goes_on_until_the_fastest_rounds_agree() -> None:
+    waits = chain([0.05], (0.004 * (1 + n) for n in range(9, 0, -1)), repeat(0.004))
+    seconds = settled_seconds(lambda: time.sleep(next(waits)))
+    assert 0.004 <= seconds.fastest < 0.008  # not one of the nine disturbed rounds
+    assert seconds.spread >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/stat is Linux's")
+def test_other_programs_on_the_same_cores_are_noticed_and_own_work_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat, clock = tmp_path / "stat", [100.0]
+    times = {"all": 0, "own": 0.0}
+
+    def write() -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        lines = [f"cpu{n} {times['all']} 0 0 1000 50 0 0 0 0 0" for n in cores]
+        stat.write_text(
+            "cpu 1 2 3 4 5 6 7 8 9 10\n" + "\n".join(lines) + "\ncpu99999 77777 0 0 0 0 0 0 0 0 0\nintr 1\n"
+        )
+
+    monkeypatch.setattr("hrm_ops.doctor._busy._STAT", stat)
+    monkeypatch.setattr("hrm_ops.doctor._busy.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("hrm_ops.doctor._busy.os.times", lambda: (times["own"], 0.0, 0.0, 0.0, 0.0))
+    write()
+    before = OtherWork()
+    ticks, cores = os.sysconf("SC_CLK_TCK"), len(os.sched_getaffinity(0))
+    clock[0], times["all"], times["own"] = 110.0, 10 * ticks, 10.0 * cores
+    write()
+    assert before.signs(spread=1.1) == []
+    times["own"] = 4.0 * cores
+    assert before.signs(spread=1.1) == [f"other programs use 60% of the {cores} cores"]
+    assert len(before.signs(spread=3.0)) == 2
+
+
+def test_without_processor_times_the_load_average_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hrm_ops.doctor._busy._used", lambda: None)
+    monkeypatch.setattr("hrm_ops.doctor._busy.os.getloadavg", lambda: (1000.0, 0.0, 0.0))
+    assert "load average is 1000.0" in OtherWork().signs(spread=1.0)[0]
+    monkeypatch.setattr("hrm_ops.doctor._busy.os.getloadavg", lambda: (0.1, 0.0, 0.0))
+    assert OtherWork().signs(spread=1.0) == []
 
 
 def without_backend(tmp_path: Path) -> dict[str, str]:

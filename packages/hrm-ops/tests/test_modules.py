@@ -64,7 +64,7 @@ def test_rotary_positions_make_self_attention_see_the_order(given_in: str) -> No
     base = 10000.0 if given_in == "constructor" else None
     tables = rope_tables(6, 8) if given_in == "call" else None
     layer, x, order = Attention(16, 2, rope_base=base), normal(0, 2, 6, 16), mx.array([1, 0, 2, 3, 4, 5])
-    assert mx.abs(layer(x[:, order], tables) - layer(x, tables)[:, order]).max().item() > 1e-3
+    assert mx.abs(layer(x[:, order], rope=tables) - layer(x, rope=tables)[:, order]).max().item() > 1e-3
 
 
 def test_fused_projection_holds_queries_keys_and_values_in_that_order() -> None:

@@ -55,6 +55,12 @@ def test_rotation_agrees_with_mlx() -> None:
     np.testing.assert_allclose(np.array(apply_rope(x, *rope_tables(50, 16))), np.array(theirs), atol=2e-5)
 
 
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), "2"])
+def test_a_scale_that_is_no_finite_number_is_refused(scale: object) -> None:
+    with pytest.raises(HRMOpsError, match=r"\[rope\] scale must be a finite number, but is"):
+        rope(mx.zeros((1, 1, 4, 8)), scale=scale)  # type: ignore[arg-type]
+
+
 def test_half_precision_stays_half_precision() -> None:
     assert apply_rope(normal(0, 1, 1, 3, 4).astype(mx.bfloat16), *rope_tables(3, 4)).dtype == mx.bfloat16
 
@@ -74,17 +80,26 @@ LAYOUTS = st.sampled_from(["bhld", "blhd"])
 
 
 @settings(deadline=None, max_examples=30)
-@given(SEEDS, EVEN, st.booleans(), LAYOUTS, st.integers(0, 300), st.sampled_from([100.0, 10000.0, 5e5]))
+@given(
+    SEEDS,
+    EVEN,
+    st.booleans(),
+    LAYOUTS,
+    st.integers(0, 300),
+    st.sampled_from([100.0, 10000.0, 5e5]),
+    st.sampled_from([0.25, 1, 1.5]),
+)
 def test_rope_agrees_with_mlx_in_every_convention(
-    seed: int, dims: int, interleaved: bool, layout: str, offset: int, base: float
+    seed: int, dims: int, traditional: bool, layout: str, offset: int, base: float, scale: float
 ) -> None:
     x = normal(seed, 2, 3, 5, dims)
-    theirs = mx.fast.rope(x, dims, traditional=interleaved, base=base, scale=1.0, offset=offset)
+    theirs = mx.fast.rope(x, dims, traditional=traditional, base=base, scale=scale, offset=offset)
     ours = rope(
         x if layout == "bhld" else x.swapaxes(1, 2),
         base=base,
+        scale=scale,
         offset=offset,
-        interleaved=interleaved,
+        traditional=traditional,
         layout=layout,  # type: ignore[arg-type]
     )
     ours = ours if layout == "bhld" else ours.swapaxes(1, 2)
@@ -94,10 +109,10 @@ def test_rope_agrees_with_mlx_in_every_convention(
 @settings(deadline=None, max_examples=20)
 @given(SEEDS, EVEN, st.booleans(), LAYOUTS, st.lists(st.integers(0, 50), min_size=3, max_size=3))
 def test_offsets_can_differ_in_a_batch(
-    seed: int, dims: int, interleaved: bool, layout: str, offsets: list[int]
+    seed: int, dims: int, traditional: bool, layout: str, offsets: list[int]
 ) -> None:
     x = normal(seed, 3, 4, 5, dims)
-    options = {"interleaved": interleaved, "layout": layout}
+    options = {"traditional": traditional, "layout": layout}
     together = rope(x, offset=mx.array(offsets), **options)  # type: ignore[arg-type]
     alone = [rope(x[i : i + 1], offset=offset, **options) for i, offset in enumerate(offsets)]  # type: ignore[arg-type]
     np.testing.assert_allclose(np.array(together), np.array(mx.concatenate(alone)), atol=1e-4)
@@ -108,11 +123,11 @@ def test_offsets_can_differ_in_a_batch(
 
 @settings(deadline=None, max_examples=20)
 @given(SEEDS, EVEN, st.booleans())
-def test_the_gradient_of_a_rotation_is_the_rotation_back(seed: int, dims: int, interleaved: bool) -> None:
+def test_the_gradient_of_a_rotation_is_the_rotation_back(seed: int, dims: int, traditional: bool) -> None:
     x, c = normal(seed, 1, 2, 5, dims), normal(seed + 1, 1, 2, 5, dims)
-    gradient = mx.grad(lambda x: (rope(x, interleaved=interleaved) * c).sum())(x)
+    gradient = mx.grad(lambda x: (rope(x, traditional=traditional) * c).sum())(x)
     cos, sin = rope_tables(5, dims)
-    back = apply_rope(c, cos, -sin, interleaved=interleaved)
+    back = apply_rope(c, cos, -sin, traditional=traditional)
     np.testing.assert_allclose(np.array(gradient), np.array(back), atol=1e-5)
 
 
@@ -124,12 +139,12 @@ def test_tables_are_computed_once_for_all_lengths_up_to_a_power_of_two() -> None
     assert _rope._tables.cache_info().misses == 1
 
 
-@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("traditional", [False, True])
 @pytest.mark.parametrize("dtype", [mx.float32, mx.bfloat16, mx.float16])
-def test_rope_keeps_the_dtype(dtype: mx.Dtype, interleaved: bool) -> None:
+def test_rope_keeps_the_dtype(dtype: mx.Dtype, traditional: bool) -> None:
     x = normal(0, 1, 2, 3, 4).astype(dtype)
     for offset in (2, mx.array([2])):
-        assert rope(x, offset=offset, interleaved=interleaved).dtype == dtype
+        assert rope(x, offset=offset, traditional=traditional).dtype == dtype
 
 
 X = mx.zeros((2, 3, 5, 8))

@@ -31,7 +31,7 @@ class Source(BaseModel):
     model: str | None = _option(None, "model and data", "Model that comes along, such as sudoku-9x9.", "NAME")
     runs: Path = _option(Path("runs"), "model and data", "Directory of the runs.", "DIR")
     data_path: Path | None = _option(None, "model and data", "Dataset directory (default: the run's).", "DIR")
-    task: str | None = _option(None, "model and data", "Task, such as sudoku-2x3, if unknown.", "NAME")
+    task: str | None = _option(None, "model and data", "Task, such as sudoku-2x3, if no file names it.", "NAME")
 
     @field_validator("model")
     @classmethod
@@ -62,10 +62,10 @@ class Halting(BaseModel):
         "q", "halting", "When to stop on a puzzle; max: never early."
     )
     threshold: float | None = _option(
-        None, "halting", "Least probability for confidence (default: 0.5).", "P", ge=0, le=1
+        None, "halting", "Probability at which confidence stops (default: 0.5).", "P", ge=0, le=1
     )
     patience: Annotated[int | None, _STEPS] = _option(
-        None, "halting", "Unchanged steps for stable (default: 2).", "N", ge=1
+        None, "halting", "Unchanged steps after which stable stops (default: 2).", "N", ge=1
     )
     max_steps: Annotated[int | None, _STEPS] = _option(
         None, "halting", "Most steps (default: as in training).", "N", ge=1
@@ -85,15 +85,19 @@ class Thinking(BaseModel):
     seed: Annotated[int, at_most(2**31 - 1, "a seed of 31 bits can hold")] = _option(
         0, "voting", "Seed of the noise.", "N", ge=0
     )
-    commit: float | None = _option(None, "halting", "At the end fix cells so sure, and go on.", "P", ge=0, le=1)
+    commit: float | None = _option(
+        None, "halting", "After the last step, fix cells of this probability and continue.", "P", ge=0, le=1
+    )
 
 
 class Voting(BaseModel):
     """Which answers vote, and which of them wins."""
 
-    votes: Annotated[int, _ANSWERS] = _option(1, "voting", "Let answers to symmetric copies vote.", "K", ge=1)
+    votes: Annotated[int, _ANSWERS] = _option(
+        1, "voting", "Answers that vote: the puzzle's and those of symmetric copies.", "K", ge=1
+    )
     checkpoints: Annotated[int, at_most(100, "bounds the memory of the models")] = _option(
-        1, "voting", "Let the run's newest N vote.", "N", ge=1
+        1, "voting", "Newest checkpoints of the run that vote.", "N", ge=1
     )
     vote_by: Literal["majority", "confidence", "halting", "check"] | None = _option(
         None, "voting", "Which wins (default: majority; noise: halting; ARC: confidence)."
@@ -121,12 +125,12 @@ class Solve(Answering):
     time_limit: Annotated[float | None, at_most(1e6, "ends the search within two weeks")] = _option(
         None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, allow_inf_nan=False
     )
-    file: Path | None = _option(None, "puzzles", "Lines of puzzles, CSV, or JSON of ARC tasks.", "FILE")
+    file: Path | None = _option(None, "puzzles", "Puzzles as text, CSV, JSON or XML, also gzipped.", "FILE")
     boards: bool = _option(False, "report", "Draw the boards of a file's puzzles too.")
     png: Path | None = _option(None, "report", "Write the first answer's board as PNG.", "FILE")
     gif: Path | None = _option(None, "report", "Write the first answer's steps as GIF.", "FILE")
     overwrite: bool = _option(False, "report", "Replace existing files.")
-    as_json: bool = _option(False, "report", "Print one JSON object a puzzle.")
+    as_json: bool = _option(False, "report", "Print one JSON object per puzzle.")
 
 
 class Models(BaseModel):
@@ -160,12 +164,29 @@ class Playground(Source):
     as_json: bool = _option(False, "report", "Print one JSON object.")
 
 
-class Evaluate(Answering):
-    """The options of `evaluator`."""
+class Scoring(BaseModel):
+    """What is scored, and with which ablation."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
-        None, "model and data", "Score the first N puzzles (default: all).", "N", ge=1
+        None, "model and data", "Score N puzzles, evenly spread (ARC: the first N; default: all).", "N", ge=1
     )
+    identifiers: Literal["given", "blank"] | None = _option(
+        None, "scoring", "Puzzles' own embeddings, or one for all (default: as trained)."
+    )
+
+
+class Compare(Scoring, Halting):
+    """The options of `evaluator compare`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_path: Path | None = _option(None, "model", "Dataset directory (default: the runs').", "DIR")
+    as_json: bool = _option(False, "report", "Print JSON.")
+
+
+class Evaluate(Scoring, Answering):
+    """The options of `evaluator`."""
+
     save_predictions: Path | None = _option(None, "report", "Write every answer to an .npz.", "FILE")
     submission: Path | None = _option(None, "report", "Write a submission to the ARC Prize.", "FILE")
     show: Annotated[int, _BOARDS] = _option(3, "report", "Boards to show.", "N", ge=0)

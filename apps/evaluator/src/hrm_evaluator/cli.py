@@ -49,7 +49,7 @@ def _application(words: Sequence[str]) -> "App":
     from cyclopts import Parameter
     from hrm_data.command_line import application, options_of, validate
 
-    from hrm_evaluator._settings import Evaluate, Models, Playground, Quantize, Solve
+    from hrm_evaluator._settings import Compare, Evaluate, Models, Playground, Quantize, Solve
 
     def evaluate(*, options: Any = None) -> int:
         settings = validate(Evaluate, options or {}, _flag)
@@ -69,6 +69,13 @@ def _application(words: Sequence[str]) -> "App":
         from hrm_evaluator.commands.solve import solve
 
         return solve(puzzle, settings)
+
+    def compare(*run: Annotated[str, Parameter(help="Run, or checkpoint of one.")], options: Any = None) -> int:
+        """Score runs on the same puzzles and print a table in Markdown."""
+        settings = validate(Compare, options or {}, _flag)
+        from hrm_evaluator.commands.compare import compare
+
+        return compare(run, settings)
 
     def quantize(*, options: Any = None) -> int:
         """Write a model with weights of 8 or 4 bits."""
@@ -98,6 +105,7 @@ def _application(words: Sequence[str]) -> "App":
     commands = (
         (evaluate, Evaluate),
         (solve, Solve),
+        (compare, Compare),
         (quantize, Quantize),
         (playground, Playground),
         (models, Models),
@@ -107,6 +115,7 @@ def _application(words: Sequence[str]) -> "App":
     app = application("evaluator", _DESCRIPTION, help_epilogue=_EXIT_CODES)
     app.default(evaluate)
     app.command(solve, usage="Usage: evaluator solve [PUZZLE ...] [OPTIONS]")
+    app.command(compare, usage="Usage: evaluator compare RUN RUN ... [OPTIONS]")
     app.command(quantize, usage="Usage: evaluator quantize --output FILE [OPTIONS]")
     app.command(playground, usage="Usage: evaluator playground FILE [OPTIONS]")
     app.command(models, usage="Usage: evaluator models [NAME] [OPTIONS]")

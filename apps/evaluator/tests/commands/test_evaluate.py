@@ -127,8 +127,8 @@ def test_the_batch_size_changes_no_score(run: RunDirectory, dataset: Path, model
 def test_the_tally_by_clues_adds_up_to_the_score(run: RunDirectory, dataset: Path, model: HRM) -> None:
     result = scored(model, open_dataset(dataset, "test"), 4)
     assert sum(tally.puzzles for tally in result.by_measure.values()) == result.score.count
-    assert sum(tally.exact for tally in result.by_measure.values()) == result.score.exact_accuracy
-    assert sum(tally.accuracy for tally in result.by_measure.values()) == pytest.approx(result.score.accuracy)
+    assert sum(tally.exact for tally in result.by_measure.values()) == result.score.totals[1]
+    assert sum(tally.accuracy for tally in result.by_measure.values()) == pytest.approx(result.score.totals[0])
 
 
 def test_the_report_names_model_dataset_and_scores(

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hrm_data import one_example_each, open_dataset, write_dataset
 from hrm_data.sudoku import SudokuTask
 from hrm_evaluator import load
 
@@ -168,3 +170,28 @@ def test_every_control_and_board_has_a_name(page: Any) -> None:
     ):
         assert page.get_by_role(role, name=name).count() >= 1, name
     assert "arrows move" in page.locator("#keys").inner_text()
+
+
+def test_where_nothing_is_asked_the_answer_is_the_puzzles_own(pages: Any, dataset: Path, tmp_path: Path) -> None:
+    """Labels of clues are ignored here; a clue that is changed is asked for."""
+    clues = open_dataset(dataset, "test").sets["all"]
+    labels = np.where(np.asarray(clues.inputs) > 1, 0, clues.labels)
+    made = one_example_each(np.asarray(clues.inputs), labels)
+    root = write_dataset(tmp_path / "made", {"test": {"all": made}}, vocab_size=6, seq_len=16, task=TASK.to_json())
+    file = pages.write(tmp_path, TASK, "--examples", root, seed=6, halt_loss="none", variant="transformer")
+    with pages.opened(file) as page:
+        wait(page)
+        puzzle, solution, kept = (page.evaluate(f"state.{name}") for name in ("puzzle", "solution", "kept"))
+        assert kept == [at for at, token in enumerate(puzzle) if token > 1]
+        assert min(solution) > 1
+        for step in page.evaluate("state.steps"):
+            assert [step["tokens"][at] for at in kept] == [puzzle[at] for at in kept]
+            assert {at for at, sure in enumerate(step["sureness"]) if sure is None} == set(kept)
+        label = cell(page, "answer", kept[0]).get_attribute("aria-label")
+        assert label.endswith(f"{puzzle[kept[0]] - 1}, given")
+        cell(page, "given", kept[0]).focus()
+        page.keyboard.press("Delete")
+        page.keyboard.press("Enter")
+        wait(page)
+        assert page.evaluate("state.kept") == kept[1:]
+        assert page.evaluate("state.steps.at(-1).sureness")[kept[0]] is not None

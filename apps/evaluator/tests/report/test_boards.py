@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from hrm_data import IGNORE, Picture, Task
 from hrm_data.sudoku import SudokuTask
+from hrm_evaluator.answers._records import Record, keep_unasked
 from hrm_evaluator.report import _boards
+from hrm_evaluator.report._trajectory import trajectory
+from hrm_model import Answer, Thought
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
@@ -60,6 +63,34 @@ def test_cells_without_a_known_answer_are_not_wrong() -> None:
     task = TASKS[0]
     answer = np.full(16, 2)
     assert "!" not in shown(_boards.scored(task, answer, answer, np.full(16, IGNORE)))
+
+
+@given(boards(least=1), st.data())
+def test_where_nothing_is_asked_all_boards_show_the_puzzles_own_cell(
+    case: tuple[Task, np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    """However wrong the model is there; in text, in the trajectories of pages and pictures, and in every vote."""
+    task, board, solution = case
+    puzzle, answer = task.encode(board), task.encode(solution)
+    ignored = np.array(data.draw(st.lists(st.booleans(), min_size=task.seq_len, max_size=task.seq_len)))
+    ignored[:2] = True, False
+    labels = np.where(ignored, IGNORE, answer)
+    whole = task.render(task.decode(np.where(ignored, puzzle, answer)))
+    picture = shown(_boards.scored(task, puzzle, answer, labels))
+    assert "!" not in picture
+    assert [line.split("    ")[1].split() for line in picture.splitlines()[1:]] == [
+        line.split() for line in whole.lines
+    ]
+    one = Answer(answer.tolist(), 1, 0.0, 0.0, trace=(Thought(answer.tolist(), 0.0, 0.0),))
+    record = Record(puzzle, labels, 0, one, (one, one))
+    told = trajectory(record, task)
+    symbols = "".join(whole.symbol(at) for at in range(task.seq_len))
+    assert told.solution is not None
+    assert [told.solution.symbols, *(step.symbols for step in told.steps)] == [symbols, symbols]
+    kept = keep_unasked(task, record)
+    assert {tuple(vote.tokens) for vote in (kept.answer, *kept.votes)} == {
+        tuple(np.where(ignored, puzzle, answer).tolist())
+    }
 
 
 @pytest.mark.parametrize("wrong", [False, True])

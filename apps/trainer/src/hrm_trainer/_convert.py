@@ -38,7 +38,7 @@ from hrm_train import (
 from mlx.utils import tree_flatten
 from pydantic import ValidationError
 
-from hrm_trainer._settings_file import FORMAT
+from hrm_trainer.settings._settings_file import FORMAT
 
 CONFIG = "all_config.yaml"
 _LONGEST = 2**16  # tokens in a puzzle, as for every model
@@ -152,7 +152,7 @@ def _task_in(text: str, path: Path) -> Task:
     try:
         return get_task(parse_json(text))
     except (ValueError, AttributeError, HRMDataError) as error:
-        raise CommandError(f"{path}: its metadata has task {quoted(text)}, which is none ({error})") from error
+        raise CommandError(f"{path}: its metadata has task {quoted(text)}, which is unknown ({error})") from error
 
 
 def _puzzles(data_path: Path | None, dataset: str | None, seq_len: int | None) -> _Puzzles:

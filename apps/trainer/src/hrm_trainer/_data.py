@@ -25,7 +25,7 @@ from hrm_data.command_line import CommandError
 from platformdirs import user_cache_path
 from pydantic import BaseModel
 
-from hrm_trainer._settings import TrainerSettings
+from hrm_trainer.settings._settings import TrainerSettings
 
 
 class Data(NamedTuple):

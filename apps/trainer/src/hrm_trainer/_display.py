@@ -1,16 +1,15 @@
 """Shows a training on a terminal, live, or as plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from shlex import quote
-from typing import NamedTuple
 
 import mlx.core as mx
-import numpy as np
-from hrm_data import IGNORE, Picture, Task, progress_bar
 from hrm_data import Progress as BuildProgress
+from hrm_data import progress_bar
 from hrm_data.terminal import console_for, plain_lines
 from hrm_model import HRM
 from hrm_train import Callback, Report, checkpoints
@@ -18,25 +17,19 @@ from mlx.utils import tree_flatten
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 from rich.text import Text
 
+from hrm_trainer._board import board
 from hrm_trainer._data import Data
-from hrm_trainer._presets import get_preset, preset_names
-from hrm_trainer._settings import TrainerSettings
-
-
-class Example(NamedTuple):
-    """A puzzle with answer and solution, all tokens `[L]`; the solution is -100 at ignored cells."""
-
-    task: Task
-    puzzle: np.ndarray
-    answer: np.ndarray
-    solution: np.ndarray
-
+from hrm_trainer._held_out import Example
+from hrm_trainer.settings._presets import get_preset, preset_names
+from hrm_trainer.settings._settings import TrainerSettings
 
 _BARS = "·▁▂▃▄▅▆▇█"  # from none to the most
+_COLUMN = 26  # characters of a name and its value
+_LONG = 86400.0  # seconds of a run that needs a warning
 
 
 class Display(Callback):
@@ -47,8 +40,14 @@ class Display(Callback):
         self.example: Example | None = None
         self._live: Live | None = None
         self._progress = Progress(
-            TextColumn("training"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+            SpinnerColumn(),
+            TextColumn("training"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
         )
+        self._left = f"compiling, {_patience()}"
+        self._report: Report | None = None
         self._first = 0
 
     def say(self, text: str) -> None:
@@ -61,43 +60,61 @@ class Display(Callback):
         with progress_bar(self.console) as progress:
             yield progress
 
-    def introduce(self, settings: TrainerSettings, model: HRM, data: Data, run: Path) -> None:
-        """Show device, preset, model and data, and the flags that change them."""
+    def introduce(self, settings: TrainerSettings, model: HRM, data: Data, run: Path, seconds: float) -> None:
+        """Show device, preset, model and data, how long the run will take, and the flags that change it.
+
+        Args:
+            settings: The settings of the run.
+            model: Its model.
+            data: Its dataset.
+            run: Its directory.
+            seconds: How long the steps that are left will take here, as estimated.
+        """
         preset = get_preset(settings.preset, settings.family, {})
         presets = " | ".join(preset_names(settings.family))
         size = sum(array.size for _, array in tree_flatten(model.parameters()))
         config = model.config
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2))
         halting = f"at most {config.halt_max_steps} steps"
-        length = f"{settings.train.steps:,} steps of {settings.train.global_batch_size} puzzles"
-        changed, duration = settings.changed(data.train.metadata.examples_in_an_epoch), preset.duration
-        if duration == "not measured":
-            duration = "how long that takes was not measured"
-        elif changed:
-            duration = f"unchanged, the preset takes {duration}"
+        changed = settings.changed(data.train.metadata.examples_in_an_epoch)
         rows = {
             "device": _device(),
             "preset": f"{settings.preset}: {preset.summary}{_listed(changed)}",
             "model": f"{size:,} parameters, hidden {config.hidden_size}, {config.H_layers}+{config.L_layers} layers, "
             f"cycles {config.H_cycles}x{config.L_cycles}, {halting}, {config.forward_dtype}",
             "data": f"{data.train.examples:,} puzzles to train on, {data.test.examples:,} held out, {data.train.root}",
-            "expect": f"{length}; {duration}",
+            "expect": f"{settings.train.steps:,} steps of {settings.train.global_batch_size} puzzles, {about(seconds)} "
+            "on this device as it is now (a short measurement; without evaluations)",
             "run": str(run),
             "otherwise": f"--preset {presets}, --device, --train.steps, ...; see trainer --help",
         }
         for name, value in rows.items():
             table.add_row(Text(name, style="bold"), Text(plain_lines(value)))
         self.console.print(Panel(table, title="Hierarchical Reasoning Model", title_align="left"))
+        if seconds >= _LONG:
+            shorter = f"--train.steps {max(1, round(settings.train.steps * 3600 / seconds))} for one of an hour"
+            other = "--preset small for a model that learns in minutes, or "
+            self.say(
+                f"This run takes {about(seconds)} on this device. Stop it with Ctrl-C, and choose "
+                f"{'' if settings.preset == 'small' else other}{shorter}."
+            )
 
     @contextmanager
     def progress(self, total: int) -> Iterator[None]:
-        """Show live progress inside the block, on a terminal."""
-        self._bar = self._progress.add_task("train", total=total, left=f"compiling, {_patience()}")
+        """Show live progress inside the block, on a terminal; its clock moves by itself."""
+        self._bar = self._progress.add_task("train", total=total)
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
             return
-        with Live(self._progress, console=self.console, refresh_per_second=4) as self._live:
+        with Live(self, console=self.console, refresh_per_second=4) as self._live:
             yield
+
+    def __rich__(self) -> RenderableType:
+        """The live region: bar and clock, what is left, and the last report."""
+        parts: list[RenderableType] = [self._progress, Text(self._left)]
+        if self._report is not None:
+            parts.append(_grid(_cells(self._report), self.console.width))
+        return Group(*parts)
 
     def started(self, step: int) -> None:
         """Note the step at which training starts."""
@@ -120,35 +137,39 @@ class Display(Callback):
             cells = "  ".join(f"{name} {value}" for name, value in _cells(report).items())
             self.say(f"step {done}/{total}  {cells}  left {left}")
             return
-        self._progress.update(self._bar, completed=done, left=f"{left} left")
-        self._live.update(Group(self._progress, _grid(_cells(report))))
+        self._progress.update(self._bar, completed=done)
+        self._left, self._report = f"{left} left", report
 
     def evaluated(self, report: Report) -> None:
         """Show the scores on held-out puzzles, and one example."""
+        count, step = int(report["count"]), int(report["step"])
         scores = (
-            f"exact accuracy {report['exact_accuracy']:.1%}, accuracy {report['accuracy']:.1%}, "
-            f"halting accuracy {report['q_halt_accuracy']:.1%}"
+            f"exact accuracy {report['exact_accuracy']:.2%}, accuracy {report['accuracy']:.2%}, halting accuracy "
+            f"{report['q_halt_accuracy']:.2%}, mean steps {report['steps']:.2f}"
         )
-        count = int(report["count"])
-        self.say(
-            f"held out, step {int(report['step'])}, {count} puzzles: {scores if count else 'none has a known answer'}"
-        )
+        self.say(f"held out, step {step}, {count} puzzles: {scores if count else 'none has a known answer'}")
         if self.example is not None:
-            self.console.print(_board(self.example), soft_wrap=True)
+            self.console.print(board(self.example, self.console.width), soft_wrap=True)
 
     def stopping(self) -> None:
         """Show a stop request on a terminal."""
         if self._live is not None:
             self.console.show_cursor()  # the process may end before the live region does
-        self._progress.update(self._bar, left="stopping; again to stop at once")
+        self._left = "stopping; again to stop at once"
 
-    def conclude(self, run: Path, curves: Path) -> None:
-        """Show the files of the finished run, and commands that use them."""
+    def conclude(self, run: Path, curves: Path, limit: int | None) -> None:
+        """Show the files of the finished run, and commands that use them.
+
+        Args:
+            run: Its directory.
+            curves: Its picture of curves.
+            limit: How many held-out puzzles were scored; None for all.
+        """
         weights, evaluator = checkpoints(run / "checkpoints")[-1], f"uv run evaluator --checkpoint {quote(str(run))}"
         lines = {
             "Finished.": f"{run} holds config.json, metrics.jsonl, checkpoints/ and {curves.name}.",
             "weights": f"{weights}/model.safetensors",
-            "score it": evaluator,
+            "score it": evaluator if limit is None else f"{evaluator} --limit {limit}",
             "watch it think": f"{evaluator} --report report",
         }
         if self.example is not None:  # else nothing says what the puzzles are
@@ -174,16 +195,18 @@ def _cells(report: Report) -> dict[str, str]:
     }
 
 
-def _grid(cells: dict[str, str]) -> RenderableType:
-    """Names and values in three columns; they fit 80 characters."""
+def _grid(cells: dict[str, str], width: int) -> RenderableType:
+    """Names and values in as many columns as `width` characters hold, at most three."""
+    columns = max(1, min(3, width // _COLUMN))
     table = Table.grid(padding=(0, 1))
-    for _ in range(3):
-        table.add_column(style="dim", no_wrap=True)
-        table.add_column(justify="right", no_wrap=True, min_width=9)
+    for _ in range(columns):
+        table.add_column(style="dim", overflow="fold")
+        table.add_column(justify="right", overflow="fold", min_width=9)
         table.add_column()
     pairs = list(cells.items())
-    for row in zip(pairs[:4], pairs[4:8], pairs[8:], strict=True):
-        table.add_row(*(text for name, value in row for text in (name, value, "")))
+    length = -(-len(pairs) // columns)
+    for row in zip_longest(*(pairs[start : start + length] for start in range(0, len(pairs), length))):
+        table.add_row(*(text for pair in row for text in (*(pair or ("", "")), "")))
     return table
 
 
@@ -193,33 +216,6 @@ def _histogram(counts: Sequence[int]) -> str:
     columns = [sum(counts[i : i + width]) for i in range(0, len(counts), width)]
     most = max(1, *columns)
     return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in columns)
-
-
-def _board(example: Example) -> RenderableType:
-    """The puzzle and the answer side by side; wrong cells are red and marked with `!`."""
-    task, answer = example.task, example.answer
-    wrong = (example.solution != IGNORE) & (answer != example.solution)
-    styles = np.where(wrong, "bold red", np.where(answer == example.puzzle, "bold", "green"))
-    table = Table(box=None, padding=(0, 4, 0, 0), pad_edge=False, show_header=False)
-    table.add_row(
-        _drawn(task.render(task.decode(example.puzzle)), {}, {}),
-        _drawn(
-            task.render(task.decode(answer)),
-            dict(enumerate(styles.tolist())),
-            {int(at): "!" for at in np.flatnonzero(wrong)},
-        ),
-    )
-    known = (example.solution != IGNORE).any()
-    verdict = f"{int(wrong.sum())} cells wrong (!)" if known else "the right answer is not known"
-    return Group(table, f"puzzle and prediction, {verdict}")
-
-
-def _drawn(picture: Picture, styles: Mapping[int, str], notes: Mapping[int, str]) -> Text:
-    lines = [
-        Text.assemble(*((plain_lines(piece), style or "dim") for piece, style in line))
-        for line in picture.segments(styles, notes)
-    ]
-    return Text("\n", no_wrap=True).join(lines)
 
 
 def _listed(changed: list[str], most: int = 4) -> str:
@@ -245,3 +241,13 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def about(seconds: float) -> str:
+    """A duration as a person says it, such as `about 3 hours`."""
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"))
+    unit, name = next(((unit, name) for unit, name in units if seconds >= 1.5 * unit), (60, "minute"))
+    count = max(1, round(seconds / unit))
+    if seconds < 45:
+        return "less than a minute"
+    return f"about {count:,} {name}{'s' if count > 1 else ''}"

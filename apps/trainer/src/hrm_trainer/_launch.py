@@ -10,16 +10,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
 from hrm_data.command_line import FAILURE, INTERRUPTED, STOP_SIGNALS, CommandError
-from hrm_data.untrusted import shortened
+from hrm_data.untrusted import message, shortened
 from hrm_train import HRMTrainError
 
-from hrm_trainer._settings import TrainerSettings
+from hrm_trainer.settings._settings import TrainerSettings
 
 LAUNCHER = "HRM_LAUNCHER_PID"  # tells a rank whose death is to end it
 _STARTED_BY_OTHERS = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
@@ -44,6 +44,7 @@ def launch(argv: Sequence[str], settings: TrainerSettings) -> int:
     if any(name in os.environ for name in _STARTED_BY_OTHERS):
         raise CommandError(f"--ranks {ranks}: does not go with a launcher, which has started the ranks already")
     _check_number(settings)
+    before = set(settings.runs.glob("*/config.json"))
     children: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as directory, _passing_on(children) as stop:
         hosts = Path(directory) / "hosts.json"
@@ -61,7 +62,7 @@ def launch(argv: Sequence[str], settings: TrainerSettings) -> int:
                 children.append(child)
             if stop:  # it came before the last ranks were there
                 _send(children, signal.SIGTERM)
-            return _wait(children, stop)
+            return _wait(children, stop, lambda: _how_to_go_on(settings, before))
         finally:
             _send(children, signal.SIGKILL)
 
@@ -106,7 +107,26 @@ def follow_launcher() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait(children: Sequence["subprocess.Popen[bytes]"], stop: Sequence[int]) -> int:
+def _how_to_go_on(settings: TrainerSettings, before: Collection[Path]) -> str:
+    """Return the command that resumes the run of the ranks; empty if they had not made one yet.
+
+    Args:
+        settings: Those that the ranks were started with.
+        before: The configurations of the runs that there were before.
+    """
+    from hrm_trainer._resume import find_run, resume_command
+
+    if settings.resume is not None:
+        run = find_run(settings).path
+    else:
+        made = sorted(set(settings.runs.glob("*/config.json")).difference(before))
+        if not made:
+            return ""
+        run = made[-1].parent
+    return f"; {resume_command(run, settings)} goes on"
+
+
+def _wait(children: Sequence["subprocess.Popen[bytes]"], stop: Sequence[int], how_to_go_on: Callable[[], str]) -> int:
     """Wait for all ranks. After a failure the others get a grace period, then SIGTERM, then SIGKILL."""
     failed: tuple[int, int] | None = None
     deadlines: list[tuple[float, int]] = []
@@ -132,9 +152,8 @@ def _wait(children: Sequence["subprocess.Popen[bytes]"], stop: Sequence[int]) ->
     if code > 0:
         return code
     name = signal.Signals(-code).name
-    print(
-        f"trainer: rank {rank} was ended by {name}, and the others with it; trainer --resume goes on", file=sys.stderr
-    )
+    said = f"trainer: rank {rank} was ended by {name}, and the others with it{how_to_go_on()}"
+    print(message(said), file=sys.stderr)
     return FAILURE
 
 

@@ -4,13 +4,20 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from hrm_data import file_checksums, fingerprint, terminal
 from hrm_data.command_line import CommandError, underscored, validate
 from hrm_train import HRMTrainError, RunDirectory, TrainConfig, checkpoints, saved_settings, step_of
 
-from hrm_trainer._settings import NEWEST, TrainerSettings, find_family, settings_type
-from hrm_trainer._settings_file import read_run_settings
+from hrm_trainer.settings._settings import NEWEST, TrainerSettings, find_family, settings_type
+from hrm_trainer.settings._settings_file import read_run_settings
+
+
+def resume_command(run: str | Path, asked: TrainerSettings) -> str:
+    """Return the command that resumes a run with as many processes as were asked for."""
+    ranks = f" --ranks {asked.ranks}" if asked.ranks > 1 else ""
+    return f"trainer --resume {quote(str(run))}{ranks}{' --oversubscribe' if asked.oversubscribe else ''}"
 
 
 def find_run(settings: TrainerSettings) -> RunDirectory:

@@ -2,38 +2,27 @@
 
 import json
 import os
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import astuple
-from functools import reduce
 from importlib.metadata import version
-from operator import add
 from pathlib import Path
 
 import mlx.core as mx
-import numpy as np
 from hrm_data import (
     DatasetMetadata,
-    NumpyBatch,
     PrefetchLoader,
     Task,
-    TestLoader,
     TrainLoader,
     file_checksums,
     fingerprint,
 )
-from hrm_data.command_line import CommandError, leaves
+from hrm_data.command_line import FAILURE, INTERRUPTED, CommandError, leaves
 from hrm_data.terminal import console_for
 from hrm_data.untrusted import shortened
 from hrm_model import (
     HRM,
-    ContinuousPredictor,
     GeometryConfig,
     HRMConfig,
     HRMModelError,
-    Score,
     check_memory,
-    score_answer,
 )
 from hrm_ops import prepare_kernels, temporary_directory_problem
 from hrm_train import (
@@ -43,13 +32,16 @@ from hrm_train import (
     Ranks,
     Report,
     RunDirectory,
+    step_of,
+    step_seconds,
     train,
     wandb_callbacks,
 )
 from pydantic import ValidationError
 
 from hrm_trainer._data import find_or_build, open_data
-from hrm_trainer._display import Display, Example
+from hrm_trainer._display import Display
+from hrm_trainer._held_out import HeldOut
 from hrm_trainer._plot import draw_curves
 from hrm_trainer._resume import (
     check_changes,
@@ -58,12 +50,12 @@ from hrm_trainer._resume import (
     find_run,
     finished,
     refuse_other_data,
+    resume_command,
     settings_of,
 )
-from hrm_trainer._settings import TrainerSettings, gpu_available
-from hrm_trainer._settings_file import FORMAT
+from hrm_trainer.settings._settings import TrainerSettings, gpu_available
+from hrm_trainer.settings._settings_file import FORMAT
 
-EVAL_BATCH = 128
 _OF_A_START = {"config", "resume", "ranks", "oversubscribe"}  # not of the run
 _OF_A_RANK = _OF_A_START | {"runs", "wandb", "data_path"}  # which need not be the same everywhere
 
@@ -73,7 +65,7 @@ def run(settings: TrainerSettings) -> None:
     if problem := temporary_directory_problem():
         raise CommandError(problem)
     ranks = Ranks.join()
-    display = Display(console_for(quiet=not ranks.leads))
+    display, asked = Display(console_for(quiet=not ranks.leads)), settings
 
     # A resumed run keeps its own settings; rank 0 finds them.
     resumed = checkpoint = None
@@ -106,10 +98,9 @@ def run(settings: TrainerSettings) -> None:
     data = open_data(path, settings.dataset)
     metadata, task = data.train.metadata, data.task
     try:
-        training = settings.train.resolved(metadata.examples_in_an_epoch)
+        settings = settings.fitted(metadata.examples_in_an_epoch)
     except HRMTrainError as error:
         raise CommandError(f"--train: {error}") from error
-    settings = settings.model_copy(update={"train": training})
     variation = settings.options(settings.family.augmentation) if settings.family else {}
     config = _model_config(settings, metadata, task)
     _check_memory(config, settings, ranks)
@@ -148,30 +139,19 @@ def run(settings: TrainerSettings) -> None:
     if kernels.note:
         display.say(f"Note: {kernels.note}.")
     callbacks: list[Callback] = [display]
+    left = settings.train.steps - (step_of(checkpoint) if checkpoint else 0)
+    seconds = max(0, left) * step_seconds(model, settings.train, ranks)
     if directory is not None:
-        display.introduce(settings, model, data, directory.path)
+        display.introduce(settings, model, data, directory.path, seconds)
         callbacks += wandb_callbacks(settings.wandb, directory.path, directory.config, display.say)
 
-    limit = settings.train.eval_limit or None
-    batch_size = min(EVAL_BATCH, limit or data.test.examples)
-    batch_size = -(-batch_size // ranks.size) * ranks.size
-    predictor = ContinuousPredictor(model, batch_size // ranks.size)
+    run_path = ranks.ask_lead(lambda: str(directory.path) if directory else "")
+    goes_on = f"{resume_command(run_path, asked)} goes on"
+    held_out = HeldOut(model, data, settings.train.eval_limit or None, ranks)
 
     def evaluate(_: HRM) -> Report:
-        waiting: deque[tuple[np.ndarray, np.ndarray]] = deque()
-
-        def puzzles() -> Iterator[NumpyBatch]:
-            for batch in TestLoader(data.test, batch_size, rank=ranks.rank, world_size=ranks.size, limit=limit):
-                waiting.extend(zip(batch["inputs"], batch["labels"], strict=True))
-                yield batch
-
-        total = Score()
-        for number, answer in enumerate(predictor(puzzles())):
-            inputs, labels = waiting.popleft()
-            total += score_answer(answer, labels.tolist())
-            if task and number == 0:
-                display.example = Example(task, inputs, np.array(answer.tokens), labels)
-        return reduce(add, (Score(*json.loads(text)) for text in ranks.texts(json.dumps(astuple(total))))).means()
+        score, display.example = held_out.score()
+        return score
 
     try:
         with display.progress(settings.train.steps), batches:
@@ -188,9 +168,18 @@ def run(settings: TrainerSettings) -> None:
             )
     except KeyboardInterrupt:  # a second one, while the loop was about to stop
         lost = "what came after the last checkpoint will be done again"
-        raise InterruptedRunError(f"stopped at once{f' in {directory.path}' if directory else ''}; {lost}") from None
+        raise CommandError(f"stopped at once in {run_path}; {lost}; {goes_on}", INTERRUPTED) from None
+    except InterruptedRunError as error:
+        raise CommandError(f"{error}; {goes_on}", INTERRUPTED) from error
+    except RuntimeError as error:
+        if "peer was lost" not in str(error):
+            raise
+        raise CommandError(f"another rank has ended; the last checkpoint is intact, {goes_on}", FAILURE) from error
     if directory is not None:
-        display.conclude(directory.path, draw_curves(directory))
+        limit = settings.train.eval_limit
+        copies = task is not None and bool(data.test.identifiers) and task.originals(data.test.identifiers) is not None
+        part = limit if 0 < limit < data.test.examples and not copies else None  # the evaluator takes whole puzzles
+        display.conclude(directory.path, draw_curves(directory), part)
 
 
 def _model_config(settings: TrainerSettings, metadata: DatasetMetadata, task: Task | None) -> HRMConfig:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from hrm_data.command_line import FAILURE, INTERRUPTED, CommandError, leave
+from hrm_data.command_line import FAILURE, CommandError, leave
 from hrm_data.command_line import run as run_command
 
 
@@ -29,12 +29,10 @@ def _explained(words: list[str]) -> int:
     # Imported here, where errors and signals are turned into messages already.
     from hrm_data import HRMDataError, HRMDataIOError
     from hrm_model import HRMModelError
-    from hrm_train import HRMTrainError, InterruptedRunError, RunInUseError
+    from hrm_train import HRMTrainError, RunInUseError
 
     try:
         return _dispatch(words)
-    except InterruptedRunError as error:
-        raise CommandError(f"{error}; trainer --resume goes on", INTERRUPTED) from error
     except (RunInUseError, HRMModelError) as error:
         raise CommandError(str(error)) from error
     except (HRMDataIOError, HRMTrainError) as error:
@@ -52,8 +50,8 @@ def _failure_of_mlx(error: RuntimeError) -> str | None:
     from hrm_ops import explain_mlx_error
 
     failure = explain_mlx_error(error)
-    if failure and "peer was lost" in str(error):
-        return "another rank has ended; the last checkpoint is intact, trainer --resume goes on"
+    if failure and "peer was lost" in str(error):  # before the training, which says how to go on
+        return "another rank has ended"
     if failure and "write" in str(error):
         return f"{failure}; is the disk full? what was saved before is as it was"
     return failure or None

@@ -11,7 +11,8 @@ from .arc.reading._item import ArcItem
 from .arc.reading._select import read_arc
 from .dataset._fingerprint import file_checksums, fingerprint
 from .dataset._format import Dataset
-from .dataset._loader import IGNORE, NumpyBatch, TestLoader, TrainLoader, make_batch
+from .dataset._kept import kept_cells, whole_solution
+from .dataset._loader import IGNORE, NumpyBatch, TestLoader, TrainLoader, evenly_spread, make_batch
 from .dataset._metadata import DatasetMetadata
 from .dataset._prefetch import PrefetchLoader
 from .dataset._read import open_dataset, task_of
@@ -75,6 +76,7 @@ __all__ = [
     "dataset",
     "describe_task",
     "draw_grid",
+    "evenly_spread",
     "family_version",
     "file_checksums",
     "fingerprint",
@@ -82,6 +84,7 @@ __all__ = [
     "generate_sudoku",
     "get_family",
     "get_task",
+    "kept_cells",
     "make_batch",
     "maze",
     "one_example_each",
@@ -94,5 +97,6 @@ __all__ = [
     "task",
     "task_names",
     "task_of",
+    "whole_solution",
     "write_dataset",
 ]

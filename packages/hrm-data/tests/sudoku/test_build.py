@@ -139,7 +139,7 @@ def test_a_place_where_nothing_can_be_written_is_named_before_any_work(tmp_path:
 
 def test_an_existing_directory_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(HRMDataError, match="exists already"):
-        build_sudoku(tmp_path, SudokuOptions(train=10**9))
+        build_sudoku(tmp_path, SudokuOptions(train=10**7))
 
 
 @pytest.mark.parametrize(

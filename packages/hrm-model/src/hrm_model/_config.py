@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hrm_model._geometry import GeometryConfig
+from hrm_model._variants import VARIANTS, Plan, Sizes, VariantName
 from hrm_model.untrusted import at_most
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ class ArchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    variant: Literal["hrm", "trm", "transformer"] = Field(
-        "hrm", description="The model, or a relative: tiny recursive model, flat transformer."
-    )
+    variant: VariantName = Field("hrm", description="The model, or a relative: tiny recursive model, flat transformer.")
     H_cycles: _Cycles = Field(2, description="Cycles of the slow module in one step (N in the paper).")
     L_cycles: _Cycles = Field(2, description="Cycles of the fast module in one H cycle (T in the paper).")
     H_layers: _Layers = Field(4, description="Transformer blocks in the slow module.")
@@ -68,6 +67,10 @@ class ArchConfig(BaseModel):
 
     puzzle_emb_len: Annotated[int, at_most(4096, "bounds the memory of the states")] = Field(
         0, ge=0, description="Positions that a puzzle embedding takes; 0 for as many as its width needs."
+    )
+
+    puzzle_identifiers: Literal["given", "blank"] = Field(
+        "given", description="Which row of the puzzle table a puzzle reads: its own, or row 0 like all others."
     )
 
     halt_max_steps: Annotated[Count, at_most(10_000, "bounds the memory of the answers after every step")] = Field(
@@ -125,6 +128,11 @@ class ArchConfig(BaseModel):
                 "the embedding is added to every position: in a symbol-equivariant model, and with mixer groups or "
                 "neighbours"
             )
+
+    @property
+    def plan(self) -> Plan:
+        """The networks of the variant, and the order of their calls in a step."""
+        return VARIANTS[self.variant](Sizes(self.H_layers, self.L_layers, self.H_cycles, self.L_cycles))
 
     @property
     def on_board(self) -> bool:

@@ -1,8 +1,7 @@
 """Metrics of predictions: accuracy, exact accuracy, accuracy of halting and number of steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import mlx.core as mx
 
@@ -14,31 +13,47 @@ from hrm_model.inference._predictor import Prediction
 
 @dataclass(frozen=True)
 class Score:
-    """Sums over the puzzles that have at least one label; scores of different batches can be added.
+    """Means over the puzzles that have at least one label; `a + b` has the means over the puzzles of both.
+
+    Without puzzles all means are 0.
 
     Attributes:
         count: Number of puzzles.
-        accuracy: Share of correct positions, summed over puzzles.
-        exact_accuracy: Number of puzzles with every position correct.
-        q_halt_accuracy: Number of puzzles for which `q_halt >= 0` equals "the answer is exact".
-        steps: ACT steps, summed over puzzles; `score` counts `Prediction.halting_steps`.
+        totals: Sums over these puzzles, exact where they count puzzles or steps: of `accuracy`, `exact_accuracy`,
+            `q_halt_accuracy` and `steps`.
     """
 
     count: int = 0
-    accuracy: float = 0.0
-    exact_accuracy: float = 0.0
-    q_halt_accuracy: float = 0.0
-    steps: float = 0.0
+    totals: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
-    def __add__(self, other: Self) -> "Score":
-        return Score(*(getattr(self, f) + getattr(other, f) for f in self.__dataclass_fields__))
+    @property
+    def accuracy(self) -> float:
+        """Share of a puzzle's labelled positions that are right, on average."""
+        return self.totals[0] / max(1, self.count)
 
-    def means(self) -> Mapping[str, float]:
-        """Return `count` and the means of the other sums; all are 0 if nothing was scored."""
-        return {
-            "count": self.count,
-            **{f: getattr(self, f) / max(1, self.count) for f in self.__dataclass_fields__ if f != "count"},
-        }
+    @property
+    def exact_accuracy(self) -> float:
+        """Share of the puzzles with every labelled position right."""
+        return self.totals[1] / max(1, self.count)
+
+    @property
+    def q_halt_accuracy(self) -> float:
+        """Share of the puzzles for which `q_halt >= 0` equals "the answer is exact"."""
+        return self.totals[2] / max(1, self.count)
+
+    @property
+    def steps(self) -> float:
+        """ACT steps of a puzzle on average; `score` counts `Prediction.halting_steps`."""
+        return self.totals[3] / max(1, self.count)
+
+    def __add__(self, other: "Score") -> "Score":
+        a, b = self.totals, other.totals
+        return Score(self.count + other.count, (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]))
+
+    def means(self) -> dict[str, float]:
+        """Return `count` and the means by name."""
+        names = ("count", "accuracy", "exact_accuracy", "q_halt_accuracy", "steps")
+        return {name: getattr(self, name) for name in names}
 
 
 def score(prediction: Prediction, batch: Batch) -> Score:
@@ -64,13 +79,9 @@ def score(prediction: Prediction, batch: Batch) -> Score:
     def total(per_puzzle: mx.array) -> float:
         return float(mx.where(counted, per_puzzle, 0).sum())
 
-    return Score(
-        count=int(counted.sum()),
-        accuracy=total(num_right / mx.maximum(num_valid, 1)),
-        exact_accuracy=total(exact),
-        q_halt_accuracy=total(says_right == exact),
-        steps=total(prediction.halting_steps),
-    )
+    accuracy = total(num_right / mx.maximum(num_valid, 1))
+    totals = accuracy, total(exact), total(says_right == exact), total(prediction.halting_steps)
+    return Score(int(counted.sum()), totals)
 
 
 def score_answer(answer: Answer, labels: Sequence[int]) -> Score:
@@ -84,4 +95,4 @@ def score_answer(answer: Answer, labels: Sequence[int]) -> Score:
     if not right:
         return Score()
     exact = all(right)
-    return Score(1, sum(right) / len(right), exact, (answer.q_halt >= 0) == exact, answer.steps)
+    return Score(1, (sum(right) / len(right), exact, (answer.q_halt >= 0) == exact, answer.steps))

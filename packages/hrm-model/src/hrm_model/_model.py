@@ -66,19 +66,16 @@ class ReasoningModule(nn.Module):
 
     def _run(self, layer: nn.Module, x: mx.array, rope: Rope, first: int | None = None) -> mx.array:
         if not self.checkpoints_activations:
-            return layer(x, rope, first)
-        return nn.utils.checkpoint(layer, lambda x: layer(x, rope, first))(x)
+            return layer(x, rope=rope, first=first)
+        return nn.utils.checkpoint(layer, lambda x: layer(x, rope=rope, first=first))(x)
 
 
 class HRM(nn.Module):
     """The Hierarchical Reasoning Model: a slow module H and a fast module L that refine two states.
 
     Source: arXiv 2506.21734, section 2, with the 1-step gradient approximation. `config.variant` selects a relative:
-
-    - `trm`, the Tiny Recursive Model (arXiv 2510.04871): one network of `L_layers` blocks replaces both modules,
-      and the whole last H cycle carries gradient;
-    - `transformer`, the flat transformer of the ARC Prize's ablation ("The Hidden Drivers of HRM's Performance on
-      ARC-AGI", arcprize.org, 2025): one network of `H_layers` blocks that runs once per step.
+    `trm`, the Tiny Recursive Model with one network of `L_layers` blocks, or `transformer`, a flat one of `H_layers`
+    blocks. `config.plan` says what each computes.
 
     With `config.symbol_equivariant` a state has one vector for each position and symbol (arXiv 2603.02193). A state has
     `N = config.state_len` vectors.
@@ -118,10 +115,8 @@ class HRM(nn.Module):
         if config.puzzle_emb_ndim:
             self.puzzle_emb = Embedding(config.num_puzzle_identifiers, config.puzzle_row_width, std=0.0)
             self.puzzle_emb.freeze()
-        if config.variant != "trm":
-            self.H_level = ReasoningModule(config, config.H_layers)
-        if config.variant != "transformer":
-            self.L_level = ReasoningModule(config, config.L_layers)
+        for name, layers in config.plan.networks.items():
+            self[name] = ReasoningModule(config, layers)
         self.lm_head = Linear(D, 1 if self._symbols else config.vocab_size, bias=False)
         if config.halt_loss != "none":
             self.q_head = Linear(D, 2)
@@ -131,9 +126,14 @@ class HRM(nn.Module):
         self.L_init = truncated_normal((D,), std=1.0)
         self.freeze(recurse=False, keys=["H_init", "L_init"])
 
+    def table_rows(self, puzzle_identifiers: mx.array) -> mx.array:
+        """Return which rows of the puzzle table these identifiers read, `[B]` int; all 0 if the model blanks them."""
+        is_blank = self.config.puzzle_identifiers == "blank"
+        return mx.zeros_like(puzzle_identifiers) if is_blank else puzzle_identifiers
+
     def puzzle_rows(self, puzzle_identifiers: mx.array) -> mx.array | None:
         """Look up puzzle embeddings: `[B]` int -> `[B, E]` float32; None for a model without a prefix."""
-        return self.puzzle_emb(puzzle_identifiers) if self.config.puzzle_emb_ndim else None
+        return self.puzzle_emb(self.table_rows(puzzle_identifiers)) if self.config.puzzle_emb_ndim else None
 
     def embed(self, inputs: mx.array, puzzle_rows: mx.array | None) -> mx.array:
         """Embed the tokens, put the puzzle prefix in front, and add positions.
@@ -196,38 +196,28 @@ class HRM(nn.Module):
         return None
 
     def reason(self, z_H: mx.array, z_L: mx.array, x: mx.array, first: int | None = None) -> tuple[mx.array, mx.array]:
-        """Run one step: `H_cycles` times `L_cycles` updates of `z_L` and one update of `z_H`.
-
-        Only the last update of each module carries gradient; in a `trm`, all updates of the last H cycle do.
+        """Run one step: all updates of the variant's plan, of which only the last ones carry gradient.
 
         Args:
             z_H: Slow state `[B, N, D]`.
-            z_L: Fast state `[B, N, D]`; a `transformer` ignores it.
+            z_L: Fast state `[B, N, D]`; a `transformer` leaves it alone.
             x: Input embedding `[B, N, D]`.
             first: Compute only the first positions of the new slow state; defaults to all.
 
         Returns:
             The new `(z_H, z_L)`.
         """
-        variant, N, T = self.config.variant, self.config.H_cycles, self.config.L_cycles
-        rope = self.rope()
-        if variant == "transformer":
-            return self.H_level(mx.stop_gradient(z_H), x, rope, first), z_L
-        L_level = self.L_level
-        H_level = L_level if variant == "trm" else self.H_level
-        with_gradient = T if variant == "trm" else 1
-
-        for _ in range(N - 1):
-            for _ in range(T):
-                z_L = L_level(z_L, z_H + x, rope)
-            z_H = H_level(z_H, z_L, rope)
-        for _ in range(T - with_gradient):
-            z_L = L_level(z_L, z_H + x, rope)
-        z_H, z_L = mx.stop_gradient(z_H), mx.stop_gradient(z_L)
-        for _ in range(with_gradient):
-            z_L = L_level(z_L, z_H + x, rope)
-        z_H = H_level(z_H, z_L, rope, first)
-        return z_H, z_L
+        plan, rope = self.config.plan, self.rope()
+        states = {"z_H": z_H, "z_L": z_L, "x": x}
+        last = len(plan.updates) - 1
+        for number, update in enumerate(plan.updates):
+            if number == len(plan.updates) - plan.with_gradient:
+                states |= {name: mx.stop_gradient(states[name]) for name in ("z_H", "z_L")}
+            added = [states[name] for name in update.added]
+            injection = sum(added[1:], added[0])
+            network = self[update.network]
+            states[update.state] = network(states[update.state], injection, rope, first if number == last else None)
+        return states["z_H"], states["z_L"]
 
     def q_values(self, z_H: mx.array) -> mx.array:
         """Return `q_halt` and `q_continue`, `[B, 2]` float32, computed from position 0; of boards, from the mean.

@@ -52,7 +52,7 @@ def model_size(config: HRMConfig) -> ModelSize:
         dense += sum(_groups(config)) * D
     if config.halt_loss != "none":
         dense += 2 * D + 2
-    layers = (config.variant != "trm") * config.H_layers + (config.variant != "transformer") * config.L_layers
+    layers = sum(config.plan.networks.values())
     dense += layers * _block(config)
     constants = 2 * layers * sum(_groups(config)) * config.seq_len if config.mixer == "groups" else 0
     constants += config.planes * config.vocab_size if symbols else 0

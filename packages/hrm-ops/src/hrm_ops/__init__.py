@@ -14,6 +14,7 @@ else:
     apply_patches()
 
     from hrm_ops._attention._attention import AttentionBackend, attention, attention_backend
+    from hrm_ops._attention._cache import KVCache
     from hrm_ops._attention._layer import Attention
     from hrm_ops._block import TransformerBlock
     from hrm_ops._errors import HRMOpsError
@@ -43,6 +44,7 @@ __all__ = [
     "Diagnosis",
     "Embedding",
     "HRMOpsError",
+    "KVCache",
     "KernelInfo",
     "KernelWarning",
     "Linear",

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m hrm_ops") -> 
 def _text(diagnosis: Diagnosis) -> str:
     rows: list[tuple[str, str]] = []
     if device := diagnosis.device:
-        blas = device.blas
+        blas, least = device.blas, "at least " if diagnosis.busy else ""
         fused = [f"{name} with heads of {', '.join(map(str, sizes))}" for name, sizes in device.fused_attention.items()]
         rows = [
             ("platform", device.platform),
@@ -40,7 +40,7 @@ def _text(diagnosis: Diagnosis) -> str:
             ("BLAS", f"{blas.name}, {blas.threads} threads" if blas.active else f"{blas.name}: {blas.reason}"),
             ("compile", f"works, with {device.compiler}" if diagnosis.compile_works else "has no effect"),
             ("fused attention", "; ".join(fused) or "none on this backend"),
-            *((name, f"{rate:.1f} GFLOP/s") for name, rate in diagnosis.rates.items()),
+            *((name, f"{least}{rate:.1f} GFLOP/s") for name, rate in diagnosis.rates.items()),
         ]
         from hrm_ops.linux import patches
 

@@ -5,6 +5,7 @@ from typing import Literal
 import mlx.core as mx
 import mlx.nn as nn
 
+from hrm_ops._attention._cache import Cache
 from hrm_ops._attention._inputs import Mask
 from hrm_ops._attention._layer import Attention, Rope
 from hrm_ops._errors import HRMOpsError, check_floating
@@ -56,7 +57,7 @@ class TransformerBlock(nn.Module):
         if norm not in ("post", "pre"):
             raise HRMOpsError(f"[TransformerBlock] norm must be 'post' or 'pre', but is {norm!r}.")
         self.norm = norm
-        self.self_attn = Attention(dims, num_heads, num_kv_heads, rope_base)
+        self.self_attn = Attention(dims, num_heads, num_kv_heads, rope_base=rope_base)
         self.mlp = SwiGLU(dims, expansion, swiglu_multiple)
         self.attn_norm = RMSNorm(dims, eps, norm_weight)
         self.mlp_norm = RMSNorm(dims, eps, norm_weight)
@@ -64,14 +65,23 @@ class TransformerBlock(nn.Module):
     def _extra_repr(self) -> str:
         return f"norm={self.norm}"
 
-    def __call__(self, x: mx.array, rope: Rope | None = None, first: int | None = None, mask: Mask = None) -> mx.array:
+    def __call__(
+        self,
+        x: mx.array,
+        mask: Mask = None,
+        cache: Cache | None = None,
+        *,
+        rope: Rope | None = None,
+        first: int | None = None,
+    ) -> mx.array:
         """Transform all positions, or compute the `first` ones alone.
 
         Args:
             x: `[B, L, dims]`.
-            rope: Tables of `rope_tables` for `L` positions, in the place of `rope_base`.
-            first: How many positions are wanted; all when left out.
             mask: See `Attention`.
+            cache: See `Attention`.
+            rope: See `Attention`.
+            first: How many positions are wanted; all when left out.
 
         Returns:
             `[B, first, dims]`.
@@ -80,7 +90,7 @@ class TransformerBlock(nn.Module):
         if x.ndim != 3 or x.shape[-1] != self.self_attn.dims:
             raise HRMOpsError(f"[TransformerBlock] x must be [B, L, {self.self_attn.dims}], but is {x.shape}.")
         if self.norm == "pre":
-            x = x[:, :first] + self.self_attn(self.attn_norm(x), rope, first, mask)
+            x = x[:, :first] + self.self_attn(self.attn_norm(x), mask, cache, rope=rope, first=first)
             return x + self.mlp(self.mlp_norm(x))
-        x = self.attn_norm(x[:, :first] + self.self_attn(x, rope, first, mask))
+        x = self.attn_norm(x[:, :first] + self.self_attn(x, mask, cache, rope=rope, first=first))
         return self.mlp_norm(x + self.mlp(x))

@@ -1,5 +1,6 @@
 """Rotary position embeddings."""
 
+import math
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -12,7 +13,9 @@ from hrm_ops._errors import HRMOpsError, check_array, check_floating
 _custom_function: Any = mx.custom_function
 
 
-def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) -> tuple[mx.array, mx.array]:
+def rope_tables(
+    length: int, dims: int, base: float = 10000.0, offset: int = 0, scale: float = 1.0
+) -> tuple[mx.array, mx.array]:
     """Return the cosines and sines of rotary position embedding for positions `offset .. offset + length - 1`.
 
     Source: Su et al., "RoFormer" (arXiv 2104.09864), section 3.4.2.
@@ -22,6 +25,7 @@ def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) 
         dims: Size of a head, even.
         base: Base of the geometric sequence of wavelengths.
         offset: The first position.
+        scale: What positions are multiplied by.
 
     Returns:
         `(cos, sin)`, each float32 `[length, dims / 2]`, cut from a table that is cached by length.
@@ -42,7 +46,7 @@ def rope_tables(length: int, dims: int, base: float = 10000.0, offset: int = 0) 
             f"[rope_tables] length and offset must be ints of at least 0, but are {length!r} and {offset!r}."
         )
     end = offset + length
-    cos, sin = _tables(_rounded_up(end), dims, float(base))
+    cos, sin = _tables(_rounded_up(end), dims, float(base), _checked_scale("rope_tables", scale))
     return cos[offset:end], sin[offset:end]
 
 
@@ -91,11 +95,11 @@ def _rounded_up(length: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _tables(length: int, dims: int, base: float) -> tuple[mx.array, mx.array]:
+def _tables(length: int, dims: int, base: float, scale: float) -> tuple[mx.array, mx.array]:
     if base <= 0:
         raise HRMOpsError(f"[rope_tables] base must be greater than 0, but is {base}.")
     frequencies = base ** (-mx.arange(0, dims, 2, dtype=mx.float32) / dims)
-    angles = mx.arange(length, dtype=mx.float32)[:, None] * frequencies
+    angles = (scale * mx.arange(length, dtype=mx.float32))[:, None] * frequencies
     tables = mx.cos(angles), mx.sin(angles)
     mx.eval(tables)  # what is cached must not belong to the graph of the function that asked first
     return tables
@@ -106,7 +110,7 @@ def apply_rope(
     cos: mx.array,
     sin: mx.array,
     *,
-    interleaved: bool = False,
+    traditional: bool = False,
     layout: Literal["bhld", "blhd"] = "bhld",
 ) -> mx.array:
     """Rotate every head vector by its position's angles.
@@ -115,7 +119,7 @@ def apply_rope(
         x: Queries or keys `[B, H, L, dims]`, or `[B, L, H, dims]` with layout `"blhd"`.
         cos: `[L, dims / 2]` from `rope_tables`, or `[B, L, dims / 2]` where positions differ in a batch.
         sin: As `cos`.
-        interleaved: Whether pairs are neighbours `(2 i, 2 i + 1)` instead of `(i, i + dims / 2)`.
+        traditional: Whether pairs are neighbours `(2 i, 2 i + 1)` instead of `(i, i + dims / 2)`.
         layout: Order of the axes of `x`.
 
     Returns:
@@ -143,7 +147,7 @@ def apply_rope(
     if cos.ndim == 3 or layout == "blhd":  # broadcast over heads, which stand before or after the positions
         cos, sin = (mx.expand_dims(table, -3 if layout == "bhld" else -2) for table in (cos, sin))
     y = x.astype(mx.float32)
-    if interleaved:
+    if traditional:
         first, second = y[..., ::2], y[..., 1::2]
         pairs = mx.stack([first * cos - second * sin, second * cos + first * sin], axis=-1)
         return rearrange(pairs, "... d pair -> ... (d pair)").astype(x.dtype)
@@ -156,8 +160,8 @@ def _for_halves(cos: mx.array, sin: mx.array) -> tuple[mx.array, mx.array]:
 
 
 @lru_cache(maxsize=32)
-def _tables_for_halves(length: int, dims: int, base: float) -> tuple[mx.array, mx.array]:
-    tables = _for_halves(*_tables(length, dims, base))
+def _tables_for_halves(length: int, dims: int, base: float, scale: float) -> tuple[mx.array, mx.array]:
+    tables = _for_halves(*_tables(length, dims, base, scale))
     mx.eval(tables)
     return tables
 
@@ -180,20 +184,24 @@ def _rotate_halves_vjp(
 def rope(
     x: mx.array,
     *,
+    traditional: bool = False,
     base: float = 10000.0,
+    scale: float = 1.0,
     offset: int | mx.array = 0,
-    interleaved: bool = False,
     layout: Literal["bhld", "blhd"] = "bhld",
 ) -> mx.array:
     """Rotate every head vector by the angles of its position, counted from `offset`.
 
     On a GPU this is `mx.fast.rope`; on a CPU cached tables, because MLX computes its cosines there every time.
 
+    The arguments are those of `mlx.nn.RoPE`.
+
     Args:
         x: Queries or keys `[B, H, L, dims]`, or `[B, L, H, dims]` with layout `"blhd"`.
+        traditional: Whether pairs are neighbours `(2 i, 2 i + 1)` instead of `(i, i + dims / 2)`.
         base: Base of the geometric sequence of wavelengths.
+        scale: What positions are multiplied by.
         offset: The first position: one for all, or an int array `[B]` with one for each batch element.
-        interleaved: Whether pairs are neighbours `(2 i, 2 i + 1)` instead of `(i, i + dims / 2)`.
         layout: Order of the axes of `x`.
 
     Returns:
@@ -218,18 +226,25 @@ def rope(
             )
     elif not isinstance(offset, int) or offset < 0:
         raise HRMOpsError(f"[rope] offset must be an int of at least 0, but is {offset!r}.")
+    scale = _checked_scale("rope", scale)
     on_cpu = mx.default_device().type == mx.DeviceType.cpu
     if on_cpu and isinstance(offset, int):
-        if interleaved:
-            return apply_rope(x, *rope_tables(L, dims, base, offset), interleaved=True, layout=layout)
+        if traditional:
+            return apply_rope(x, *rope_tables(L, dims, base, offset, scale), traditional=True, layout=layout)
         end = offset + L
-        tables = (table[offset:end] for table in _tables_for_halves(_rounded_up(end), dims, float(base)))
+        tables = (table[offset:end] for table in _tables_for_halves(_rounded_up(end), dims, float(base), scale))
         if layout == "blhd":
             tables = (mx.expand_dims(table, 1) for table in tables)
         return _rotate_halves(x.astype(mx.float32), *tables).astype(x.dtype)
     y = x if layout == "bhld" else x.swapaxes(1, 2)
-    y = mx.fast.rope(y, dims, traditional=interleaved, base=base, scale=1.0, offset=offset)
+    y = mx.fast.rope(y, dims, traditional=traditional, base=base, scale=scale, offset=offset)
     return y if layout == "bhld" else y.swapaxes(1, 2)
+
+
+def _checked_scale(function: str, scale: float) -> float:
+    if not isinstance(scale, int | float) or not math.isfinite(scale):
+        raise HRMOpsError(f"[{function}] scale must be a finite number, but is {scale!r}.")
+    return float(scale)
 
 
 def _check(x: mx.array, layout: str, function: str) -> None:

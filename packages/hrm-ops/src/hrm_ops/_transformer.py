@@ -1,11 +1,13 @@
 """A minimal transformer made of the modules of this package, as an example of their use."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import mlx.core as mx
 import mlx.nn as nn
 
+from hrm_ops._attention._cache import Cache, KVCache
 from hrm_ops._attention._inputs import Mask
 from hrm_ops._block import TransformerBlock
 from hrm_ops._errors import HRMOpsError
@@ -42,6 +44,15 @@ class MinimalTransformer(nn.Module):
         >>> optimizer.update(model, gradients)
         >>> loss(model, tokens).item() < value.item()
         True
+
+        Generation, with the keys and values of earlier tokens kept:
+
+        >>> cache, written = model.make_cache(), tokens[:1, :4]
+        >>> for _ in range(3):
+        ...     next_token = model(written[:, cache[0].offset :], cache=cache)[:, -1:].argmax(axis=-1)
+        ...     written = mx.concatenate([written, next_token], axis=1)
+        >>> written.shape
+        (1, 7)
     """
 
     def __init__(
@@ -66,17 +77,23 @@ class MinimalTransformer(nn.Module):
         self.final_norm = RMSNorm(dims)
         self.lm_head = Linear(dims, vocab_size, bias=False)
 
-    def __call__(self, tokens: mx.array, mask: Mask = "causal") -> mx.array:
+    def make_cache(self) -> list[KVCache]:
+        """Return an empty cache for each layer."""
+        return [KVCache() for _ in self.layers]
+
+    def __call__(self, tokens: mx.array, mask: Mask = "causal", cache: Sequence[Cache] | None = None) -> mx.array:
         """Return the logits of the token after each: `[B, L]` integers `-> [B, L, vocab_size]`.
 
         Args:
-            tokens: `[B, L]`.
+            tokens: `[B, L]`; with a cache, those after the ones that it holds.
             mask: Which positions a position sees, see `attention`.
+            cache: Earlier positions, from `make_cache`; takes the new ones.
         """
         check_indices("MinimalTransformer", tokens)
         if tokens.ndim != 2:
             raise HRMOpsError(f"[MinimalTransformer] tokens must be [B, L], but are {tokens.shape}.")
         x = self.embed_tokens(tokens)
-        for layer in self.layers:
-            x = layer(x, mask=mask)
+        caches: Sequence[Cache | None] = cache or [None] * len(self.layers)
+        for layer, own in zip(self.layers, caches, strict=True):
+            x = layer(x, mask, own)
         return self.lm_head(self.final_norm(x))

@@ -15,10 +15,11 @@ from .ranks._ranks import Ranks
 from .run._batches import BatchSource, as_arrays
 from .run._callbacks import Callback, Report
 from .run._directory import RunDirectory
+from .run._duration import step_seconds
 from .run._loop import train
 from .run._wandb import wandb_callbacks
 from .step._gradients import loss_and_gradients
-from .step._losses import IGNORE_LABEL, act_loss, cross_entropy
+from .step._losses import IGNORE_LABEL, LossFunction, act_loss, cross_entropy
 from .step._optimizers import AdamAtan2, SparseSignSGD
 from .step._schedule import cosine_with_warmup
 from .step._step import TrainStep, make_train_step
@@ -31,6 +32,7 @@ __all__ = [
     "DamagedCheckpointError",
     "HRMTrainError",
     "InterruptedRunError",
+    "LossFunction",
     "LossType",
     "MissingCheckpointError",
     "Position",
@@ -56,6 +58,7 @@ __all__ = [
     "save_checkpoint",
     "saved_settings",
     "step_of",
+    "step_seconds",
     "train",
     "wandb_callbacks",
 ]

@@ -5,7 +5,7 @@ from typing import Literal
 LossType = Literal["stablemax_cross_entropy", "softmax_cross_entropy"]
 """Names of the cross entropies, as in the reference's configuration."""
 Halting = Literal["learned", "fixed"]
-"""When a slot halts in training: `learned` when the model decides, `fixed` after `halt_max_steps` only."""
+"""When a puzzle halts: `learned` when the model decides, `fixed` after `halt_max_steps` only."""
 Checkpointing = Literal["none", "blocks"]
 """What the gradient computes again to save memory: nothing, or the inside of blocks."""
 WandbMode = Literal["disabled", "offline", "online"]

@@ -60,7 +60,7 @@ class TrainConfig(BaseModel):
     )
     halting: Halting = Field(
         "learned",
-        description="When a slot halts in training; fixed: at halt_max_steps only.",
+        description="When a puzzle halts in training and its evaluations; fixed: at the most steps only.",
     )
     clip_norm: Decay = Field(0.0, description="Largest global norm of the dense gradients; 0 does not clip.")
     ema_decay: float = Field(

@@ -38,12 +38,13 @@ def open_in_place(path: Path, mode: str) -> IO[str]:
 
 
 @contextmanager
-def replacement(path: Path) -> Iterator[Path]:
+def replacement(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file that replaces `path` when the block succeeds: a crash leaves the old or the new content.
 
     Raises:
         OSError: With the file's name, if it cannot be written; the old content stays.
     """
+    path = Path(path)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)

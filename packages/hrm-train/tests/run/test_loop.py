@@ -219,12 +219,16 @@ def test_a_checkpoint_of_another_model_or_other_slots_is_refused(setup: Setup) -
         load_checkpoint(checkpoint, make_train_step(make_model(), make_config(global_batch_size=2)))
 
 
-def test_a_checkpoint_of_a_newer_format_asks_for_an_upgrade(setup: Setup) -> None:
+@pytest.mark.parametrize(
+    ("format_", "message"),
+    [(99, "is newer .* upgrade hrm-train"), (1, "is older .* resume with the version .* wrote it")],
+)
+def test_a_checkpoint_of_another_format_names_the_version_to_use(setup: Setup, format_: int, message: str) -> None:
     state = trained(setup, steps=1).newest_checkpoint() / "state.json"
-    state.write_text(json.dumps({**json.loads(state.read_text()), "format": 2}))
+    state.write_text(json.dumps({**json.loads(state.read_text()), "format": format_}))
     write_manifest(state.parent)
     make_model, _, make_config, _ = setup
-    with pytest.raises(HRMTrainError, match=r"state\.json: format 2 is newer .* upgrade hrm-train"):
+    with pytest.raises(HRMTrainError, match=rf"state\.json: format {format_} {message}"):
         load_checkpoint(state.parent, make_train_step(make_model(), make_config()))
 
 

@@ -58,6 +58,17 @@ def test_a_meter_compares_with_the_peak_and_leaves_pauses_out(monkeypatch: pytes
     assert report["data_wait"] == pytest.approx(0.25)
 
 
+def test_a_step_faster_than_the_peak_raises_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    meter = Meter(slots=8, flops=50.0, peak=100.0)
+    shares = []
+    for done in (8, 10, 18):
+        clock[0] += 2
+        shares.append(meter.lap(done)["model_flops_utilisation"])
+    assert shares == [1.0, 0.25, 1.0]
+
+
 def test_the_rate_of_a_product_is_measured() -> None:
     assert matmul_rate(mx.float32) > 1e6
 
@@ -65,4 +76,4 @@ def test_the_rate_of_a_product_is_measured() -> None:
 def test_the_rate_is_that_of_float32_where_a_device_has_nothing_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {mx.float32: 0.02, mx.bfloat16: 2.0}
     monkeypatch.setattr("hrm_train.run._meter._timed", lambda x: seconds[x.dtype])
-    assert matmul_rate(mx.bfloat16) == matmul_rate(mx.float32) == 2 * 512**3 / 0.02
+    assert matmul_rate(mx.bfloat16) == matmul_rate(mx.float32) == 2 * 1024**3 / 0.02

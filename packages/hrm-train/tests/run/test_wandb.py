@@ -1,5 +1,6 @@
 """Reports to Weights & Biases, with the real package and without an account."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,21 @@ def test_when_reports_fail_later_one_line_says_so_and_training_goes_on(
     (line,) = said
     assert line.startswith("Weights & Biases: no more reports there, training goes on (")
     assert "\n" not in line
+
+
+@pytest.mark.dev
+def test_offline_reports_end_with_the_command_that_uploads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="needs the dependency group dev")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    directory = tmp_path / "a run"
+    directory.mkdir()
+    said: list[str] = []
+    (reports,) = wandb_callbacks("offline", directory, {}, said.append)
+    reports.reported(REPORT)
+    reports.ended()
+    (line,) = said
+    path = Path(shlex.split(line.split("to upload them: ")[1].removeprefix("wandb sync "))[0])
+    assert list(path.glob("run-*.wandb"))
+    assert path.is_relative_to(directory)

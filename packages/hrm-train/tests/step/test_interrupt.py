@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from hrm_model import HRM, Predictor, initial_carry
-from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, act_loss, as_arrays, loss_and_gradients
 
 
 def interrupted(call: Callable[[], object], lines: int) -> bool:
@@ -64,5 +65,6 @@ def test_ctrl_c_in_a_gradient_leaves_a_model_that_answers(
     batch = as_arrays(next(make_puzzles(model)))
     expected = Predictor(model)(batch).logits.tolist()
     carry = initial_carry(model.config, 4)
-    assert interrupted(lambda: loss_and_gradients(model, carry, batch, "softmax_cross_entropy"), lines)
+    loss = partial(act_loss, loss_type="softmax_cross_entropy")
+    assert interrupted(lambda: loss_and_gradients(model, carry, batch, loss), lines)
     assert Predictor(model)(batch).logits.tolist() == expected

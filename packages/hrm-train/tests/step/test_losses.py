@@ -1,6 +1,7 @@
 """The loss of an ACT step, its gradients, and the metrics counted with it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hrm_model import HRM, ACTOutput, initial_carry
 from hrm_train import IGNORE_LABEL, LossType, act_loss, as_arrays, cross_entropy, loss_and_gradients
+from hrm_train.step._sums import answer_sums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def draw(seed: int) -> tuple[ACTOutput, mx.array]:
 
 
 def loss_of(output: ACTOutput, labels: mx.array, loss_type: LossType = TYPES[0]) -> Any:
-    return act_loss(output, labels, mx.array([1, 2, 3]), mx.array([True, False, True]), loss_type)
+    return act_loss(output, {"labels": labels}, loss_type)  # type: ignore[typeddict-item]
 
 
 @settings(deadline=None, max_examples=20)
@@ -114,10 +116,11 @@ def test_metrics_count_halted_slots_that_have_labels() -> None:
     labels = mx.array([[1, 1], [1, 2], [1, 1], [IGNORE_LABEL, IGNORE_LABEL]])
     output = ACTOutput(logits, mx.array([1.0, 1.0, 1.0, 1.0]), mx.zeros(4), None)
     halted = mx.array([True, True, False, True])
-    _, metrics = act_loss(output, labels, mx.array([1, 2, 3, 4]), halted, "softmax_cross_entropy")
+    carry = {"labels": labels, "steps": mx.array([1, 2, 3, 4]), "halted": halted}
+    metrics = answer_sums(output, carry, most_steps=4)  # type: ignore[arg-type]
     sums = {name: metrics[name].item() for name in ("count", "accuracy", "exact_accuracy", "q_halt_accuracy", "steps")}
     assert sums == {"count": 2, "accuracy": 1.5, "exact_accuracy": 1, "q_halt_accuracy": 1, "steps": 3}
-    assert "q_continue_loss" not in metrics
+    assert metrics["halting_steps"].tolist() == [1, 1, 0, 0]
 
 
 def test_a_slot_without_labels_has_no_prediction_loss() -> None:
@@ -132,7 +135,8 @@ def test_a_fresh_model_has_no_gradient_for_the_value_of_continuing(
 ) -> None:
     fresh = HRM(make_model().config)
     batch = as_arrays(next(make_puzzles(fresh)))
-    _, _, _, gradients, _ = loss_and_gradients(fresh, initial_carry(fresh.config, 4), batch, TYPES[0])
+    loss = partial(act_loss, loss_type=TYPES[0])
+    _, _, _, gradients, _ = loss_and_gradients(fresh, initial_carry(fresh.config, 4), batch, loss)
     halt, go_on = gradients["q_head"]["bias"].tolist()
     assert halt != 0
     assert go_on == 0

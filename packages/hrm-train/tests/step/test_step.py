@@ -1,6 +1,8 @@
 """A training step: what it computes, with any number of lanes, and what it leaves alone."""
 
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import hrm_train.step._lane_pass
@@ -8,10 +10,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from hrm_model import HRM, initial_carry
-from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, act_loss, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten
 
-STABLEMAX = "stablemax_cross_entropy"
+STABLEMAX = partial(act_loss, loss_type="stablemax_cross_entropy")
 
 
 def run(model: HRM, puzzles: Any, steps: int = 6, max_steps: int | None = None) -> TrainStep:
@@ -77,7 +79,7 @@ def test_training_lowers_the_loss_on_one_batch(
         step.reset_metrics()
         step(batch)
         mx.eval(step.state)
-        losses.append(step.metrics["lm_loss"].item())
+        losses.append(step.metrics["lm_loss"])
     assert sum(losses[-4:]) < 0.9 * sum(losses[:4])
 
 
@@ -95,20 +97,56 @@ def test_with_a_limit_of_one_every_slot_halts_in_every_step(
     model = make_model()
     step = run(model, make_puzzles(model), steps=3, max_steps=1)
     assert step.carry["halted"].all().item()
-    assert (step.metrics["count"].item(), step.metrics["steps"].item()) == (12, 12)
+    assert (step.metrics["count"], step.metrics["steps"]) == (12, 1)
     step(as_arrays(next(make_puzzles(model))), None)  # the limit is not compiled in
     assert not step.carry["halted"].all().item()
 
 
-def test_metrics_add_up_until_they_are_reset(
+def test_metrics_are_means_over_all_steps_until_they_are_reset(
     make_model: Callable[..., HRM], make_puzzles: Callable[[HRM], Any]
 ) -> None:
-    model = make_model(halt_max_steps=1)
-    step = run(model, make_puzzles(model), steps=3)
-    assert step.metrics["count"].item() == 12
-    assert "q_continue_loss" not in step.metrics
+    model = make_model()
+    step, puzzles, sums, slots = run(model, make_puzzles(model), steps=0), make_puzzles(model), Counter[str](), 0
+    for _ in range(8):
+        before = run_alone(step, puzzles)
+        slots += 4
+        for name, value in before.items():
+            sums[name] += value
+    # the same steps again, counted together
+    model = make_model()
+    together = run(model, make_puzzles(model), steps=8).metrics
+    assert together["count"] == sums["count"] > 4
+    assert sum(together["halting_steps"]) == together["count"]
+    for name in ("loss", "lm_loss", "q_halt_loss", "q_continue_loss"):
+        assert together[name] == pytest.approx(sums[name] / slots, rel=1e-5)
+    for name in ("accuracy", "exact_accuracy", "q_halt_accuracy", "steps"):
+        assert together[name] == pytest.approx(sums[name] / sums["count"], rel=1e-5)
     step.reset_metrics()
-    assert not any(total.item() for total in step.metrics.values())
+    assert not any(value for name, value in step.metrics.items() if name != "halting_steps")
+    assert step.metrics["halting_steps"] == [0, 0, 0, 0]
+
+
+def run_alone(step: TrainStep, puzzles: Any) -> dict[str, float]:
+    """Sums of one step, from its means and what they are taken over."""
+    step.reset_metrics()
+    step(as_arrays(next(puzzles)))
+    means = step.metrics
+    of = {name: 4 if name.endswith("loss") else means["count"] for name in means}
+    sums = {name: value * of[name] for name, value in means.items() if name not in ("count", "halting_steps")}
+    return {**sums, "count": means["count"]}
+
+
+def test_a_mean_leaves_out_a_step_that_was_skipped(
+    make_model: Callable[..., HRM], make_puzzles: Callable[[HRM], Any]
+) -> None:
+    model = make_model()
+    step, puzzles = run(model, make_puzzles(model), steps=2), make_puzzles(model)
+    before = step.metrics
+    good = model.lm_head.weight
+    model.lm_head.weight = good * float("nan")
+    step(as_arrays(next(puzzles)))
+    assert step.skipped["count"].item() == 1
+    assert step.metrics == before
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -1,6 +1,7 @@
 """What the options of a step do to its equations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import hrm_train.step._lane_pass
@@ -8,10 +9,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from hrm_model import HRM, initial_carry
-from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, as_arrays, loss_and_gradients
+from hrm_train import AdamAtan2, SparseSignSGD, TrainConfig, TrainStep, act_loss, as_arrays, loss_and_gradients
 from mlx.utils import tree_flatten, tree_map
 
-STABLEMAX = "stablemax_cross_entropy"
+STABLEMAX = partial(act_loss, loss_type="stablemax_cross_entropy")
 MakeModel = Callable[..., HRM]
 MakePuzzles = Callable[[HRM], Any]
 
@@ -51,7 +52,7 @@ def test_micro_batches_do_what_one_large_batch_does(
     assert_near(one["carry"], several["carry"], atol=1e-3)
 
 
-@pytest.mark.parametrize("largest", [0.05, 1e9])
+@pytest.mark.parametrize("largest", [0.05, 1e6])
 def test_gradients_longer_than_the_largest_norm_are_shortened_to_it(
     largest: float, make_model: MakeModel, make_puzzles: MakePuzzles
 ) -> None:
@@ -60,7 +61,7 @@ def test_gradients_longer_than_the_largest_norm_are_shortened_to_it(
         model, initial_carry(model.config, 4), as_arrays(next(make_puzzles(model))), STABLEMAX
     )
     norm = mx.sqrt(sum(array.square().sum() for _, array in tree_flatten(gradients))).item()
-    assert 0.05 < norm < 1e9
+    assert 0.05 < norm < 1e6
     step = run(model, make_puzzles(model), steps=1, clip_norm=largest)
     expected = tree_map(lambda g: (1 - 0.9) * g * min(1, largest / norm), gradients)
     first_moments = {
@@ -97,15 +98,16 @@ def test_an_average_changes_no_weight(make_model: MakeModel, make_puzzles: MakeP
 
 def test_with_fixed_halting_every_puzzle_takes_all_steps(make_model: MakeModel, make_puzzles: MakePuzzles) -> None:
     step = run(make_model(), make_puzzles(make_model()), steps=8, halting="fixed")
-    assert step.metrics["halting_steps"].tolist() == [0, 0, 0, 8]
-    assert run(make_model(), make_puzzles(make_model()), steps=8).metrics["halting_steps"][:3].sum().item() > 0
+    assert step.metrics["halting_steps"] == [0, 0, 0, 8]
+    assert run(make_model(), make_puzzles(make_model()), steps=8).metrics["halting_steps"] > [0, 0, 0, 0]
 
 
 def test_the_histogram_counts_the_puzzles_that_halted(make_model: MakeModel, make_puzzles: MakePuzzles) -> None:
     metrics = run(make_model(), make_puzzles(make_model()), steps=8).metrics
     counts = metrics["halting_steps"]
-    assert counts.sum().item() == metrics["count"].item()
-    assert (counts * mx.arange(1, 5)).sum().item() == metrics["steps"].item()
+    assert sum(counts) == metrics["count"]
+    total = sum(number * steps for steps, number in enumerate(counts, start=1))
+    assert total / sum(counts) == pytest.approx(metrics["steps"])
 
 
 def test_halting_by_bce_alone_has_no_loss_of_continuing_and_leaves_its_weights_alone(
@@ -115,7 +117,7 @@ def test_halting_by_bce_alone_has_no_loss_of_continuing_and_leaves_its_weights_a
     before = np.array(model.q_head.weight)
     step = run(model, make_puzzles(model), steps=1)
     assert "q_continue_loss" not in step.metrics
-    loss, prediction, halting = (step.metrics[name].item() for name in ("loss", "lm_loss", "q_halt_loss"))
+    loss, prediction, halting = (step.metrics[name] for name in ("loss", "lm_loss", "q_halt_loss"))
     assert loss == pytest.approx(prediction + 0.5 * halting, rel=1e-6)
     changed = np.array(model.q_head.weight) != before * (1 - 1e-2 * 0.1)
     assert changed[0].any()
@@ -162,7 +164,26 @@ def test_activations_in_bfloat16_train(make_model: MakeModel, make_puzzles: Make
     for _ in range(30):
         step.reset_metrics()
         step(batch)
-        losses.append(step.metrics["lm_loss"].item())
+        losses.append(step.metrics["lm_loss"])
     assert step.carry["z_H"].dtype == mx.bfloat16
     assert all(array.dtype == mx.float32 for _, array in tree_flatten(model.trainable_parameters()))
     assert sum(losses[-4:]) < 0.9 * sum(losses[:4])
+
+
+def test_with_blank_identifiers_training_changes_the_first_row_alone(
+    make_model: MakeModel, make_puzzles: MakePuzzles
+) -> None:
+    model = make_model(puzzle_identifiers="blank")
+    step, puzzles = run(model, make_puzzles(model)), make_puzzles(model)
+    assert step.carry["puzzle_identifiers"].any().item()
+    changed = np.flatnonzero(np.array(model.puzzle_emb.weight).any(axis=1)).tolist()
+    assert changed == [0]
+
+    class Zero:
+        def __next__(self) -> Any:
+            batch = next(puzzles)
+            return {**batch, "puzzle_identifiers": np.zeros_like(batch["puzzle_identifiers"])}
+
+    given_zero = make_model()
+    run(given_zero, Zero())
+    assert_near(model.parameters(), given_zero.parameters(), atol=0)

@@ -18,7 +18,7 @@ def save_predictions(
 ) -> Iterator[Record]:
     """Pass records on and write them to an `.npz`, which appears when the records end.
 
-    The file holds `inputs`, `labels` (-100 where any token counts as right) and `predictions`, all `[N, L]` int32,
+    The file holds `inputs`, `labels` (-100 where nothing is asked for) and `predictions`, all `[N, L]` int32,
     `puzzle_identifiers [N]` int32, `confidences [N]` float32, the model's probability that its answer is right, and
     `steps [N]` int32. Until the end the arrays are in a temporary directory beside the file.
 

@@ -1,11 +1,11 @@
 """Answers to the puzzles of a dataset as a stream: one record for each puzzle, in order, in bounded memory."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from hrm_data import Dataset, NumpyBatch, make_batch
+from hrm_data import Dataset, NumpyBatch, Task, evenly_spread, kept_cells, make_batch
 from hrm_model import Answer, ContinuousPredictor
 
 
@@ -14,7 +14,7 @@ class Record(NamedTuple):
 
     Attributes:
         inputs: Tokens `[L]` int32.
-        labels: Tokens of the solution `[L]` int32, -100 where any token counts as right; None without a solution.
+        labels: Tokens of the solution `[L]` int32, -100 where nothing is asked for; None without a solution.
         puzzle_identifier: Row of the puzzle embedding.
         answer: The model's answer; its trace holds the answer after every step if the predictor traces.
         votes: The answers that voted; empty without a vote.
@@ -30,6 +30,26 @@ class Record(NamedTuple):
     def tokens(self) -> np.ndarray:
         """The answer's tokens `[L]` int32."""
         return np.array(self.answer.tokens, np.int32)
+
+
+def keep_unasked(task: Task | None, record: Record) -> Record:
+    """Put the puzzle's own tokens into all answers of a record where nothing is asked for."""
+    kept = kept_cells(task, record.inputs, record.labels)
+    if not kept.any():
+        return record
+
+    def keep(answer: Answer) -> Answer:
+        return with_tokens(answer, lambda tokens: np.where(kept, record.inputs, tokens))
+
+    return record._replace(answer=keep(record.answer), votes=tuple(map(keep, record.votes)))
+
+
+def with_tokens(answer: Answer, change: Callable[[np.ndarray], np.ndarray]) -> Answer:
+    """Change an answer's tokens and those of its trace; `change` maps `[N, L]` int32 to the same shape."""
+    whole = np.array([answer.tokens, *(thought.tokens for thought in answer.trace)], np.int32)
+    tokens, *thoughts = change(whole).tolist()
+    trace = tuple(t._replace(tokens=tokens) for t, tokens in zip(answer.trace, thoughts, strict=True))
+    return answer._replace(tokens=tokens, trace=trace)
 
 
 def answer_batches(predictor: ContinuousPredictor, batches: Iterable[NumpyBatch]) -> Iterator[Record]:
@@ -57,10 +77,10 @@ def dataset_batches(
     Args:
         dataset: The split.
         batch_size: Examples in a batch; the last batch may be smaller.
-        limit: Take the first so many examples only; all when left out.
+        limit: Take so many examples, evenly spread, as the trainer does; all when left out.
         order: Numbers of the examples to take, in this order, in place of `limit`.
     """
     if order is None:
-        order = np.arange(dataset.examples if limit is None else min(dataset.examples, limit))
+        order = evenly_spread(dataset.examples, limit)
     for start in range(0, len(order), batch_size):
         yield make_batch(dataset, order[start : start + batch_size])

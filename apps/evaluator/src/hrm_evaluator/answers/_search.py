@@ -6,9 +6,10 @@ from itertools import count, cycle
 from typing import NamedTuple
 
 import numpy as np
-from hrm_data import NumpyBatch, Symmetry, Task
+from hrm_data import NumpyBatch, Symmetry, Task, kept_cells
 from hrm_model import HRM, Answer, ContinuousPredictor, HaltingRule, Noise
 
+from hrm_evaluator.answers._records import with_tokens
 from hrm_evaluator.answers._vote import checker, draw_symmetries, undo
 
 SIGMA = 0.2  # where the user gives no noise
@@ -67,10 +68,12 @@ class Searcher:
             A valid answer, or the first answer if none is found; and what the search took.
         """
         start = time.monotonic()
-        accepts = checker(self._task, batch["inputs"][0])
+        puzzle = batch["inputs"][0]
+        accepts, kept = checker(self._task, puzzle), kept_cells(self._task, puzzle)
         tried, steps, most = 1, first.steps, 0
         result, found = first, None
         for kind, number, answer in self._answers(batch, start, time_limit):
+            answer = with_tokens(answer, lambda tokens: np.where(kept, puzzle, tokens))
             tried, steps, most = tried + 1, steps + answer.steps, max(most, number)
             if accepts(answer):
                 result, found = answer, kind

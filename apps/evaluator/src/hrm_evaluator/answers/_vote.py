@@ -9,7 +9,7 @@ from hrm_data import NumpyBatch, Symmetry, Task
 from hrm_model import Answer, Commit, ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator.answers._records import Record, answer_batches
+from hrm_evaluator.answers._records import Record, answer_batches, keep_unasked, with_tokens
 
 VoteBy = Literal["majority", "confidence", "halting", "check"]
 SELECTIONS: Mapping[VoteBy, str] = {
@@ -69,13 +69,13 @@ def answer_by_vote(
         batches: The puzzles.
         electorate: Which answers vote.
         by: The rule by which votes choose an answer.
-        task: Checks answers, if the rule asks for it.
+        task: Checks answers, if the rule asks for it, and says which of the puzzle's tokens answers keep.
 
     Yields:
         Records whose `votes` are all answers, and whose `answer` is the one that `winner` chooses.
     """
     if electorate.votes == 1:
-        yield from answer_batches(predictors[0], batches)
+        yield from (keep_unasked(task, record) for record in answer_batches(predictors[0], batches))
         return
     shares = tee(batches, len(predictors))
     streams = [
@@ -83,7 +83,8 @@ def answer_by_vote(
     ]
     for records in zip(*streams, strict=True):
         votes = tuple(vote for same_copy in zip(*(one.votes for one in records), strict=True) for vote in same_copy)
-        yield records[0]._replace(answer=winner(votes, by, checker(task, records[0].inputs)), votes=votes)
+        record = keep_unasked(task, records[0]._replace(votes=votes))
+        yield record._replace(answer=winner(record.votes, by, checker(task, record.inputs)))
 
 
 def choose_selection(by: VoteBy | None, task: Task | None, trajectories: int, noise: Noise) -> VoteBy:
@@ -113,8 +114,8 @@ def commit_rule(probability: float | None, task: Task | None) -> Commit | None:
     if task is None or task.open_token is None:
         name = "these puzzles" if task is None else task.name
         raise UserError(
-            f"--commit {probability:g} fixes cells of an answer in its puzzle, but in {name} an answer does not fill "
-            "open cells of its puzzle; leave --commit out"
+            f"--commit {probability:g} needs a task whose answers fill open cells of a puzzle; those of {name} do not, "
+            "so leave --commit out"
         )
     return Commit(probability, task.open_token)
 
@@ -137,7 +138,9 @@ def choose_symmetries(task: Task | None, votes: int) -> list[Symmetry]:
     if votes == 1:
         return []
     if task is None:
-        raise UserError(f"--votes {votes}: symmetries depend on the task, but neither dataset nor run names it")
+        raise UserError(
+            f"--votes {votes}: symmetries depend on the task, but neither dataset nor run names it; add --task"
+        )
     found = draw_symmetries(task, votes - 1)
     if len(found) < votes - 1:
         raise UserError(f"--votes {votes}: {task.name} allows {len(found) + 1} at most, one for each symmetry")
@@ -208,7 +211,4 @@ def _answer_copies(
 
 def undo(change: Symmetry, answer: Answer) -> Answer:
     """Turn the answer to a copy into an answer to the puzzle itself."""
-    whole = np.array([answer.tokens, *(thought.tokens for thought in answer.trace)], np.int32)
-    tokens, *thoughts = change.undo(whole).tolist()
-    trace = tuple(t._replace(tokens=tokens) for t, tokens in zip(answer.trace, thoughts, strict=True))
-    return answer._replace(tokens=tokens, trace=trace)
+    return with_tokens(answer, change.undo)

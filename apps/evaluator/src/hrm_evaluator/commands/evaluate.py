@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-from hrm_data import IGNORE, Dataset, Task
+from hrm_data import Dataset, Task, whole_solution
 from hrm_model import ContinuousPredictor, Noise
 
 from hrm_evaluator._errors import UserError
@@ -24,6 +23,7 @@ from hrm_evaluator.answers._vote import (
     commit_rule,
 )
 from hrm_evaluator.commands._halting import halting_rule
+from hrm_evaluator.commands._identifiers import read_identifiers
 from hrm_evaluator.commands._progress import progress
 from hrm_evaluator.loading._dataset import open_task, open_test_split
 from hrm_evaluator.loading._model import LoadedModel, announce_kernels, load_models
@@ -43,6 +43,8 @@ def evaluate(settings: Evaluate) -> int:
     )
     announce_kernels()
     loaded = load_models(settings.named, settings.runs, settings.checkpoints, settings.data_path, settings.task)
+    for one in loaded:
+        read_identifiers(one.model, settings.identifiers)
     checkpoint, model = loaded[0]
     dataset = open_test_split(checkpoint, model, settings.data_path)
     task = open_task(checkpoint, model, dataset.task or settings.task)
@@ -66,7 +68,9 @@ def evaluate(settings: Evaluate) -> int:
     electorate = Electorate(choose_symmetries(task, settings.votes), settings.trajectories, len(loaded))
     arc = ArcScore(vote_by) if copies_vote else None
     total = min(dataset.examples, settings.limit or dataset.examples)
-    order = order_by_task(dataset, task, total) if copies_vote and task is not None else None
+    order = None
+    if copies_vote and task is not None:  # the first puzzles, for the copies of one stand together
+        order = order_by_task(dataset, task, total)
     batches = dataset_batches(dataset, predictors[0].batch_size, settings.limit, order)
     records = answer_by_vote(predictors, batches, electorate, vote_by, task)
     if arc is not None and task is not None:
@@ -105,7 +109,7 @@ def evaluate(settings: Evaluate) -> int:
     files.save(summary, result, bought, task)
     del result.examples[settings.show :]
     if settings.as_json:
-        boards = _board_rows(task, result.examples, dataset.metadata.pad_id)
+        boards = _board_rows(task, result.examples)
         print(to_json({**summary, **_measured(result), "boards": boards}))
     else:
         print_report(summary, result, bought, arc, task)
@@ -132,18 +136,19 @@ def _copies_vote(settings: Evaluate, dataset: Dataset, task: Task | None) -> boo
 def _summary(
     loaded: Sequence[LoadedModel], dataset: Dataset, result: Evaluation, predictor: ContinuousPredictor
 ) -> dict[str, Any]:
-    means = result.score.means()
+    score = result.score
     return {
         "checkpoint": str(loaded[0].checkpoint.weights),
         "data_path": str(dataset.root),
-        "puzzles": result.score.count,
-        "accuracy": means["accuracy"],
-        "exact_accuracy": means["exact_accuracy"],
-        "mean_steps": means["steps"],
+        "puzzles": score.count,
+        "accuracy": score.accuracy,
+        "exact_accuracy": score.exact_accuracy,
+        "mean_steps": score.steps,
+        "puzzle_identifiers": predictor.model.config.puzzle_identifiers,
         "halting": predictor.halting.kind,
         "max_steps": predictor.max_steps,
         "halt_max_steps": predictor.model.config.halt_max_steps,
-        "halting_accuracy": means["q_halt_accuracy"],
+        "halting_accuracy": score.q_halt_accuracy,
         "by_step": [
             {"steps": steps, "halted": result.halted[steps], **tally.means()}
             for steps, tally in enumerate(result.by_step, start=1)
@@ -171,14 +176,14 @@ def _measured(result: Evaluation) -> dict[str, list[dict[str, Any]]]:
     return {f"by_{result.measure.replace(' ', '_')}": rows}
 
 
-def _board_rows(task: Task | None, examples: Sequence[Example], pad_id: int) -> list[dict[str, Any]]:
+def _board_rows(task: Task | None, examples: Sequence[Example]) -> list[dict[str, Any]]:
     if task is None:
         return []
     return [
         {
             "puzzle": task.text(task.decode(example.puzzle)),
             "prediction": task.text(task.decode(example.answer)),
-            "solution": task.text(task.decode(np.where(example.solution == IGNORE, pad_id, example.solution))),
+            "solution": task.text(task.decode(whole_solution(task, example.puzzle, example.solution))),
         }
         for example in examples
     ]

@@ -49,6 +49,7 @@ def _print_card(console: Console, card: Card) -> None:
         "solves": card.summary,
         **({"needs": f"the package {card.package}"} if card.package else {}),
         "trained by": card.command,
+        "with data": ", ".join(f"{name} {value}" for name, value in card.data.items()),
         "at commit": card.commit,
         "on": f"{card.machine}, {card.minutes:g} minutes, {card.steps:,} steps",
         "parameters": f"{card.parameters:,}, matrices of {card.bits} bits",

@@ -25,11 +25,17 @@ class Checkpoint(NamedTuple):
     def setting(self, name: str, kind: type) -> Any:
         """Return an entry of the run's `config.json`; None without a run or without the entry.
 
+        The trainer's file has a `format`. In the one of a run made in Python, an entry of another type means something
+        else and is not read.
+
         Raises:
-            UserError: If the entry is of another type.
+            UserError: If the entry of the trainer's file is of another type.
         """
-        value = None if self.run is None else self.run.config.get(name)
+        config = {} if self.run is None else self.run.config
+        value = config.get(name)
         if self.run is not None and value is not None and not isinstance(value, kind):
+            if "format" not in config:
+                return None
             raise UserError(
                 f"{self.run.path / 'config.json'}: {name} is {quoted(value)}, but must be a {kind.__name__}"
             )

@@ -59,6 +59,7 @@ def describe_board(task: Task, puzzles: Sequence[np.ndarray]) -> dict[str, Any]:
         "colours": dict(task.colours),
         "typed": typed,
         "blank": task.open_token if task.open_token is not None else typed.get("."),
+        "kept": list(task.kept_tokens),
         "canvas": canvas and canvas._asdict(),
         "groups": _groups(task),
     }

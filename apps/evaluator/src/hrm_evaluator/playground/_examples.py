@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from hrm_data import Dataset, HRMDataError, Task, get_family, open_dataset
+from hrm_data import IGNORE, Dataset, HRMDataError, Task, get_family, kept_cells, open_dataset
 from pydantic import ValidationError
 
 from hrm_evaluator._errors import UserError
 
 ANY = -1
-"""Takes the place of a token of a solution that is not scored."""
+"""Takes the place of a token of a solution where nothing is asked for and nothing is shown."""
 
 
 _SEED = 1729  # not that of a training set
@@ -24,13 +24,15 @@ class Example(NamedTuple):
 
     Attributes:
         puzzle: Tokens `[seq_len]`.
-        solution: Tokens `[seq_len]`, -1 where any token is right.
+        solution: Tokens `[seq_len]`, the puzzle's own where nothing is asked for, and -1 outside of the solution.
         identifier: Row of the puzzle table.
+        kept: Positions for which nothing is asked.
     """
 
     puzzle: np.ndarray
     solution: np.ndarray
     identifier: int = 0
+    kept: tuple[int, ...] = ()
 
 
 def examples_of(data_path: Path, task: Task, known: int, count: int) -> list[Example]:
@@ -59,7 +61,7 @@ def examples_of(data_path: Path, task: Task, known: int, count: int) -> list[Exa
             raise UserError(
                 f"{data_path}: {name} is {theirs}, but {ours} for {task.name}; name another with --examples"
             )
-    found = list(islice(_read(dataset), count))
+    found = list(islice(_read(dataset, task), count))
     if metadata.num_puzzle_identifiers != known:
         found = [example._replace(identifier=0) for example in found]
     if not found:
@@ -67,14 +69,16 @@ def examples_of(data_path: Path, task: Task, known: int, count: int) -> list[Exa
     return found
 
 
-def _read(dataset: Dataset) -> Iterator[Example]:
+def _read(dataset: Dataset, task: Task) -> Iterator[Example]:
     ignored = dataset.metadata.ignore_label_id
     for puzzles in dataset.sets.values():
         identifiers = np.repeat(puzzles.puzzle_identifiers, np.diff(puzzles.puzzle_indices))
         for number in range(puzzles.examples):
             inputs, labels = (array[0].astype(np.int32) for array in puzzles.rows(np.array([number])))
-            solution = labels if ignored is None else np.where(labels == ignored, ANY, labels)
-            yield Example(inputs, solution, int(identifiers[number]))
+            labels = labels if ignored is None else np.where(labels == ignored, IGNORE, labels)
+            kept = kept_cells(task, inputs, labels)
+            solution = np.where(kept, inputs, np.where(labels == IGNORE, ANY, labels))
+            yield Example(inputs, solution, int(identifiers[number]), tuple(np.flatnonzero(kept).tolist()))
 
 
 def new_examples(task: Task, kinds: Sequence[Mapping[str, Any]], count: int) -> list[Example]:

@@ -97,8 +97,8 @@ def _describe(shown: Shown) -> dict[str, Any]:
         "mostSteps": model.config.halt_max_steps,
         "board": describe_board(shown.solver.task, [example.puzzle for example in shown.examples]),
         "examples": [
-            {"puzzle": puzzle.tolist(), "solution": solution.tolist(), "row": row_of[identifier]}
-            for puzzle, solution, identifier in shown.examples
+            {"puzzle": puzzle.tolist(), "solution": solution.tolist(), "row": row_of[identifier], "kept": kept}
+            for puzzle, solution, identifier, kept in shown.examples
         ],
     }
 

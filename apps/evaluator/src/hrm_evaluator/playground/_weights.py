@@ -1,5 +1,6 @@
 """The weights of a model as bytes for a page: a safetensors file with the rows of the puzzle table that are used."""
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,14 @@ _TABLE = "puzzle_emb."
 def weight_file(model: HRM, identifiers: Sequence[int]) -> bytes:
     """Return a safetensors file of the model that knows only some puzzles, in the order of `identifiers`."""
     arrays = dict(tree_flatten(model.parameters()))
-    rows = mx.array(list(identifiers))
+    rows = model.table_rows(mx.array(list(identifiers)))
     kept = {name: array[rows] if name.startswith(_TABLE) else array for name, array in arrays.items()}
     config = model.config.model_copy(update={"num_puzzle_identifiers": len(identifiers)})
-    metadata = {**weights_metadata(model), "config": config.model_dump_json()}
+    metadata = {
+        **weights_metadata(model),
+        "config": config.model_dump_json(),
+        "plan": json.dumps(config.plan._asdict()),
+    }
     with tempfile.TemporaryDirectory(prefix="hrm-playground-") as folder:
         path = Path(folder) / "model.safetensors"
         mx.save_safetensors(str(path), kept, metadata=metadata)

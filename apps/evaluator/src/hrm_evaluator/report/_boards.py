@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from hrm_data import IGNORE, Picture, Task
+from hrm_data import IGNORE, Picture, Task, kept_cells, whole_solution
 from hrm_data.terminal import plain_lines
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
@@ -35,12 +35,14 @@ def scored(task: Task, puzzle: np.ndarray, answer: np.ndarray, solution: np.ndar
         task: Draws the pictures.
         puzzle: Tokens `[seq_len]`.
         answer: Tokens `[seq_len]`.
-        solution: Tokens `[seq_len]`, -100 where any token counts as right.
+        solution: Tokens `[seq_len]`, -100 where nothing is asked for: there the answer is the puzzle's own.
     """
     wrong = (solution != IGNORE) & (answer != solution)
-    shown, right = _picture(task, answer), _picture(task, np.where(solution == IGNORE, answer, solution))
+    answer = np.where(kept_cells(task, puzzle, solution), puzzle, answer)
+    whole = whole_solution(task, puzzle, solution)
+    shown, right = _picture(task, answer), _picture(task, whole)
     pictures = {
-        "puzzle": draw(_picture(task, puzzle), np.where(puzzle == solution, "bold", "dim")),
+        "puzzle": draw(_picture(task, puzzle), np.where(puzzle == whole, "bold", "dim")),
         "prediction": draw(
             shown,
             _answer_styles(puzzle, answer, wrong),

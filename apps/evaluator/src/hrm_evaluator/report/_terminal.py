@@ -70,6 +70,8 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     if "valid" in summary:
         other = f", {summary['equivalent']:.2%} other than the dataset's" if summary["equivalent"] else ""
         table.add_row("valid", f"{summary['valid']:.2%}", f"answers that solve the puzzle{other}")
+    if summary["puzzle_identifiers"] == "blank":
+        table.add_row("identifiers", "blank", "all puzzles read one embedding")
     table.add_row("selection", "", summary["selection"])
     table.add_row("puzzles per second", f"{summary['puzzles_per_second']:.1f}", "compile time excluded")
     console.print(table)

@@ -7,7 +7,7 @@ from string import ascii_letters, digits
 from typing import NamedTuple
 
 import numpy as np
-from hrm_data import IGNORE, Picture, Task, draw_grid
+from hrm_data import IGNORE, Picture, Task, draw_grid, kept_cells, whole_solution
 from hrm_model import Answer, Thought
 
 from hrm_evaluator.answers._records import Record
@@ -66,10 +66,11 @@ class Layout(NamedTuple):
 def trajectory(record: Record, task: Task | None) -> Trajectory:
     """Lay out a traced record; without a task, tokens are characters in a square."""
     thoughts: Sequence[Thought | Answer] = record.answer.trace or (record.answer,)
-    answers = [np.array(thought.tokens, np.int32) for thought in thoughts]
     labels = np.full_like(record.inputs, IGNORE) if record.labels is None else record.labels
     is_solved = bool((labels != IGNORE).any())
-    solution = np.where(labels == IGNORE, record.tokens, labels)
+    kept = kept_cells(task, record.inputs, labels)
+    answers = [np.where(kept, record.inputs, np.array(thought.tokens, np.int32)) for thought in thoughts]
+    solution = whole_solution(task, record.inputs, labels) if is_solved else answers[-1]
     pictures = [_picture(board, task) for board in (record.inputs, solution, *answers)]
     places = layout(pictures)
     puzzle_symbols, solution_symbols, *symbols = [_symbols(picture, places) for picture in pictures]

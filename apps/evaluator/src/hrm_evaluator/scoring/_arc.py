@@ -142,11 +142,13 @@ def score_arc(records: Iterable[Record], task: Task, identifiers: Sequence[str],
     score.finish()
 
 
-def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray | None:
+def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray:
     """Order the first `count` examples of a split so that those of one task, and of one copy, follow each other.
 
-    Tasks, their copies and their examples keep the order of the split otherwise. None if the split is in that order
-    already, as the splits of all builders are.
+    Tasks, their copies and their examples keep the order of the split otherwise.
+
+    Returns:
+        Their numbers, `[count]` int64.
 
     Raises:
         UserError: If an identifier names no copy of a task.
@@ -160,8 +162,7 @@ def order_by_task(dataset: Dataset, task: Task, count: int) -> np.ndarray | None
     for row in np.argsort(first).tolist():
         name = original_of(dataset.identifiers[int(found[row])]).name
         begin[row] = begins.setdefault(name, int(first[row]))
-    order = np.lexsort((np.arange(len(copies)), first[copy], begin[copy]))
-    return None if np.array_equal(order, np.arange(len(order))) else order
+    return np.lexsort((np.arange(len(copies)), first[copy], begin[copy]))
 
 
 def _label(original: Original, labels: np.ndarray | None) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from hrm_evaluator.answers._vote import Electorate, VoteBy, checker, winner
 
 
 class Example(NamedTuple):
-    """A puzzle, the model's answer and the solution: tokens `[L]`, -100 where any token counts as right."""
+    """A puzzle, the model's answer and the solution: tokens `[L]`, -100 where nothing is asked for."""
 
     puzzle: np.ndarray
     answer: np.ndarray
@@ -48,7 +48,7 @@ class Evaluation:
     """The scores of a model on a dataset; puzzles without labels are left out.
 
     Attributes:
-        score: Sums over all puzzles.
+        score: Means over all puzzles.
         by_step: Sums for the answers after step 1, 2, ... A puzzle that has halted keeps its answer, so that entry
             `k - 1` is the score with at most `k` steps.
         halted: Number of puzzles that halted after each step.
@@ -138,7 +138,7 @@ def _count(result: Evaluation, record: Record, labels: np.ndarray, asked: np.nda
         at = min(k, answer.steps - 1)
         tally += Tally(1, float(accuracy[at]), int(exact[at]), at + 1)
     is_right = bool(exact[-1])
-    result.score += Score(1, float(accuracy[-1]), is_right, (answer.q_halt >= 0) == is_right, answer.steps)
+    result.score += Score(1, (float(accuracy[-1]), is_right, (answer.q_halt >= 0) == is_right, answer.steps))
     result.halted[answer.steps] += 1
     return is_right
 

@@ -27,6 +27,7 @@ class Card(BaseModel):
     task: dict[str, Any] = Field(description="The puzzles, as in a dataset's `task.json`.")
     package: str | None = Field(None, description="The package that knows these puzzles, if it is none of ours.")
     command: str = Field(description="The command that trained it.")
+    data: dict[str, Any] = Field(description="The options of the puzzles it was trained on: `--data.` of the trainer.")
     commit: str = Field(description="The commit of this repository at which it was trained.")
     machine: str = Field(description="The machine that trained it.")
     minutes: float = Field(ge=0, description="Minutes from the first to the last training step.")

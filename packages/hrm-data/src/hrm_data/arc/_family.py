@@ -67,7 +67,6 @@ def _family(name: str, summary: str, published: str) -> TaskFamily:
             "small": TaskDefaults(
                 summary="20 training and 20 evaluation tasks with 8 copies each.",
                 base="small",
-                duration="15 to 35 minutes on two busy cores of an Intel Xeon",
                 data={"augmentations": 8, "subset": 20},
                 arch={
                     **SMALL_BOARD_MODEL,

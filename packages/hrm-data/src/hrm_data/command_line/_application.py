@@ -21,7 +21,7 @@ from pydantic import ValidationError as PydanticError
 
 from hrm_data.command_line._exit import CommandError
 from hrm_data.command_line._options import ARGUMENTS, COMMANDS, OPTIONS
-from hrm_data.command_line._validation import problem_of, suggestion
+from hrm_data.command_line._validation import NO_SYNONYMS, Synonyms, problem_of, suggestion
 from hrm_data.untrusted import quoted, shortened
 
 WIDTH = 80  # of a help that is not printed on a terminal
@@ -57,8 +57,13 @@ def application(
     )
 
 
-def dispatch(app: App, words: Sequence[str]) -> Any:
+def dispatch(app: App, words: Sequence[str], synonyms: Synonyms = NO_SYNONYMS) -> Any:
     """Call the function of the command that `words` name, or print the help that they ask for.
+
+    Args:
+        app: From `application`.
+        words: The command line, without the name of the program.
+        synonyms: Other names of options, which unknown ones are compared with; see `suggestion`.
 
     Raises:
         CommandError: The words are wrong; the message names flag, value and what is allowed.
@@ -77,15 +82,15 @@ def dispatch(app: App, words: Sequence[str]) -> Any:
         return app(list(words), exit_on_error=False, print_error=False, console=console)
     except CycloptsError as error:
         prog = " ".join([app.name[0], *(error.command_chain or ())])
-        raise CommandError(f"{_sentence(error)} (see {prog} --help)") from None
+        raise CommandError(f"{_sentence(error, synonyms)} (see {prog} --help)") from None
 
 
-def _sentence(error: CycloptsError) -> str:
+def _sentence(error: CycloptsError, synonyms: Synonyms) -> str:
     argument = error.argument
     if isinstance(error, UnknownOptionError):
         word = error.token.keyword or error.token.value
         known = [name for one in error.argument_collection if one.parse for name in one.names if name.startswith("--")]
-        return f"{shortened(word)} is not known{suggestion(word, known) or _listed('; flags are', known)}"
+        return f"{shortened(word)} is not known{suggestion(word, known, synonyms) or _listed('; flags are', known)}"
     if isinstance(error, UnknownCommandError | UnusedCliTokensError):
         word = (error.unused_tokens or [""])[0]
         commands = [name for name in (error.app or ()) if not name.startswith("-")]

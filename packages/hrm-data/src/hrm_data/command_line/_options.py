@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Union, get_args, get_origin
 
 from cyclopts import Group, Parameter
@@ -45,6 +45,8 @@ def options_of(
     *,
     names: Mapping[str, str] | None = None,
     metavars: Mapping[str, str] | None = None,
+    values: Mapping[str, Any] | None = None,
+    hidden: Collection[str] = (),
 ) -> Any:
     """Return an annotation for a parameter of a cyclopts command: its value is a dictionary of the options given.
 
@@ -59,14 +61,24 @@ def options_of(
         spelling: How names are written in flags.
         names: More flags for a setting, by its full name: `{"train.keep_checkpoints": "--keep"}`.
         metavars: Placeholders for values, by the full name of the setting.
+        values: What the help shows in the place of the defaults, by the full name of the setting; None shows nothing.
+        hidden: Full names of settings that the help leaves out.
     """
-    made = _Options(spelling, names or {}, metavars or {}).dictionary(model)
+    made = _Options(spelling, names or {}, metavars or {}, values or {}, hidden).dictionary(model)
     return Annotated[made, Parameter(name="*")]
 
 
 class _Options:
-    def __init__(self, spelling: Spelling, names: Mapping[str, str], metavars: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        spelling: Spelling,
+        names: Mapping[str, str],
+        metavars: Mapping[str, str],
+        values: Mapping[str, Any],
+        hidden: Collection[str],
+    ) -> None:
         self._spelling, self._names, self._metavars = spelling, names, metavars
+        self._values, self._hidden = values, hidden
         self._groups = {"options": OPTIONS}
 
     def dictionary(self, model: type[BaseModel], prefix: str = "", title: str = "options") -> Any:
@@ -96,7 +108,8 @@ class _Options:
             help=field.description,
             group=self._group(str(extra.get("group") or title)),
             metavar=self._metavars.get(full) or str(extra.get("metavar") or "") or _metavar(inner),
-            show_default=_written(field.default) or False,
+            show_default=_written(self._values.get(full, field.default)) or False,
+            show=full not in self._hidden,
             converter=_text if choices else None,
             allow_repeating=True,
         )

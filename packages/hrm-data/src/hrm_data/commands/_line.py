@@ -74,7 +74,7 @@ def show(
 
 
 def verify(directory: Directory, /, *, task: TaskName = None) -> int:
-    """Check every file, array, index and solution of a dataset directory."""
+    """Check every file, array, index and solution of a dataset directory, and try augmentation and symmetries."""
     from hrm_data.commands._verify import verify_directory
 
     return verify_directory(directory, task)

@@ -11,6 +11,8 @@ import numpy as np
 from hrm_data._errors import HRMDataError
 from hrm_data._puzzle_set import PuzzleSet
 from hrm_data.dataset._format import Dataset
+from hrm_data.dataset._kept import whole_solution
+from hrm_data.dataset._loader import IGNORE, make_batch
 from hrm_data.dataset._read import open_dataset, splits_of, task_of
 from hrm_data.task._picture import Picture, draw_grid
 from hrm_data.task._task import Task
@@ -71,15 +73,16 @@ def show_example(root: Path, split: str, index: int, task_name: str | None) -> N
     dataset = open_dataset(root, split)
     task = task_of(dataset, task_name)
     name, item, at = _locate(dataset, index)
-    inputs, labels = (rows[0].astype(np.int32) for rows in item.rows(np.array([at])))
+    batch = make_batch(dataset, np.array([index]))
+    inputs, labels = batch["inputs"][0], batch["labels"][0]
     puzzle = int(np.searchsorted(item.puzzle_indices, at, side="right")) - 1
     group = int(np.searchsorted(item.group_indices, puzzle, side="right")) - 1
     identifier = int(item.puzzle_identifiers[puzzle])
     known = f" {dataset.identifiers[identifier]}" if dataset.identifiers else ""
-    asked = int(np.count_nonzero(labels != dataset.metadata.ignore_label_id))
+    asked = int(np.count_nonzero(labels != IGNORE))
     say(f"{split} example {index}, in set {name}: group {group}, puzzle {puzzle},", end=" ")
     say(f"identifier {identifier}{shortened(known)}; {asked} of {len(labels)} tokens are asked for\n")
-    say(_beside(picture_of(task, inputs), picture_of(task, labels)))
+    say(_beside(picture_of(task, inputs), picture_of(task, whole_solution(task, inputs, labels))))
 
 
 def picture_of(task: Task | None, tokens: np.ndarray) -> Picture:

@@ -27,7 +27,7 @@ def file_checksums(root: str | Path, *, stored_only: bool = False) -> dict[str, 
     paths = {path for pattern in _STORED for path in root.glob(pattern)}
     computed = None if stored_only else computed_sets(root)
     if computed is not None:
-        source = computed.source
+        source = Path(computed.source)
         paths |= {path for path in (source, *source.rglob("*")) if path.is_file() and not path.name.startswith(".")}
     checksums = {}
     try:

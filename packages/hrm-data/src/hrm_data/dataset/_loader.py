@@ -123,8 +123,7 @@ class TestLoader:
             raise HRMDataError(f"limit is {limit}; it must be at least 1")
         self._dataset = dataset
         total = sum(item.examples for item in dataset.sets.values())
-        count = total if limit is None else min(limit, total)
-        chosen = np.arange(count) * total // max(count, 1)
+        chosen = evenly_spread(total, limit)
         self._chosen: dict[str, np.ndarray] = {}
         first = 0
         for name, item in dataset.sets.items():
@@ -154,6 +153,12 @@ class TestLoader:
                 batch = _collate(item, self._dataset.metadata, mine, owner[mine])
                 size = self._slice.stop - self._slice.start
                 yield name, _pad(batch, self._dataset.metadata, size), stop - start
+
+
+def evenly_spread(total: int, limit: int | None = None) -> np.ndarray:
+    """Return the numbers of `limit` of `total` examples, evenly spread and ascending, int64; all without a limit."""
+    count = total if limit is None else min(limit, total)
+    return np.arange(count) * total // max(count, 1)
 
 
 def make_batch(dataset: Dataset, examples: np.ndarray) -> NumpyBatch:

@@ -12,7 +12,10 @@ from hrm_data._errors import HRMDataError
 from hrm_data._progress import Progress, no_progress
 from hrm_data._puzzle_set import PuzzleSet
 from hrm_data.dataset._format import Dataset
+from hrm_data.dataset._kept import whole_solutions
+from hrm_data.dataset._loader import IGNORE
 from hrm_data.dataset._read import computed_sets, open_dataset, splits_of, task_of
+from hrm_data.dataset._trials import reason, trial_faults
 from hrm_data.task._task import Task
 from hrm_data.untrusted import quoted
 
@@ -36,7 +39,9 @@ class Findings:
 
 
 def find_faults(root: str | Path, task: str | None = None, progress: Progress = no_progress) -> Findings:
-    """Open every split, compare them, and ask the task about every solution.
+    """Open every split, compare them, ask the task about every solution, and try its augmentation and symmetries.
+
+    Both are tried on some hundred examples: shapes and tokens must stay within bounds, and solutions right.
 
     Args:
         root: A dataset directory.
@@ -74,6 +79,8 @@ def find_faults(root: str | Path, task: str | None = None, progress: Progress = 
         for name, item in dataset.sets.items():
             if found is not None:
                 done = _check_solutions(found, dataset, name, item, progress, done, findings)
+        if found is not None:
+            findings.faults += trial_faults(found, dataset)
     findings.faults = list(dict.fromkeys(findings.faults))
     return findings
 
@@ -104,20 +111,36 @@ def _check_solutions(
     task: Task, dataset: Dataset, name: str, item: PuzzleSet, progress: Progress, done: int, findings: Findings
 ) -> int:
     """Add the wrong solutions of a set to `findings`; return how many examples are done."""
-    wrong = []
+    wrong: list[int] = []
+    asked: list[tuple[int, int]] = []
     for start in range(0, item.examples, _ROWS):
         examples = np.arange(start, min(start + _ROWS, item.examples))
-        inputs, labels = (rows.astype(np.int32) for rows in item.rows(examples))
-        unanswered = (labels == dataset.metadata.ignore_label_id).all(axis=1) & (dataset.split != "train")
+        inputs, labels = _tokens(dataset, item, examples)
+        unanswered = (labels == IGNORE).all(axis=1) & (dataset.split != "train")
         findings.unanswered += int(unanswered.sum())
-        wrong += examples[~task.check_all(inputs, labels) & ~unanswered].tolist()
+        wrong += examples[~task.check_all(inputs, whole_solutions(task, inputs, labels)) & ~unanswered].tolist()
+        other = np.isin(inputs, list(task.kept_tokens)) & (labels != IGNORE) & (labels != inputs)
+        asked += [(int(examples[row]), int(position)) for row, position in np.argwhere(other)]
         done += len(examples)
         progress(done, findings.examples, f"solutions of {dataset.split}")
     where = f"{dataset.root / dataset.split} set {quoted(name)}"
+    if asked:
+        example, position = asked[0]
+        findings.faults.append(
+            f"{where}, example {example}: position {position} has a token that every answer keeps, but another one as "
+            f"label, as have {len(asked) - 1} more; let the label be the same or ignored"
+        )
     for example in wrong[:_MOST]:
-        puzzle, answer = (task.decode(rows[0].astype(np.int32)) for rows in item.rows(np.array([example])))
-        findings.faults.append(f"{where}, example {example}: the label {' and '.join(task.explain(puzzle, answer))}")
+        inputs, labels = _tokens(dataset, item, np.array([example]))
+        why = reason(task, inputs[0], whole_solutions(task, inputs, labels)[0])
+        findings.faults.append(f"{where}, example {example}: the label {why}")
     if len(wrong) > _MOST:
         more = f"{len(wrong) - _MOST} more labels are no solutions, the last at example {wrong[-1]}"
         findings.faults.append(f"{where}: {more}")
     return done
+
+
+def _tokens(dataset: Dataset, item: PuzzleSet, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and labels of examples, both `[B, seq_len]` int32; ignored labels are -100."""
+    inputs, labels = (rows.astype(np.int32) for rows in item.rows(examples))
+    return inputs, np.where(labels == dataset.metadata.ignore_label_id, IGNORE, labels)

@@ -112,7 +112,7 @@ def _sample(mazes: Mazes, count: int | None, seed: int, path: Path, split: str) 
     if total < max(count, split == "train"):
         raise HRMDataError(
             f"{path}: only {total} different mazes are available for {split}, {max(count, 1)} are wanted; "
-            "ask for fewer or admit shorter paths"
+            "ask for fewer or lower min_length"
         )
     order = np.argsort(item_keys(seed, np.arange(total)), kind="stable")
     return _take(mazes, np.sort(order[:count]))

@@ -61,7 +61,6 @@ _PRESETS = {
     "small": TaskDefaults(
         summary="11x11 mazes with one shortest path each, turned and mirrored at random.",
         base="small",
-        duration="5 minutes on two busy cores of an Intel Xeon",
         data={"train": 5000, "test": 512, "turn": True},
         tied={"size": 11, "unique": True},
         unless=_OTHER_MAZES,

@@ -41,7 +41,9 @@ class MazeOptions(BaseModel):
         0, ge=0, description="Seed of generation and of subsampling."
     )
     train_csv: Path | None = Field(None, description="CSV file with training, or all, mazes.")
-    test_csv: Path | None = Field(None, description="CSV file with test mazes, if these are apart.")
+    test_csv: Path | None = Field(
+        None, description="CSV file with test mazes; without it they are split off train_csv."
+    )
     hub: str | None = Field(
         None, description=f"Dataset of the Hugging Face hub with train.csv and test.csv, such as {PUBLISHED}."
     )

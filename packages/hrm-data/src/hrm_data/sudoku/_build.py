@@ -108,7 +108,9 @@ def _chosen(
         wanted = {"train": options.train, "test": options.test}
         splits = divide(spool(train_csv), board, wanted, by_orbit(options.test_share), options.seed, progress)
     if not len(splits["train"].numbers):
-        raise HRMDataError(f"{train_csv}: no puzzles are left for train; give a file with some, or admit more ratings")
+        raise HRMDataError(
+            f"{train_csv}: no puzzles are left for train; give a file with some, or widen min_rating and max_rating"
+        )
     for choice in splits.values():
         prove(choice, board, options.prove, progress)
     return splits

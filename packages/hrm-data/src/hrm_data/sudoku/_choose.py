@@ -120,7 +120,7 @@ def divide(
             if len(numbers) < count:
                 raise HRMDataError(
                     f"{rows.path}: only {len(numbers)} different puzzles are available for {name}, "
-                    f"{count} are wanted; ask for fewer or admit more ratings"
+                    f"{count} are wanted; ask for fewer or widen min_rating and max_rating"
                 )
             numbers = _sample(numbers, count, seed)
         result[name] = Choice(rows, np.sort(numbers))
@@ -134,7 +134,7 @@ def choose_given(rows: CsvRows, count: int | None, seed: int) -> Choice:
     if len(rows.first) < count:
         raise HRMDataError(
             f"{rows.path}: only {len(rows.first)} different puzzles are available for test, "
-            f"{count} are wanted; ask for fewer or admit more ratings"
+            f"{count} are wanted; ask for fewer or widen min_rating and max_rating"
         )
     return Choice(rows, np.sort(_sample(rows.first, count, seed)))
 

@@ -63,7 +63,6 @@ _PRESETS = {
     "paper": TaskDefaults(
         summary="1,000 puzzles of 9x9 as in the paper's Sudoku-Extreme.",
         base="paper",
-        duration="about an hour on one H200 as others report for the reference; not measured here",
         data={"box": (3, 3), "train": 1000, "test": 1000},
         tied={"kind": "search"},
         unless=_OTHER_PUZZLES,
@@ -71,7 +70,6 @@ _PRESETS = {
     "small": TaskDefaults(
         summary="9x9 Sudoku: learns puzzles that singles solve, is tested on unseen ones of 36 to 45 clues.",
         base="small",
-        duration="4 minutes on two busy cores of an Intel Xeon",
         data={"box": (3, 3), "train": 10000, "test": 512, "hints": 0.5},
         tied={"kind": "singles", "test_kind": "any", "test_clues": (36, 45)},
         unless=_OTHER_PUZZLES,
@@ -81,7 +79,6 @@ _PRESETS = {
     "small-6x6": TaskDefaults(
         summary="6x6 Sudoku with attention, H and L: learns minimal puzzles, is tested on 16 to 20 clues.",
         base="small",
-        duration="7.5 minutes on two cores of an Intel Xeon",
         data={"box": (2, 3), "train": 20000, "test": 512, "hints": 0.8},
         tied={"kind": "minimal", "test_kind": "any", "test_clues": (16, 20)},
         unless=_OTHER_PUZZLES,
@@ -89,7 +86,6 @@ _PRESETS = {
     "small-hard": TaskDefaults(
         summary="Minimal 9x9 Sudoku: tested on unseen puzzles that need search.",
         base="small",
-        duration="25 minutes on two cores of an Intel Xeon that ran a test suite as well",
         data={"box": (3, 3), "train": 20000, "test": 512, "hints": 0.3},
         tied={"kind": "minimal", "test_kind": "search"},
         unless=_OTHER_PUZZLES,

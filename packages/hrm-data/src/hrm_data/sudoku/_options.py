@@ -57,30 +57,32 @@ class SudokuOptions(BaseModel):
     train: Annotated[int | None, _MOST] = Field(None, ge=1, description="Training puzzles (generated: 1000, CSV: all).")
     test: Annotated[int | None, _MOST] = Field(None, ge=0, description="Held-out puzzles (generated: 1000, CSV: all).")
     kind: Kind = Field("minimal", description="Difficulty of generated puzzles.")
-    clues: Clues = Field(None, description="Clues of generated puzzles, or the least and the most.")
+    clues: Clues = Field(None, description="Clues of generated puzzles: their number, or the least and the most.")
     test_kind: Kind | None = Field(
         None, description="Difficulty of generated test puzzles, if not that of the training puzzles."
     )
     test_clues: Clues = Field(
-        None, description="Clues of generated test puzzles, or the least and the most; goes with test_kind."
+        None, description="Clues of generated test puzzles: their number, or the least and the most; needs test_kind."
     )
     mean_rating: Annotated[float, at_most(1000, "bounds the time of the search for such puzzles")] = Field(
         HARD_RATING, gt=0, description="Mean rating of generated puzzles of kind hard; higher ones take longer to make."
     )
-    min_rating: Annotated[int, _RATING] = Field(0, ge=0, description="Least rating.")
-    max_rating: Annotated[int | None, _RATING] = Field(None, ge=0, description="Greatest rating.")
+    min_rating: Annotated[int, _RATING] = Field(0, ge=0, description="Least rating of a puzzle.")
+    max_rating: Annotated[int | None, _RATING] = Field(None, ge=0, description="Greatest rating of a puzzle.")
     seed: Annotated[int, at_most(2**63 - 1, "a seed of 64 bits can hold")] = Field(
         0, ge=0, description="Seed of generation and of subsampling."
     )
     test_share: float = Field(TEST_SHARE, gt=0, lt=1, description="Share of the orbits that is kept for test.")
     train_csv: Path | None = Field(None, description="CSV file with training, or all, puzzles.")
-    test_csv: Path | None = Field(None, description="CSV file with test puzzles, if these are apart.")
+    test_csv: Path | None = Field(
+        None, description="CSV file with test puzzles; without it they are split off train_csv."
+    )
     hub: str | None = Field(
         None, description=f"Dataset of the Hugging Face hub with train.csv and test.csv, such as {PUBLISHED}."
     )
     prove: bool | None = Field(
         None,
-        description=f"Solve what is taken from files to find several solutions (up to {PROVE_AT_MOST:,} puzzles: yes).",
+        description=f"Refuse puzzles from files with several solutions (default: up to {PROVE_AT_MOST:,} puzzles).",
     )
 
     @model_validator(mode="after")
@@ -94,8 +96,8 @@ class SudokuOptions(BaseModel):
         most = max(self.train or 0, self.test or 0)
         if most > GENERATE_AT_MOST and not (self.train_csv or self.hub):
             raise ValueError(
-                f"{most:,} puzzles are to be generated, which are kept in memory; at most {GENERATE_AT_MOST:,} are, so "
-                "ask for fewer, or give a file"
+                f"{most:,} puzzles cannot be generated; at most {GENERATE_AT_MOST:,} fit into memory, so ask for "
+                "fewer, or give a file"
             )
         if self.test_clues is not None and self.test_kind is None:
             raise ValueError("test_clues is given without test_kind; give both, or neither")

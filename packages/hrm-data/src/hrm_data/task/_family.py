@@ -42,7 +42,6 @@ class TaskDefaults:
     Attributes:
         summary: One sentence: what is learnt, and on what it is tested.
         base: The trainer's own preset that this one builds upon, such as `small` or `paper`.
-        duration: How long a run takes, and where that was measured.
         data: Values of the family's `options` and `augmentation`.
         tied: More such values, used only while the user sets none of the fields in `unless`. An example is a
             difficulty that fits one board size only.
@@ -53,7 +52,6 @@ class TaskDefaults:
 
     summary: str
     base: str
-    duration: str = "not measured"
     data: Mapping[str, Any] = field(default_factory=dict)
     tied: Mapping[str, Any] = field(default_factory=dict)
     unless: frozenset[str] = frozenset()
@@ -78,7 +76,7 @@ class ComputedSets:
         open_set: Makes the set of a split.
     """
 
-    source: Path
+    source: str | Path
     seq_len: int
     vocab_size: int
     identifiers: Sequence[str]
@@ -92,7 +90,7 @@ def named_files(options: BaseModel) -> list[Path]:
     return [value for value in values if isinstance(value, Path)]
 
 
-def nothing_computed(root: Path) -> None:
+def nothing_computed(root: str | Path) -> None:
     """Compute no examples: every directory of the family stores arrays."""
 
 

@@ -38,6 +38,8 @@ class Task(ABC):
     """Colours, `#rrggbb`, with which a screen fills the cells of `render`'s symbols; other symbols are written."""
     open_token: ClassVar[int | None] = None
     """Token of a cell to fill in, if an answer is its puzzle with such cells filled, as in Sudoku; else None."""
+    kept_tokens: Sequence[int] = ()
+    """Tokens of a puzzle for which nothing is asked, such as signs between cells: every answer keeps them."""
     rule_known: ClassVar[bool] = True
     """Whether `check` knows the rule; False if demonstrations alone show what is right, as in ARC."""
 

@@ -47,7 +47,7 @@ class BoardBlock(nn.Module):
         self.mlp = SwiGLU(D, config.expansion, config.swiglu_multiple)
         self.norm = RMSNorm(D, config.rms_norm_eps, weight=False)
 
-    def __call__(self, x: mx.array, rope: Rope = None, first: int | None = None) -> mx.array:
+    def __call__(self, x: mx.array, *, rope: Rope = None, first: int | None = None) -> mx.array:
         """Transform all positions of all planes, `[B, S * L, dims]`; return all, or only the `first` ones."""
         x = rearrange(x, "b (s l) d -> b s l d", s=self._planes)
         if self._attends:
@@ -61,5 +61,5 @@ class BoardBlock(nn.Module):
         return self.norm(x + self.mlp(x))
 
     def _attend(self, x: mx.array, rope: Rope) -> mx.array:
-        mixed = self.positions(rearrange(x, "b s l d -> (b s) l d"), rope)
+        mixed = self.positions(rearrange(x, "b s l d -> (b s) l d"), rope=rope)
         return rearrange(mixed, "(b s) l d -> b s l d", s=self._planes)

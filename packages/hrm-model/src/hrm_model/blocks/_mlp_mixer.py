@@ -29,7 +29,7 @@ class MixerBlock(nn.Module):
         self.mlp_t = SwiGLU(length, expansion, multiple)
         self.mlp = SwiGLU(dims, expansion, multiple)
 
-    def __call__(self, x: mx.array, rope: None = None, first: int | None = None) -> mx.array:
+    def __call__(self, x: mx.array, *, rope: None = None, first: int | None = None) -> mx.array:
         """Transform all positions and return all, or only the `first` ones: `[B, length, dims] -> [B, first, dims]`."""
         over_positions = rearrange(x, "b l d -> b d l")
         mixed = self.norm_t(over_positions + self.mlp_t(over_positions))

@@ -51,13 +51,13 @@ class Noise(NamedTuple):
         """Add noise to the states of all slots.
 
         Args:
-            config: A flat transformer has no second state.
+            config: Says which states a step updates; a flat transformer has no second one.
             carry: The slots before a step.
             keys: Key of each slot, `[B, 2]` uint32.
             taken: Steps that each slot has taken, `[B]` int32.
         """
         step = mx.stack([mx.zeros_like(taken), taken], axis=1).astype(mx.uint32)
-        names = ("z_H",) if config.variant == "transformer" else ("z_H", "z_L")
+        names = sorted({update.state for update in config.plan.updates})
         disturbed = carry.copy()
         for state, name in enumerate(names):
             z = carry[name]  # type: ignore[literal-required]

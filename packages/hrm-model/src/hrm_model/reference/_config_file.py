@@ -39,8 +39,9 @@ _NANO_TRAIN = {
 _NANO_OTHERS = {"use_conv_swiglu": True, "use_board_swiglu": True, "pos_emb_type": "2d"}  # change what is computed
 
 
-def config_path(weights: Path) -> Path:
+def config_path(weights: str | Path) -> Path:
     """Return the file that holds the configuration of a weight file: `all_config.yaml`, or a Lightning file itself."""
+    weights = Path(weights)
     beside = weights.with_name(CONFIG)
     return weights if weights.suffix == ".ckpt" and not beside.exists() else beside
 

@@ -12,7 +12,15 @@ from hrm_model._model import HRM
 from hrm_model.reference._names import reference_name
 
 # Fields of ours that `all_config.yaml` lacks or spells in another way.
-_OURS = {"variant", "mixer", "puzzle_emb_len", "halt_loss", "symbol_equivariant", "swiglu_multiple"}
+_OURS = {
+    "variant",
+    "mixer",
+    "puzzle_emb_len",
+    "halt_loss",
+    "symbol_equivariant",
+    "swiglu_multiple",
+    "puzzle_identifiers",
+}
 
 
 class _Layout(NamedTuple):
@@ -39,6 +47,7 @@ _FLAT = _Layout(
     ("rope", "learned"),
     without=("L_init",),
 )
+_RELATIVES = {"trm": _TRM, "transformer": _FLAT}
 
 
 def save_reference_weights(model: HRM, path: str | Path) -> None:
@@ -49,7 +58,7 @@ def save_reference_weights(model: HRM, path: str | Path) -> None:
     then.
 
     Raises:
-        HRMModelError: If torch is needed and not installed.
+        HRMModelError: If torch is needed and not installed, or if no release has such a model.
     """
     path = Path(path)
     without = _layout(model.config).without
@@ -86,7 +95,12 @@ def reference_config(config: HRMConfig) -> dict[str, Any]:
         "pos_encodings": layout.pos_encodings,
         "halt_loss": layout.halt_loss,
     }
-    for field in ("symbol_equivariant", "swiglu_multiple", *(() if layout is _TRM else ("puzzle_emb_len",))):
+    for field in (
+        "symbol_equivariant",
+        "swiglu_multiple",
+        "puzzle_identifiers",
+        *(() if layout is _TRM else ("puzzle_emb_len",)),
+    ):
         allowed[field] = (ArchConfig.model_fields[field].default,)
     for field, values in allowed.items():
         if (value := getattr(config, field)) not in values:
@@ -102,5 +116,7 @@ def reference_config(config: HRMConfig) -> dict[str, Any]:
 
 def _layout(config: HRMConfig) -> _Layout:
     if config.variant != "hrm":
-        return _TRM if config.variant == "trm" else _FLAT
+        if config.variant not in _RELATIVES:
+            raise HRMModelError(f"variant is {config.variant}, but the releases know only hrm, {', '.join(_RELATIVES)}")
+        return _RELATIVES[config.variant]
     return _HRM if config.mixer in _HRM.mixers and config.pos_encodings in _HRM.pos_encodings else _HRM_COPY

@@ -21,7 +21,7 @@ _MOST_VALUES = 1 << 20  # in the header; an array takes eight
 _PART = 1 << 24  # numbers that are checked at once, so that the check takes little memory
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
+def read_safetensors(path: str | Path) -> tuple[dict[str, mx.array], dict[str, str]]:
     """Read arrays and metadata.
 
     Returns:
@@ -31,7 +31,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
         HRMModelError: If the file is missing, or its header is damaged or claims more bytes than the file has.
     """
     try:
-        _check_header(path)
+        _check_header(Path(path))
         loaded: Any = mx.load(str(path), format="safetensors", return_metadata=True)
     except FileNotFoundError as error:
         raise HRMModelError(f"{path}: cannot be read, it does not exist; choose another checkpoint") from error
@@ -43,7 +43,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
     return arrays, metadata
 
 
-def refuse_not_finite(arrays: Mapping[str, mx.array], path: Path) -> None:
+def refuse_not_finite(arrays: Mapping[str, mx.array], path: str | Path) -> None:
     """Read arrays, and raise if a number of one is not finite: a model would answer with what is no number.
 
     Raises:

@@ -45,8 +45,8 @@ def attention(
     Source: Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), eq. 1; grouped queries: Ainslie et
     al. (arXiv 2305.13245); recomputed blocks: Rabe and Staats (arXiv 2112.05682).
 
-    A query that may see no key at all gets an output of zero and passes no gradient. All backends agree in that
-    and in the rest, forward and backward.
+    A query that may see no key at all, as the first `Lq - Lk` with a causal mask, gets an output of zero and passes no
+    gradient, never nan. All backends agree in that and in the rest, forward and backward.
 
     Args:
         q: Queries `[B, H, Lq, d]`, or `[B, Lq, H, d]` with layout `"blhd"`. float32, bfloat16 or float16.
@@ -56,7 +56,8 @@ def attention(
         scale: What the scores are multiplied by, `d ** -0.5` when left out.
         mask: None; `"causal"`: query `i` sees keys up to `i + Lk - Lq`, so that the last query sees all;
             a bool array, True where a query may look; or a floating point array that is added to the scores, in
-            the dtype of `q`. An array broadcasts to `[B, H, Lq, Lk]` in both layouts.
+            the dtype of `q`: minus infinity hides a key, the lowest finite number does not. An array broadcasts to
+            `[B, H, Lq, Lk]` in both layouts.
         layout: Order of the axes of `q`, `k`, `v` and the result.
         backend: `"fused"` is `mx.fast`, `"chunked"` plain operations on one block of scores at a time,
             `"cpu"` the same with exponentials for MLX's Linux CPU backend, `"reference"` plain operations

@@ -5,6 +5,7 @@ import mlx.nn as nn
 from einops import rearrange
 
 from hrm_ops._attention._attention import attention
+from hrm_ops._attention._cache import Cache
 from hrm_ops._attention._inputs import Mask
 from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._layers import Linear
@@ -14,16 +15,19 @@ Rope = tuple[mx.array, mx.array]
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention without biases, with optional rotary positions and grouped queries.
+    """Multi-head self-attention with optional rotary positions, grouped queries and a cache for generation.
 
-    Queries, keys and values come from one fused projection, in that order.
+    It is called like the layers of `mlx.nn` and mlx-lm, `layer(x, mask, cache)`. Queries, keys and values come from one
+    fused projection, in that order.
 
     Args:
         dims: Width of input and output.
         num_heads: Number of heads; divides `dims`.
         num_kv_heads: Heads of keys and values; divides `num_heads`, which it is when left out.
-        rope_base: Base of rotary positions counted from 0 (half-split pairs); None leaves positions out
-            unless tables are given in the call.
+        bias: Whether the projections have a bias.
+        rope_base: Base of rotary positions, see `rope`; None leaves positions out unless tables are given in the call.
+        rope_traditional: Whether rotary pairs are neighbours, see `rope`.
+        rope_scale: What rotary positions are multiplied by.
 
     Raises:
         HRMOpsError: If head counts do not fit, or the input is not floating point `[B, L, dims]`.
@@ -37,7 +41,15 @@ class Attention(nn.Module):
     """
 
     def __init__(
-        self, dims: int, num_heads: int, num_kv_heads: int | None = None, rope_base: float | None = None
+        self,
+        dims: int,
+        num_heads: int,
+        num_kv_heads: int | None = None,
+        bias: bool = False,
+        *,
+        rope_base: float | None = None,
+        rope_traditional: bool = False,
+        rope_scale: float = 1.0,
     ) -> None:
         super().__init__()
         if num_heads < 1 or dims % num_heads:
@@ -52,24 +64,35 @@ class Attention(nn.Module):
         self.dims = dims
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads
-        self.rope_base = rope_base
-        self.qkv_proj = Linear(dims, dims + 2 * num_kv_heads * (dims // num_heads), bias=False)
-        self.o_proj = Linear(dims, dims, bias=False)
+        self.rope_base, self.rope_traditional, self.rope_scale = rope_base, rope_traditional, rope_scale
+        self.qkv_proj = Linear(dims, dims + 2 * num_kv_heads * (dims // num_heads), bias=bias)
+        self.o_proj = Linear(dims, dims, bias=bias)
 
     def _extra_repr(self) -> str:
         return (
             f"dims={self.dims}, num_heads={self.num_heads}, num_kv_heads={self.num_kv_heads}, "
-            f"rope_base={self.rope_base}"
+            f"bias={'bias' in self.o_proj}, rope_base={self.rope_base}, rope_traditional={self.rope_traditional}, "
+            f"rope_scale={self.rope_scale}"
         )
 
-    def __call__(self, x: mx.array, rope: Rope | None = None, first: int | None = None, mask: Mask = None) -> mx.array:
+    def __call__(
+        self,
+        x: mx.array,
+        mask: Mask = None,
+        cache: Cache | None = None,
+        *,
+        rope: Rope | None = None,
+        first: int | None = None,
+    ) -> mx.array:
         """Attend from all positions, or from the `first` ones alone, to all positions that the mask allows.
 
         Args:
             x: `[B, L, dims]`.
-            rope: Tables of `rope_tables` for `L` positions, in the place of `rope_base`.
+            mask: None, `"causal"`, or an array that broadcasts to `[B, num_heads, L, N]`, see `attention`; `N` is `L`,
+                and with a cache the number of all positions.
+            cache: Earlier positions, such as a `KVCache`; takes the `L` new ones, which come after them.
+            rope: Tables of `rope_tables` for the `L` positions, instead of those of `rope_base`.
             first: How many positions are wanted, from 1 on; all when left out.
-            mask: None, `"causal"`, or an array that broadcasts to `[B, num_heads, L, L]`, see `attention`.
 
         Returns:
             `[B, first, dims]`.
@@ -85,11 +108,17 @@ class Attention(nn.Module):
         q = q[:, :first]
         if isinstance(mask, mx.array) and mask.ndim > 1:
             mask = mask[..., :first, :]
-        elif isinstance(mask, str):  # causal: the last of these queries sees no key after its own position
-            k, v = k[:, :first], v[:, :first]
         q, k, v = (rearrange(a, "b l (h d) -> b h l d", d=width) for a in (q, k, v))
         if rope is None and self.rope_base is not None:
-            rope = rope_tables(x.shape[1], width, self.rope_base)
+            rope = rope_tables(x.shape[1], width, self.rope_base, 0 if cache is None else cache.offset, self.rope_scale)
         if rope is not None:
-            q, k = (apply_rope(a, *(table[..., : a.shape[2], :] for table in rope)) for a in (q, k))
+            q, k = (
+                apply_rope(a, *(table[..., : a.shape[2], :] for table in rope), traditional=self.rope_traditional)
+                for a in (q, k)
+            )
+        if cache is not None:
+            k, v = cache.update_and_fetch(k, v)
+        if first is not None and isinstance(mask, str):  # causal: no wanted query sees a key after its own position
+            seen = k.shape[2] - (x.shape[1] - first)
+            k, v = k[:, :, :seen], v[:, :, :seen]
         return self.o_proj(rearrange(attention(q, k, v, mask=mask), "b h l d -> b l (h d)"))

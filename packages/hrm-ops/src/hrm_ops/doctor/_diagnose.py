@@ -4,25 +4,25 @@ import importlib.util
 import math
 import os
 import platform
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hrm_ops.doctor._backend import import_problem, package_problem
+from hrm_ops.doctor._busy import OtherWork, settled_seconds
 
 if TYPE_CHECKING:
+    import mlx.core as mx
+
     from hrm_ops.doctor._device import DeviceInfo
 
 # Matrices that are multiplied, and batch and length of the attention that is measured: a GPU needs more to be busy.
 _SIZES = {"cpu": (1024, 1, 512), "metal": (4096, 4, 2048), "cuda": (4096, 4, 2048)}
 _HEADS, _HEAD_DIMS = 8, 64
-_ROUNDS = 7
 
 # GFLOP/s in float32 below which something is in the way. MLX's reference BLAS reaches 4, OpenBLAS 30 to 130 a core.
 _LEAST_PER_CORE, _MOST_CORES = 10, 16  # more cores share a product of this size badly
@@ -30,32 +30,38 @@ _LEAST_OF_GPU = 200
 _LEAST_PART = 0.2  # of the products' rate on one core, that attention reaches; on a GPU it may lack a kernel
 
 
+Verdict: TypeAlias = Literal["fast", "slow", "busy", "broken"]
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """The result of `diagnose`.
 
     Attributes:
-        verdict: `"fast"`, `"slow"` (it works, and `advice` says what would make it faster) or `"broken"`.
+        verdict: `"fast"`, `"slow"` (it works, and `advice` says what would make it faster), `"busy"` (it works, but
+            other programs disturb the measurement of its speed) or `"broken"`.
         problems: What is broken, each with its remedy. Empty unless broken.
-        advice: What to install for speed.
+        advice: What to install or to do for speed.
         device: The device, None where MLX cannot be imported.
         compile_works: Whether a compiled function gives the right result in a kernel of its own.
         rates: Measured float32 rates in GFLOP/s: `matmul` and `attention`, on a GPU also of `bfloat16`.
         notes: What had to be worked around, and why; nothing is slower for it.
+        busy: Signs of other work on this machine during the measurement.
 
     Example:
         >>> from hrm_ops import diagnose
-        >>> diagnose().verdict in ("fast", "slow")
+        >>> diagnose().verdict in ("fast", "slow", "busy")
         True
     """
 
-    verdict: Literal["fast", "slow", "broken"]
+    verdict: Verdict
     problems: list[str]
     advice: list[str]
     device: "DeviceInfo | None" = None
     compile_works: bool = False
     rates: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types; `device` is null if MLX cannot be imported."""
@@ -87,11 +93,16 @@ def diagnose() -> Diagnosis:
     compile_works = not compile_problem
     if compile_problem and device.compiler and "MLX_DISABLE_COMPILE" not in os.environ:
         problems.append(f"mx.compile has no effect: {compile_problem}.")
+    busy: list[str] = []
     if not problems:
-        rates = _rates(device.backend)
-    advice = [] if problems else _missing(device, compile_works) or _too_slow(device, rates)
-    verdict: Literal["fast", "slow", "broken"] = "broken" if problems else "slow" if advice else "fast"
-    return Diagnosis(verdict, problems, advice, device, compile_works, rates, [note] if note else [])
+        rates, busy = _rates(device.backend)
+    advice = [] if problems else _missing(device, compile_works)
+    verdict: Verdict = "broken" if problems else "slow" if advice else "busy" if busy else "fast"
+    if verdict == "busy":
+        advice = [f"{' and '.join(busy)}: the rates are lower bounds; end other programs, and ask again."]
+    elif verdict == "fast" and (advice := _too_slow(device, rates)):
+        verdict = "slow"
+    return Diagnosis(verdict, problems, advice, device, compile_works, rates, [note] if note else [], busy)
 
 
 def _blas_problem(device: "DeviceInfo") -> str:
@@ -141,13 +152,13 @@ def _too_slow(device: "DeviceInfo", rates: dict[str, float]) -> list[str]:
     if products < least:
         return [
             f"Matrix products reach {products} GFLOP/s, where at least {least:.0f} are to be expected of "
-            f"{device.chip}, {device.cores} cores: look for other programs that compute, a limit on processor time "
-            "(of a container, say), OPENBLAS_NUM_THREADS or a power-saving mode."
+            f"{device.chip}, {device.cores} cores: look for a limit on processor time (of a container, say), "
+            "OPENBLAS_NUM_THREADS or a power-saving mode."
         ]
     if attention < least_of_attention:
         return [
             f"Attention reaches {attention} GFLOP/s, where at least {least_of_attention:.0f} are to be expected beside "
-            f"products at {products}: look for other programs that compute, or pip install --upgrade mlx hrm-ops."
+            f"products at {products}: pip install --upgrade mlx hrm-ops."
         ]
     return []
 
@@ -194,31 +205,32 @@ def _check_compile(backend: str) -> tuple[str, str]:
     return (f"a compiled function failed ({said}); set MLX_DISABLE_COMPILE=1" if done.returncode else ""), ""
 
 
-def _rates(backend: str) -> dict[str, float]:
+def _rates(backend: str) -> tuple[dict[str, float], list[str]]:
+    """Return the rates in GFLOP/s, and signs of other work on the machine while they were measured."""
     import mlx.core as mx
 
     from hrm_ops._attention._attention import attention
 
-    rates = {}
+    rates, spread = {}, 0.0
     size, batch, length = _SIZES[backend]
+    others = OtherWork()
     for dtype in (mx.float32,) if backend == "cpu" else (mx.float32, mx.bfloat16):
         suffix = "" if dtype == mx.float32 else " bfloat16"
         x = mx.random.normal((size, size)).astype(dtype)
         q = mx.random.normal((batch, _HEADS, length, _HEAD_DIMS)).astype(dtype)
         mx.eval(x, q)
-        rates[f"matmul{suffix}"] = _rate(2 * size**3, partial(mx.matmul, x, x))
-        flops = 4 * batch * _HEADS * length**2 * _HEAD_DIMS
-        rates[f"attention{suffix}"] = _rate(flops, partial(attention, q, q, q))
-    return rates
+        works: dict[str, tuple[int, Callable[[], mx.array]]] = {
+            "matmul": (2 * size**3, partial(mx.matmul, x, x)),
+            "attention": (4 * batch * _HEADS * length**2 * _HEAD_DIMS, partial(attention, q, q, q)),
+        }
+        for name, (flops, work) in works.items():
+            seconds = settled_seconds(partial(_evaluate, work))
+            rates[f"{name}{suffix}"] = round(flops / seconds.fastest / 1e9, 1)
+            spread = max(spread, seconds.spread)
+    return rates, others.signs(spread)
 
 
-def _rate(flops: int, work: Callable[[], Any]) -> float:
-    """GFLOP/s of the median round, without the first round, which may compile."""
+def _evaluate(work: "Callable[[], mx.array]") -> None:
     import mlx.core as mx
 
-    seconds = []
-    for _ in range(_ROUNDS):
-        start = time.perf_counter()
-        mx.eval(work())
-        seconds.append(time.perf_counter() - start)
-    return round(flops / statistics.median(seconds[1:]) / 1e9, 1)
+    mx.eval(work())

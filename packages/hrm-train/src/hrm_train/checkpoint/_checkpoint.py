@@ -9,7 +9,7 @@ from hrm_train._files import remove_directory
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
 STATE = "state.json"
-FORMAT = 1
+FORMAT = 2
 TABLE = "puzzle_emb.weight"
 """Name of the puzzle table among the weights."""
 

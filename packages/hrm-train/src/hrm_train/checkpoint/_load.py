@@ -29,11 +29,16 @@ def load_checkpoint(path: str | Path, step: TrainStep) -> Position:
 
     Raises:
         DamagedCheckpointError: If a file differs from what was written.
-        HRMTrainError: If the checkpoint is from a newer version, or of another model.
+        HRMTrainError: If the checkpoint is from a newer or older version, or of another model.
     """
     path = Path(path)
     check_manifest(path)
     position = _read_position(path)
+    if (written := _read_state(path)["format"]) < FORMAT:
+        raise HRMTrainError(
+            f"{path / STATE}: format {quoted(written)} is older than {FORMAT}, from which this version resumes; resume "
+            "with the version of hrm-train that wrote it, which this file names, or start a new run"
+        )
     model = _load_weights(path)
     if model.config != step.model.config:
         saved, wanted = model.config.model_dump(), step.model.config.model_dump()

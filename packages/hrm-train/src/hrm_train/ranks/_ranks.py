@@ -29,6 +29,12 @@ class Ranks:
 
     Every rank must make the same calls in the same order. Averages, sums and gathered arrays are lazy.
 
+    A run sends at its start settings, versions and the dataset's fingerprint, which must be equal, and the state of
+    rank 0, bit for bit. A step sends averaged dense gradients in messages of at least 32 MiB, metric sums in one
+    message, identifiers and gradients of puzzle rows, which are summed before their sign is taken, and one number that
+    asks to stop. An evaluation sends the counts and sums of each rank's part, without padding. A checkpoint sends a
+    checksum of the weights, which must be equal bit for bit, and all slots, which rank 0 writes.
+
     Args:
         group: The processes; defaults to this one alone.
 

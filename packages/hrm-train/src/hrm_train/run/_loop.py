@@ -27,6 +27,7 @@ from hrm_train.run._meter import Meter
 from hrm_train.run._records import Records
 from hrm_train.run._report import new_meter, read_report
 from hrm_train.run._stop import StopNow, stop_requests
+from hrm_train.step._losses import LossFunction
 from hrm_train.step._step import TrainStep, make_train_step
 
 FAILURE, INTERRUPTED = 1, 130  # exit codes
@@ -42,6 +43,7 @@ def train(
     resume: str | Path | None = None,
     ranks: Ranks | None = None,
     about: Mapping[str, Any] | None = None,
+    loss: LossFunction | None = None,
 ) -> None:
     """Train a model to the end of its run, with reports, evaluations and checkpoints on the way.
 
@@ -55,19 +57,20 @@ def train(
         resume: Checkpoint of the run to continue from, such as `run.newest_checkpoint()`; only rank 0 reads it.
         ranks: The processes that train together; defaults to this one alone.
         about: Other settings of the run, as JSON values by name, which checkpoints hold for `saved_settings`.
+        loss: What is minimised; defaults to `act_loss` with the configuration's `loss_type`.
 
     Raises:
         InterruptedRunError: After SIGINT, SIGTERM or SIGHUP, once a checkpoint is written. If MLX is still busy with an
             evaluation or the first step two seconds after the signal, the process saves and ends itself with exit code
             130.
-        KeyboardInterrupt: At a second signal, more than a second after the first.
+        KeyboardInterrupt: At a second signal, more than 1.5 s after the first.
         RunInUseError: If another process trains in this run.
         HRMTrainError: If loss or gradients are not finite and `config.on_nan` is `stop`, if the checkpoint cannot be
             used, if a file cannot be written, or if the batch cannot be divided.
     """
     ranks, listeners = ranks or Ranks(), CallbackGroup(callbacks)
     mx.random.seed(config.seed + 1)  # the weights took the seed itself
-    step = make_train_step(model, config, ranks)
+    step = make_train_step(model, config, ranks, loss)
     meter = new_meter(model.config, config.global_batch_size, ranks)
     where = ranks.ask_lead(lambda: str(run.checkpoint_directory.absolute()) if run else "")
 
@@ -202,7 +205,7 @@ class _Loop:
         return 1 if self.done < self.config.halt_warmup_steps else min(self.config.act_steps or most, most)
 
     def _report(self) -> None:
-        values = read_report(self.step, self.config, self.done, self.meter)
+        values = read_report(self.step, self.done, self.meter)
         self.records.add("train", values)
         self.callbacks.reported(values)
         self.records.refuse_divergence(self.done)

@@ -1,5 +1,6 @@
 """Throughput of a run, and its share of the measured peak."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,8 @@ import mlx.core as mx
 from hrm_model import HRMConfig
 from hrm_ops import swiglu_width
 
-_LARGEST, _LONG_ENOUGH = 8192, 0.01  # side of the matrices; seconds that a product should take
-_ROUNDS = 5
+_LEAST, _LARGEST, _LONG_ENOUGH = 1024, 8192, 0.01  # sides of the matrices; seconds that a product should take
+_ROUNDS, _FASTER, _MOST = 5, 0.97, 0.15  # rounds without a time below this share of the fastest; seconds of them all
 
 
 def train_flops(config: HRMConfig) -> int:
@@ -21,15 +22,8 @@ def train_flops(config: HRMConfig) -> int:
     """
     D, length = config.hidden_size, config.state_len
     block = 2 * (_mixing(config) + 3 * D * swiglu_width(D, config.expansion, config.swiglu_multiple))  # for each vector
-    L_module, H_module = config.L_layers * block, config.H_layers * block
-    if config.variant == "transformer":
-        forward = with_gradient = H_module
-    elif config.variant == "trm":
-        with_gradient = (config.L_cycles + 1) * L_module
-        forward = config.H_cycles * with_gradient
-    else:
-        with_gradient = L_module + H_module
-        forward = config.H_cycles * (config.L_cycles * L_module + H_module)
+    calls = [config.plan.networks[update.network] * block for update in config.plan.updates]
+    forward, with_gradient = sum(calls), sum(calls[-config.plan.with_gradient :])
     passes = 2 if config.bootstraps else 1
     head = 3 * 2 * D * (config.planes if config.symbol_equivariant else config.vocab_size)
     return length * (passes * forward + 2 * with_gradient) + config.seq_len * head
@@ -65,13 +59,25 @@ def matmul_rate(dtype: mx.Dtype) -> float:
 
 
 def _rate(dtype: mx.Dtype) -> float:
-    size, seconds = 256, 0.0
-    while seconds < _LONG_ENOUGH and size < _LARGEST:
+    """The highest rate of products of growing size: on a busy machine a single short one may have to wait."""
+    size, seconds, rate = 128, 0.0, 0.0
+    while size < _LEAST or (seconds < _LONG_ENOUGH and size < _LARGEST):
         size *= 2
         x = mx.ones((size, size), dtype)
         mx.eval(x @ x)
-        seconds = min(_timed(x) for _ in range(_ROUNDS))  # the fastest round is least disturbed by other work
-    return float(2 * size**3 / seconds)
+        seconds = _fastest(x)
+        rate = max(rate, 2 * size**3 / seconds)
+    return float(rate)
+
+
+def _fastest(x: mx.array) -> float:
+    """Seconds of the fastest product, once it has not become faster for some rounds, or time is up."""
+    start, fastest, rounds = time.perf_counter(), math.inf, 0
+    while rounds < _ROUNDS and time.perf_counter() - start < _MOST:
+        seconds = _timed(x)
+        rounds = 0 if seconds < _FASTER * fastest else rounds + 1
+        fastest = min(fastest, seconds)
+    return fastest
 
 
 def _timed(x: mx.array) -> float:
@@ -114,12 +120,14 @@ class Meter:
     def lap(self, done: int) -> dict[str, float]:
         """Return the rates since the last call.
 
-        `model_flops_utilisation` is the share of the measured product rate, `data_wait` the share of time spent
-        waiting for batches, and `memory_gib` the peak memory of this process's arrays.
+        `model_flops_utilisation` is the share of the measured product rate, at most 1; `data_wait` the share of time
+        spent waiting for batches; and `memory_gib` the peak memory of this process's arrays.
         """
         steps, seconds, waited = done - self._done, time.perf_counter() - self._start, self._waited
         self.start(done)
         rate = steps / seconds
+        # A step that is faster than the peak shows that other work disturbed its measurement.
+        self._peak = max(self._peak, rate * self._flops)
         return {
             "steps_per_second": rate,
             "puzzles_per_second": rate * self._slots,

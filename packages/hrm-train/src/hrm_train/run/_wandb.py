@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from hrm_train._choices import WandbMode
@@ -17,7 +18,7 @@ def wandb_callbacks(
         mode: `online`, `offline` (files in the run's directory, which `wandb sync` uploads) or `disabled`.
         directory: The run's directory; its name becomes the name of the wandb run.
         config: The configuration that wandb shows with the run.
-        say: Called with one line that says why there will be no reports.
+        say: Called with one line that says why there will be no reports, or where the files are and how to upload them.
     """
     if mode == "disabled":
         return []
@@ -57,6 +58,8 @@ class _WandbReports(Callback):
             config=dict(config),
             settings=settings,
         )
+        self._files = Path(self._run.dir).parent if mode == "offline" else None
+        self._upload = f"wandb sync {quote(str(self._files))}"
 
     def reported(self, report: Report) -> None:
         """Report training metrics."""
@@ -69,6 +72,8 @@ class _WandbReports(Callback):
     def ended(self) -> None:
         """Finish the wandb run."""
         self._attempt(lambda run: run.finish())
+        if self._files is not None and self._run is not None:
+            self._say(f"Weights & Biases: offline, the files are in {self._files}; to upload them: {self._upload}")
 
     def _log(self, kind: str, report: Report) -> None:
         values: dict[str, Any] = {f"{kind}/{name}": value for name, value in report.items() if name != "step"}

@@ -10,8 +10,9 @@ from hrm_model import HRM, Batch, Carry, CompiledSteps, slots
 from hrm_ops import lanes
 from mlx.utils import tree_map
 
-from hrm_train._choices import LossType
-from hrm_train.step._gradients import Metrics, loss_and_gradients
+from hrm_train.step._gradients import loss_and_gradients
+from hrm_train.step._losses import LossFunction
+from hrm_train.step._sums import Sums
 from hrm_train.step._trees import Tree, flat
 
 
@@ -21,13 +22,13 @@ class LaneResults:
 
     Attributes:
         carries: New carry of each part.
-        metrics: Summed metrics of each part.
+        sums: What is counted in each part.
         row_gradients: Gradient at the puzzle rows of each part `[B, E]`, or None.
         gradients: Dense gradients, summed over micro-batches, one tree for each lane.
     """
 
     carries: list[Carry] = field(default_factory=list)
-    metrics: list[Metrics] = field(default_factory=list)
+    sums: list[Sums] = field(default_factory=list)
     row_gradients: list[mx.array | None] = field(default_factory=list)
     gradients: list[Tree] = field(default_factory=list)
 
@@ -37,7 +38,7 @@ class LanePass:
 
     Args:
         model: The model.
-        loss_type: See `cross_entropy`.
+        loss: The loss of a step.
         size: Slots that are computed at once; divides the number of slots.
 
     Attributes:
@@ -45,10 +46,10 @@ class LanePass:
         streams: The lanes of the device for so many slots.
     """
 
-    def __init__(self, model: HRM, loss_type: LossType, size: int) -> None:
+    def __init__(self, model: HRM, loss: LossFunction, size: int) -> None:
         self.size = size
         self.streams = lanes(size)
-        self._forward = CompiledSteps(model, partial(_forward, loss_type))
+        self._forward = CompiledSteps(model, partial(_forward, loss))
 
     def __call__(
         self, carry: Carry, batch: Batch, limit: mx.array, rows: mx.array | None, least: mx.array | None
@@ -70,11 +71,11 @@ class LanePass:
                 part = slice(start + i * share, start + (i + 1) * share)
                 with mx.stream(stream):
                     own = [None if array is None else array[part] for array in (rows, least)]
-                    new_carry, metrics, gradient, row_gradient = self._forward(
+                    new_carry, sums, gradient, row_gradient = self._forward(
                         i, slots(carry, part), slots(batch, part), limit, *own
                     )
                 results.carries.append(new_carry)
-                results.metrics.append(metrics)
+                results.sums.append(sums)
                 results.row_gradients.append(row_gradient)
                 gradients.append(gradient)
             if start:
@@ -87,16 +88,16 @@ class LanePass:
 
 
 def _forward(
-    loss_type: LossType,
+    loss: LossFunction,
     model: HRM,
     carry: Carry,
     batch: Batch,
     limit: mx.array,
     rows: mx.array | None,
     least: mx.array | None,
-) -> tuple[Carry, Metrics, Tree, mx.array | None]:
-    carry, _, metrics, gradients, row_gradients = loss_and_gradients(model, carry, batch, loss_type, limit, rows, least)
-    return carry, metrics, gradients, row_gradients
+) -> tuple[Carry, Sums, Tree, mx.array | None]:
+    carry, _, sums, gradients, row_gradients = loss_and_gradients(model, carry, batch, loss, limit, rows, least)
+    return carry, sums, gradients, row_gradients
 
 
 def _add(one: Tree, other: Tree) -> Tree:

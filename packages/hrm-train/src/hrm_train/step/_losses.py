@@ -1,9 +1,10 @@
-"""The loss of an ACT step, and the metrics counted with it."""
+"""The loss of an ACT step."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mlx.core as mx
-from hrm_model import ACTOutput
+from hrm_model import ACTOutput, Carry
 from hrm_ops import log_stablemax
 
 from hrm_train._choices import LossType
@@ -36,54 +37,41 @@ def cross_entropy(logits: mx.array, labels: mx.array, loss_type: LossType) -> mx
     return mx.where(valid, -log_p, 0)
 
 
-def act_loss(
-    output: ACTOutput, labels: mx.array, steps: mx.array, halted: mx.array, loss_type: LossType
-) -> tuple[mx.array, dict[str, mx.array]]:
-    """Return the loss of one ACT step and its metrics, both summed over slots.
+LossFunction = Callable[[ACTOutput, Carry], tuple[mx.array, Mapping[str, mx.array]]]
+"""A loss of one ACT step, from the model's outputs and the slots after the step.
+
+It returns the loss, and its terms by name for the reports: float32 scalars, summed over slots.
+"""
+
+
+def act_loss(output: ACTOutput, carry: Carry, loss_type: LossType) -> tuple[mx.array, dict[str, mx.array]]:
+    """Return the loss of one ACT step and its terms, summed over slots; a `LossFunction` once `loss_type` is given.
 
     Source: arXiv 2506.21734, section 2: prediction loss plus half of both Q losses.
 
     Args:
         output: Output of the model for `B` slots.
-        labels: `[B, L]` int32, -100 at positions without a target.
-        steps: Steps that each slot has taken `[B]`.
-        halted: Slots that halt in this step `[B]` bool.
+        carry: The slots after the step; only `labels [B, L]` are read, -100 at positions without a target.
         loss_type: See `cross_entropy`.
 
     Returns:
-        The summed loss, and float32 scalars: `count` (halted slots with a label); over these slots the sums of
-        `accuracy`, `exact_accuracy`, `q_halt_accuracy` and `steps`; over all slots the sums of `lm_loss`,
-        `q_halt_loss` and, with a bootstrap target, `q_continue_loss`.
+        The loss, and `lm_loss`, `q_halt_loss` and, with a bootstrap target, `q_continue_loss`: float32 scalars.
     """
+    labels = carry["labels"]
     valid = labels != IGNORE_LABEL
     num_valid = valid.sum(axis=-1)
     per_slot = cross_entropy(output.logits, labels, loss_type).sum(axis=-1) / mx.maximum(num_valid, 1)
-    correct = valid & (output.logits.argmax(axis=-1) == labels)
-    num_correct = correct.sum(axis=-1)
-    exact = num_correct == num_valid
+    exact = (valid & (output.logits.argmax(axis=-1) == labels)).sum(axis=-1) == num_valid
 
-    lm_loss = per_slot.sum()
-    q_halt_loss = _binary_cross_entropy(output.q_halt_logits, exact.astype(mx.float32))
-    loss = lm_loss + 0.5 * q_halt_loss
-
-    counted = halted & (num_valid > 0)
-
-    def over_counted(x: mx.array) -> mx.array:
-        return mx.where(counted, x, 0).sum().astype(mx.float32)
-
-    metrics = {
-        "count": over_counted(mx.ones_like(num_valid)),
-        "accuracy": over_counted(num_correct / mx.maximum(num_valid, 1)),
-        "exact_accuracy": over_counted(exact),
-        "q_halt_accuracy": over_counted((output.q_halt_logits >= 0) == exact),
-        "steps": over_counted(steps),
-        "lm_loss": lm_loss,
-        "q_halt_loss": q_halt_loss,
+    terms = {
+        "lm_loss": per_slot.sum(),
+        "q_halt_loss": _binary_cross_entropy(output.q_halt_logits, exact.astype(mx.float32)),
     }
+    loss = terms["lm_loss"] + 0.5 * terms["q_halt_loss"]
     if output.target_q_continue is not None:
-        metrics["q_continue_loss"] = _binary_cross_entropy(output.q_continue_logits, output.target_q_continue)
-        loss = loss + 0.5 * metrics["q_continue_loss"]
-    return loss, metrics
+        terms["q_continue_loss"] = _binary_cross_entropy(output.q_continue_logits, output.target_q_continue)
+        loss = loss + 0.5 * terms["q_continue_loss"]
+    return loss, terms
 
 
 @_custom_function

@@ -38,17 +38,18 @@ class PuzzleTable:
         return weight
 
     def look_up(self, carry: Carry, batch: Batch) -> tuple[mx.array, mx.array | None]:
-        """Return the puzzle identifiers of all ranks' slots once they are filled, and their rows.
+        """Return which rows of the table all ranks' slots read once they are filled, and these rows.
 
         Returns:
-            Identifiers `[B]`, and rows `[B, E]` (None for a model without a table).
+            Their numbers `[B]`, and rows `[B, E]` (None for a model without a table).
         """
         identifiers = mx.where(carry["halted"], batch["puzzle_identifiers"], carry["puzzle_identifiers"])
         if self._ranks.size > 1:
             # When a rank dies, its values are undefined until MLX raises an error: never read outside the table.
             last = self._model.config.num_puzzle_identifiers - 1
             identifiers = mx.clip(self._ranks.gather(identifiers), 0, last)
-        return identifiers, self._model.puzzle_rows(identifiers)
+        numbers = self._model.table_rows(identifiers)
+        return numbers, self._model.puzzle_rows(numbers)
 
     def gradient(self, parts: Sequence[mx.array | None]) -> mx.array | None:
         """Return the gradient of the mean loss at the rows of all ranks `[B, E]`.

@@ -12,11 +12,12 @@ from mlx.utils import tree_map, tree_unflatten
 from hrm_train._config import TrainConfig
 from hrm_train.ranks._ranks import Ranks
 from hrm_train.step._dense_update import DenseUpdate
-from hrm_train.step._gradients import Metrics, zero_metrics
 from hrm_train.step._lane_pass import LanePass
+from hrm_train.step._losses import LossFunction, act_loss
 from hrm_train.step._optimizers import AdamAtan2, SparseSignSGD
 from hrm_train.step._puzzle_table import PuzzleTable
 from hrm_train.step._schedule import cosine_with_warmup
+from hrm_train.step._sums import Sums, means_of, zero_sums
 from hrm_train.step._trees import Tree, all_finite, choose, flat
 
 
@@ -37,16 +38,16 @@ class TrainStep:
         config: Fixes `global_batch_size`, `micro_batch_size`, `loss_type`, `halting`, `clip_norm`, `ema_decay` and
             `activation_checkpointing` of the step. Learning rates and decays are those of the optimisers.
         ranks: The processes that train together; defaults to this one alone.
+        loss: What is minimised; defaults to `act_loss` with the configuration's `loss_type`.
 
     Attributes:
         carry: State of this rank's slots.
-        metrics: Sums of the metrics over the slots of all ranks since `reset_metrics`, float32.
         skipped: Since `reset_metrics`, how many steps were skipped (`count`), and how many were taken from
             the first skipped one on (`since`), int32 scalars.
         table: The puzzle table, written in place.
 
     Raises:
-        HRMTrainError: If the slots cannot be divided among ranks and micro-batches.
+        HRMTrainError: If the slots cannot be divided among ranks and micro-batches, or the loss function does not fit.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class TrainStep:
         puzzle_optimizer: SparseSignSGD,
         config: TrainConfig,
         ranks: Ranks | None = None,
+        loss: LossFunction | None = None,
     ) -> None:
         self.model, self.optimizer, self.puzzle_optimizer = model, optimizer, puzzle_optimizer
         self.config, self.ranks = config, ranks or Ranks()
@@ -64,11 +66,14 @@ class TrainStep:
                 module.checkpoints_activations = config.activation_checkpointing == "blocks"
         own_slots = config.slots_per_rank(self.ranks.size)
         self.carry: Carry = initial_carry(model.config, own_slots)
-        self.metrics: Metrics = {}
-        self.skipped: Metrics = {}
+        loss = loss or partial(act_loss, loss_type=config.loss_type)
+        self._zeros = zero_sums(model.config, loss)
+        self._sums: Sums = {}
+        self._taken = 0  # steps since the sums were zero, skipped ones included
+        self.skipped: Sums = {}
         self.reset_metrics()
         self._share = self.ranks.share(config.global_batch_size)
-        self._lane_pass = LanePass(model, config.loss_type, config.micro_batch_size or own_slots)
+        self._lane_pass = LanePass(model, loss, config.micro_batch_size or own_slots)
         streams = self._lane_pass.streams
         self.table = PuzzleTable(model, puzzle_optimizer, self.ranks, len(streams))
         self._dense = DenseUpdate(
@@ -89,15 +94,16 @@ class TrainStep:
         own_rows = None if rows is None else rows[self._share]
         results = self._lane_pass(self.carry, batch, limit, own_rows, self._least_steps())
         finite = self._dense.collect(results.gradients, len(results.carries))
-        good, self.carry, self.metrics, self.skipped, new_rows = self._settle(
+        good, self.carry, self._sums, self.skipped, new_rows = self._settle(
             results.carries,
-            [self.metrics, *results.metrics],
+            [self._sums, *results.sums],
             self.skipped,
             finite,
             identifiers,
             rows,
             results.row_gradients,
         )
+        self._taken += 1
         self._dense.apply(good)
         mx.async_eval(self.state, new_rows)
         if rows is not None:
@@ -124,9 +130,21 @@ class TrainStep:
         """How many slots are divided among the lanes at once."""
         return self._lane_pass.size
 
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Means since `reset_metrics`, read back from the device; a mean over nothing is 0.
+
+        - over the slots of all ranks in all steps that were not skipped: `loss` and the terms of the loss function;
+        - over the `count` slots that halted and have a label: `accuracy`, `exact_accuracy`, `q_halt_accuracy`, `steps`.
+
+        `halting_steps` says how many of the latter took 1, 2, ... steps.
+        """
+        skipped: Any = self.skipped["count"].item()
+        return means_of(self._sums, (self._taken - skipped) * self.config.global_batch_size)
+
     def reset_metrics(self) -> None:
-        """Set all sums to zero."""
-        self.metrics = zero_metrics(self.model.config)
+        """Start all means and counts anew."""
+        self._sums, self._taken = dict(self._zeros), 0
         self.skipped = {name: mx.array(0) for name in ("count", "since")}
 
     @property
@@ -140,7 +158,8 @@ class TrainStep:
             "optimizer": self.optimizer.state,
             "puzzle_optimizer": self.puzzle_optimizer.state,
             "carry": self.carry,
-            "metrics": self.metrics,
+            "metrics": self._sums,
+            "taken": mx.array(self._taken),
             "skipped": self.skipped,
             "random": cast(Any, mx.random.state)[0],
         }
@@ -166,7 +185,7 @@ class TrainStep:
         self.optimizer.state = state["optimizer"]
         self.puzzle_optimizer.state.update(state["puzzle_optimizer"])  # compiled functions refer to this dictionary
         self.carry = slots(state["carry"], self._share)
-        self.metrics = state["metrics"]
+        self._sums, self._taken = state["metrics"], state["taken"].item()
         self.skipped = state["skipped"]
         high, low = state["random"].tolist()  # a key is the two halves of its seed
         mx.random.seed(high << 32 | low)
@@ -183,17 +202,17 @@ class TrainStep:
     def _settled(
         self,
         carries: Sequence[Carry],
-        metrics: Sequence[Metrics],
-        skipped: Metrics,
+        sums: Sequence[Sums],
+        skipped: Sums,
         finite: Sequence[mx.array],
         identifiers: mx.array,
         rows: mx.array | None,
         row_gradients: Sequence[mx.array | None],
-    ) -> tuple[mx.array, Carry, Metrics, Metrics, mx.array | None]:
-        """Decide whether the step is good, and join the parts into the new carry, metrics, counts and puzzle rows."""
+    ) -> tuple[mx.array, Carry, Sums, Sums, mx.array | None]:
+        """Decide whether the step is good, and join the parts into the new carry, sums, counts and puzzle rows."""
         carry = tree_map(lambda *parts: mx.concatenate(list(parts)), *carries)
         row_gradient = self.table.gradient(row_gradients)
-        before, total = metrics[0], tree_map(lambda *parts: sum(parts), *metrics[1:])
+        before, total = sums[0], tree_map(lambda *parts: sum(parts), *sums[1:])
         diverged = ~(all_finite([carry["z_H"], carry["z_L"]]) & mx.stack(list(finite)).all())
         total, diverged = self.ranks.sum([total, diverged.astype(mx.float32)])
         good = all_finite([total["loss"], row_gradient]) & (diverged == 0)
@@ -202,20 +221,22 @@ class TrainStep:
 
         fresh = {**carry, "halted": mx.ones_like(carry["halted"])}
         fresh |= {name: mx.zeros_like(carry[name]) for name in ("z_H", "z_L")}
-        new_metrics = choose(good, tree_map(mx.add, before, total), before)
+        new_sums = choose(good, tree_map(mx.add, before, total), before)
         new_skipped = {
             "count": skipped["count"] + ~good,
             "since": skipped["since"] + ((skipped["since"] > 0) | ~good),
         }
-        return good, choose(good, carry, fresh), new_metrics, new_skipped, rows
+        return good, choose(good, carry, fresh), new_sums, new_skipped, rows
 
 
-def make_train_step(model: HRM, config: TrainConfig, ranks: Ranks | None = None) -> TrainStep:
-    """Return a step with the optimisers and learning rate schedules of a configuration."""
+def make_train_step(
+    model: HRM, config: TrainConfig, ranks: Ranks | None = None, loss: LossFunction | None = None
+) -> TrainStep:
+    """Return a step with the optimisers and learning rate schedules of a configuration; see `TrainStep` for `loss`."""
 
     def schedule(peak: float) -> Callable[[mx.array], mx.array]:
         return cosine_with_warmup(peak, config.lr_warmup_steps, config.steps, config.lr_min_ratio)
 
     optimizer = AdamAtan2(schedule(config.lr), (config.beta1, config.beta2), config.weight_decay)
     puzzle_optimizer = SparseSignSGD(schedule(config.puzzle_emb_lr), config.puzzle_emb_weight_decay)
-    return TrainStep(model, optimizer, puzzle_optimizer, config, ranks)
+    return TrainStep(model, optimizer, puzzle_optimizer, config, ranks, loss)

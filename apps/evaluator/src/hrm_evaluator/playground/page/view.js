@@ -8,7 +8,7 @@ const percent = (share) => `${Math.round(share * 100)} %`;
 const BETWEEN = 120; // milliseconds; steps that come faster are not all drawn, because that takes longer than to think
 const NAMES = { ".": "empty", "#": "wall", S: "start", G: "goal", o: "path" };
 
-const state = { model: null, board: null, puzzle: [], solution: null, row: 0, example: null, steps: [], thinking: false, follows: true, looksAt: null, drawn: 0 };
+const state = { model: null, board: null, puzzle: [], solution: null, row: 0, kept: [], example: null, steps: [], thinking: false, follows: true, looksAt: null, drawn: 0 };
 const thinker = new Thinker(find("engine").textContent, hear);
 const looks = (kind) => (at) => { state.looksAt = [kind, at]; describeCell(); };
 const boards = {
@@ -76,14 +76,14 @@ function textOf(tokens) {
 }
 
 function chooseExample(number) {
-  const { puzzle, solution, row } = state.model.examples[number];
-  choose([...puzzle], solution, row, number);
+  const { puzzle, solution, row, kept } = state.model.examples[number];
+  choose([...puzzle], solution, row, kept, number);
   run();
 }
 
-function choose(puzzle, solution, row, example) {
+function choose(puzzle, solution, row, kept, example) {
   pause();
-  Object.assign(state, { puzzle, solution, row, example, steps: [], thinking: false, follows: true });
+  Object.assign(state, { puzzle, solution, row, kept, example, steps: [], thinking: false, follows: true });
   thinker.stop();
   find("puzzle").value = example === null ? "own" : example;
   find("previous").disabled = example === null || example === 0;
@@ -118,7 +118,7 @@ function setCell(token) {
   const puzzle = [...state.puzzle], cell = boards.given.active;
   if (puzzle[at] === token) return;
   puzzle[at] = token;
-  choose(puzzle, null, state.row, null);
+  choose(puzzle, null, state.row, state.kept.filter((place) => place !== at), null);
   boards.given.active = cell;
   say("status", "The puzzle was changed: press Enter or Think.");
 }
@@ -132,7 +132,7 @@ function readText() {
   const { tokens, problem } = readPuzzle(find("pasted").value, state.board);
   say("problem", problem || "");
   if (problem) return;
-  choose(tokens, null, 0, null);
+  choose(tokens, null, 0, [], null);
   run();
 }
 
@@ -148,7 +148,7 @@ function run() {
 
 function hear(step) {
   if (step.failure) { state.thinking = false; say("problem", `The model stopped: ${step.failure}`); return; }
-  state.steps.push(step);
+  state.steps.push(keepUnasked(step));
   state.thinking = !step.done;
   const now = performance.now();
   if (state.thinking && now - state.drawn < BETWEEN) return; // the next one is near
@@ -159,6 +159,14 @@ function hear(step) {
     find("step").value = state.steps.length;
   }
   show();
+}
+
+/** Puts the puzzle's own tokens into an answer where nothing is asked for; the model's are of no meaning there. */
+function keepUnasked(step) {
+  const { puzzle, board } = state, kept = new Set(state.kept);
+  puzzle.forEach((token, place) => { if (board.kept.includes(token)) kept.add(place); });
+  const own = (values, other) => Array.from(values, (value, place) => (kept.has(place) ? other(place) : value));
+  return { ...step, tokens: own(step.tokens, (place) => puzzle[place]), sureness: own(step.sureness, () => null) };
 }
 
 // ---- showing
@@ -188,7 +196,7 @@ function show() {
     if (verdict.wrong.has(place)) classes.push("wrong");
     else if (verdict.right !== null && token !== puzzle[place] && (solution || verdict.right)) classes.push("right");
     if (changed.has(place)) classes.push("changed");
-    return { token, classes, sureness, label: `${nameOf(token)}, ${percent(sureness)} sure` };
+    return { token, classes, sureness, label: sureness === null ? `${nameOf(token)}, given` : `${nameOf(token)}, ${percent(sureness)} sure` };
   });
   if (solution) boards.right.paint((place) => ({ token: solution[place] < 0 ? undefined : solution[place], classes: ["given"] }));
   describeCell();
@@ -272,7 +280,7 @@ function another() {
 MODELS.forEach((model, number) => find("model").add(new Option(model.name, number)));
 find("models").hidden = MODELS.length === 1;
 find("model").addEventListener("change", ({ target }) => chooseModel(Number(target.value)));
-find("puzzle").addEventListener("change", ({ target }) => (target.value === "own" ? choose(state.puzzle, null, state.row, null) : chooseExample(Number(target.value))));
+find("puzzle").addEventListener("change", ({ target }) => (target.value === "own" ? choose(state.puzzle, null, state.row, state.kept, null) : chooseExample(Number(target.value))));
 find("previous").addEventListener("click", () => turn(-1));
 find("next").addEventListener("click", () => turn(1));
 find("new").addEventListener("click", another);

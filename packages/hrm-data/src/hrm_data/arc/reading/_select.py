@@ -26,8 +26,17 @@ def read_arc(
 ) -> list[ArcItem]:
     """Return the tasks of all `sources`, sorted by subset and name, in whatever layout they are written.
 
-    A source is a directory, an archive (see `read_archive`) or a JSON file. See `build_arc` for what is held out, and
-    for tasks that stand twice.
+    A source is a directory, an archive (see `read_archive`) or a JSON file, which holds
+
+    - a task, `{"train": [pairs], "test": [pairs]}`, named like the file;
+    - a list of pairs, as in RE-ARC: the last one is the test;
+    - tasks by name, or by split and name, or a list of tasks with `id`;
+    - Kaggle's `*_challenges.json`, with `*_solutions.json` beside it.
+
+    Without `held_out`, tasks are held out for which the nearest key, file of many tasks, or folder has the word
+    `evaluation`, `eval`, `validation`, `valid`, `val` or `test`, as `arc-agi_evaluation2_challenges.json` and
+    `Eval/easy/a.json` do; tests without answers always are. Of tasks of one name, the held-out one is kept, else one
+    with answers, else the first. A training task with the demonstrations and test inputs of a held-out one is left out.
 
     Args:
         sources: Where the tasks are.

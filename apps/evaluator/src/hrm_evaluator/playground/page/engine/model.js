@@ -9,9 +9,9 @@ class Model {
     Object.assign(this, shapeOf(config));
     this.weights = weights;
     const layers = (level, count) => Array.from({ length: count }, (_, i) => new Block(weights, `${level}.layers.${i}`));
-    this.slow = config.variant === "trm" ? [] : layers("H_level", config.H_layers);
-    this.fast = config.variant === "transformer" ? [] : layers("L_level", config.L_layers);
-    this.blocks = [...this.slow, ...this.fast];
+    this.networks = Object.fromEntries(
+      Object.entries(weights.plan.networks).map(([name, count]) => [name, layers(name, count)]));
+    this.blocks = Object.values(this.networks).flat();
     this.head = new Matrix(weights.table("lm_head"));
     if (config.halt_loss !== "none") {
       this.halting = new Matrix(weights.table("q_head"));
@@ -90,17 +90,10 @@ class Model {
 
   /** Takes one step: updates both states of `thought` in place and returns the logits and the halting values. */
   async step(thought, share) {
-    const { slow, fast, puzzle } = thought, { variant, H_cycles, L_cycles } = this.config;
-    const refine = async (state, blocks, ...injections) => {
-      for (const injection of injections) addTo(state, injection);
-      for (const block of blocks) await block.update(state, share);
-    };
-    if (variant === "transformer") await refine(slow, this.slow, puzzle);
-    else {
-      for (let i = 0; i < H_cycles; i++) {
-        for (let j = 0; j < L_cycles; j++) await refine(fast, this.fast, sum(slow, puzzle));
-        await refine(slow, variant === "trm" ? this.fast : this.slow, fast);
-      }
+    const { slow, fast, puzzle } = thought, states = { z_H: slow, z_L: fast, x: puzzle };
+    for (const [name, network, added] of this.weights.plan.updates) {
+      addTo(states[name], added.map((other) => states[other]).reduce((one, other) => sum(one, other)));
+      for (const block of this.networks[network]) await block.update(states[name], share);
     }
     const logits = this.logits(slow);
     return { logits, ...(this.halting ? this.learnedHalting(slow) : certainty(logits, this.config.vocab_size)) };

@@ -10,6 +10,7 @@ class WeightFile {
     const { __metadata__: metadata, ...entries } = JSON.parse(
       new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
     this.config = JSON.parse(metadata.config);
+    this.plan = JSON.parse(metadata.plan); // networks and updates of a step, each update [state, network, added]
     this.quantization = metadata.quantization ? JSON.parse(metadata.quantization) : null;
     this.buffer = buffer;
     this.start = 8 + length;

@@ -11,12 +11,10 @@ class Preset(NamedTuple):
 
     Attributes:
         summary: One sentence: the model and its size.
-        duration: The duration of a run, and the machine it was measured on.
         settings: Values that replace the defaults of `TrainerSettings`.
     """
 
     summary: str
-    duration: str
     settings: Mapping[str, Any]
 
 
@@ -35,27 +33,23 @@ _TRM_LENGTH = {"epochs": 50_000, "ema_decay": 0.999}
 
 # The model and its training, whatever the puzzles. Sources: docs/reproduce.md, and of the small ones docs/recipe.md.
 _MODELS: Mapping[str, Preset] = {
-    "paper": Preset("The paper's setting: hidden 512, batch 768.", "not measured", {"train": _HRM_LENGTH}),
+    "paper": Preset("The paper's setting: hidden 512, batch 768.", {"train": _HRM_LENGTH}),
     # arXiv 2510.04871, section 5, and its release: one network of two layers, deep recursion, averaged weights.
     "trm": Preset(
         "The Tiny Recursive Model with attention: 7 M parameters, hidden 512, batch 768.",
-        "not measured",
         {"arch": _TRM, "train": _TRM_LENGTH},
     ),
     "trm-mlp": Preset(
         "The Tiny Recursive Model without attention, for few positions: hidden 512, batch 768.",
-        "not measured",
         {"arch": {**_TRM, "mixer": "mlp", "pos_encodings": "none"}, "train": _TRM_LENGTH},
     ),
     # "The Hidden Drivers of HRM's Performance on ARC-AGI" (arcprize.org, 2025): as many layers, no hierarchy.
     "transformer": Preset(
         "The flat transformer of the ARC Prize's ablation: 27 M parameters, hidden 512, batch 768.",
-        "not measured",
         {"arch": {"variant": "transformer", "H_layers": 8, "H_cycles": 1}, "train": _HRM_LENGTH},
     ),
     "small": Preset(
         "A small model that learns in minutes on two CPU cores.",
-        "not measured",
         {
             "arch": {
                 "hidden_size": 128,
@@ -106,7 +100,6 @@ def get_preset(name: str, family: TaskFamily | None, given: Mapping[str, Any]) -
     if own is None:
         return _MODELS[name]
     model = _MODELS[own.base if name in presets else name]
-    duration = own.duration if name in presets else model.duration
     data = dict(own.data) if own.unless & given.keys() else {**own.data, **own.tied}
     settings = {part: {**model.settings.get(part, {}), **getattr(own, part)} for part in ("arch", "train")}
-    return Preset(f"{model.summary} {own.summary}", duration, {"data": data, **settings})
+    return Preset(f"{model.summary} {own.summary}", {"data": data, **settings})

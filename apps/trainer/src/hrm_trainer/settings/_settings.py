@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from hrm_data import HRMDataError, TaskFamily, describe_task, get_family
 from hrm_data.command_line import CommandError, merge
@@ -14,6 +14,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     create_model,
@@ -21,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from hrm_trainer._presets import get_preset, preset_names
+from hrm_trainer.settings._length import LENGTH, fitted
+from hrm_trainer.settings._presets import get_preset, preset_names
 
 DEFAULT_DATASET = "sudoku"
-_LENGTH = {"steps", "epochs"}
 NEWEST = "newest"  # the run that --resume without a value means
 
 
@@ -43,7 +45,10 @@ class TrainerSettings(BaseModel):
         None,
         description=f"Task to learn (without data_path: {DEFAULT_DATASET}), also with a size, such as sudoku-2x3.",
     )
-    preset: str = Field("small", description="Set of defaults.")
+    preset: str = Field(
+        "small",
+        description="Model, training and puzzles: small learns in minutes on two cores, paper is as published.",
+    )
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Device to compute on.")
     data_path: Path | None = Field(None, description="Dataset directory; without it, a dataset is built.")
     runs: Path = Field(Path("runs"), description="Directory that holds the run directories.")
@@ -59,6 +64,7 @@ class TrainerSettings(BaseModel):
     train: TrainConfig = TrainConfig()
 
     family: ClassVar[TaskFamily | None] = None
+    _given: frozenset[str] = PrivateAttr(frozenset())  # the settings of training that the user gave
 
     @model_validator(mode="before")
     @classmethod
@@ -71,19 +77,49 @@ class TrainerSettings(BaseModel):
         values = {"preset": cls.model_fields["preset"].default, **values}
         return with_one_length(values, _preset_settings(values, cls.family))
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_what_is_given(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        train = values.get("train") if isinstance(values, Mapping) else None
+        settings = handler(values)
+        settings._given = frozenset(train) if isinstance(train, Mapping) else frozenset()
+        return settings
+
     def options(self, model: type[BaseModel]) -> dict[str, Any]:
         """Return those data settings that are fields of a model: the family's options, or its augmentation."""
         return {name: getattr(self.data, name) for name in model.model_fields}
 
+    def fitted(self, examples: float) -> Self:
+        """Return these settings with the length that they have for `examples` in an epoch, and what belongs to it.
+
+        Raises:
+            HRMTrainError: If the epochs make no steps or too many.
+        """
+        train = fitted(self.train, self._train_of_preset(), self._given, examples)
+        settings = self.model_copy(update={"train": train})
+        settings._given = frozenset(TrainConfig.model_fields)
+        return settings
+
     def changed(self, examples: float) -> list[str]:
-        """Return the settings that differ from the preset's, such as `train.steps`, with `examples` in an epoch."""
+        """Return the settings that differ from the preset's for a run of this length, such as `train.steps`.
+
+        Args:
+            examples: Training examples in a pass, from which epochs make steps.
+        """
         preset = type(self)(dataset=self.dataset, preset=self.preset, device=self.device)
         untied = self._data_of_preset(type(self.data).model_fields)
         given = {*_differing(self.data, preset.data)} & {*_differing(self.data, untied)}
         data = self._data_of_preset(given)
-        lengths = self.train.resolved(examples), preset.train.resolved(examples)
-        pairs = {"data": (self.data, data), "arch": (self.arch, preset.arch), "train": lengths}
+        train, before = self.fitted(examples).train, preset.train.resolved(examples)
+        if train.steps != before.steps:
+            as_long = before.model_copy(update={"steps": train.steps, "log_interval": train.log_interval})
+            scaled = fitted(as_long, self._train_of_preset(), LENGTH, examples)
+            before = scaled.model_copy(update={"steps": before.steps, "log_interval": before.log_interval})
+        pairs = {"data": (self.data, data), "arch": (self.arch, preset.arch), "train": (train, before)}
         return [f"{part}.{name}" for part, (now, before) in pairs.items() for name in _differing(now, before)]
+
+    def _train_of_preset(self) -> TrainConfig:
+        return TrainConfig(**get_preset(self.preset, self.family, {}).settings.get("train", {}))
 
     def _data_of_preset(self, given: Iterable[str]) -> BaseModel:
         """The preset's data settings, if the user chose the fields `given`; some of them replace tied settings."""
@@ -93,8 +129,8 @@ class TrainerSettings(BaseModel):
 def with_one_length(above: Mapping[str, Any], below: dict[str, Any]) -> dict[str, Any]:
     """Merge settings; steps or epochs from above replace both from below, for they mean the same."""
     train = above.get("train")
-    if isinstance(train, Mapping) and train.keys() & _LENGTH and "train" in below:
-        below = {**below, "train": {name: value for name, value in below["train"].items() if name not in _LENGTH}}
+    if isinstance(train, Mapping) and train.keys() & LENGTH and "train" in below:
+        below = {**below, "train": {name: value for name, value in below["train"].items() if name not in LENGTH}}
     return merge(above, below)
 
 
