@@ -79,7 +79,7 @@ exec {compiler} "$@"
 
 @on_a_linux_cpu
 @pytest.mark.parametrize(("send", "number"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
-def test_a_stop_during_the_first_compilation_does_not_wait_for_it(send, number, start, small, trainer, tmp_path):
+def test_a_stop_during_the_first_compilation_does_not_wait_for_it(send, number, start, small, tmp_path):
     (tmp_path / "bin").mkdir()
     compiler = tmp_path / "bin" / "g++"
     compiler.write_text(SLOW_COMPILER.format(compiler=shutil.which("g++")))
@@ -95,11 +95,13 @@ def test_a_stop_during_the_first_compilation_does_not_wait_for_it(send, number, 
         if Path("compiling").exists():
             break
     send(process.pid, number)
+    assert process.wait(timeout=PATIENCE) == 130
+    os.killpg(process.pid, signal.SIGKILL)  # the compiler, which would finish its kernel
     _, err = process.communicate(timeout=PATIENCE)
     (run,) = Path("runs").iterdir()
-    assert process.returncode == 130
     assert err == f"stopped after step 0 of 2; {run} starts again at step 0\n"
-    assert trainer("--resume", run).code == 0
+    again = start("--resume", run)
+    assert (again.communicate(timeout=PATIENCE)[1], again.returncode) == ("", 0)
 
 
 @pytest.fixture

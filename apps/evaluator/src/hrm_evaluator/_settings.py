@@ -59,19 +59,19 @@ class Halting(BaseModel):
     """When the model is done with a puzzle."""
 
     halting: Literal["q", "max", "confidence", "stable"] = _option(
-        "q", "halting", "When to stop on a puzzle; max: never early."
+        "q", "answering", "When to stop on a puzzle; max: never early."
     )
     threshold: float | None = _option(
-        None, "halting", "Probability at which confidence stops (default: 0.5).", "P", ge=0, le=1
+        None, "answering", "Probability at which confidence stops (default: 0.5).", "P", ge=0, le=1
     )
     patience: Annotated[int | None, _STEPS] = _option(
-        None, "halting", "Unchanged steps after which stable stops (default: 2).", "N", ge=1
+        None, "answering", "Unchanged steps after which stable stops (default: 2).", "N", ge=1
     )
     max_steps: Annotated[int | None, _STEPS] = _option(
-        None, "halting", "Most steps (default: as in training).", "N", ge=1
+        None, "answering", "Most steps (default: as in training).", "N", ge=1
     )
     batch_size: Annotated[int, at_most(2**16, "bounds the memory of a step")] = _option(
-        256, "halting", "Puzzles at once.", "N", ge=1
+        256, "answering", "Puzzles at once.", "N", ge=1
     )
 
 
@@ -79,28 +79,26 @@ class Thinking(BaseModel):
     """What is added to one pass over a puzzle."""
 
     noise: Annotated[float, at_most(100, "leaves something of the states")] = _option(
-        0.0, "voting", "Standard deviation of noise on the states.", "SIGMA", ge=0, allow_inf_nan=False
+        0.0, "answering", "Standard deviation of noise on the states.", "SIGMA", ge=0, allow_inf_nan=False
     )
-    trajectories: Annotated[int, _ANSWERS] = _option(1, "voting", "Answers that differ by their noise.", "K", ge=1)
+    trajectories: Annotated[int, _ANSWERS] = _option(1, "answering", "Answers that differ by their noise.", "K", ge=1)
     seed: Annotated[int, at_most(2**31 - 1, "a seed of 31 bits can hold")] = _option(
-        0, "voting", "Seed of the noise.", "N", ge=0
+        0, "answering", "Seed of the noise.", "N", ge=0
     )
     commit: float | None = _option(
-        None, "halting", "After the last step, fix cells of this probability and continue.", "P", ge=0, le=1
+        None, "answering", "At the end, fix cells of this probability; continue.", "P", ge=0, le=1
     )
 
 
 class Voting(BaseModel):
     """Which answers vote, and which of them wins."""
 
-    votes: Annotated[int, _ANSWERS] = _option(
-        1, "voting", "Answers that vote: the puzzle's and those of symmetric copies.", "K", ge=1
-    )
+    votes: Annotated[int, _ANSWERS] = _option(1, "answering", "Symmetric copies that vote, puzzle included.", "K", ge=1)
     checkpoints: Annotated[int, at_most(100, "bounds the memory of the models")] = _option(
-        1, "voting", "Newest checkpoints of the run that vote.", "N", ge=1
+        1, "answering", "Newest checkpoints of the run that vote.", "N", ge=1
     )
     vote_by: Literal["majority", "confidence", "halting", "check"] | None = _option(
-        None, "voting", "Which wins (default: majority; noise: halting; ARC: confidence)."
+        None, "answering", "Which wins (default: majority; noise: halting; ARC: confidence)."
     )
 
 
@@ -121,9 +119,9 @@ class Answering(Voting, Thinking, Halting, Source):
 class Solve(Answering):
     """The options of `evaluator solve`."""
 
-    until_valid: bool = _option(False, "halting", "Search on until an answer obeys the rules.")
+    until_valid: bool = _option(False, "answering", "Search on until an answer obeys the rules.")
     time_limit: Annotated[float | None, at_most(1e6, "ends the search within two weeks")] = _option(
-        None, "halting", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, allow_inf_nan=False
+        None, "answering", "Most seconds of the search for a puzzle (default: 10).", "S", gt=0, allow_inf_nan=False
     )
     file: Path | None = _option(None, "puzzles", "Puzzles as text, CSV, JSON or XML, also gzipped.", "FILE")
     boards: bool = _option(False, "report", "Draw the boards of a file's puzzles too.")
@@ -168,10 +166,10 @@ class Scoring(BaseModel):
     """What is scored, and with which ablation."""
 
     limit: Annotated[int | None, at_most(2**31 - 1, "is more than a dataset has puzzles")] = _option(
-        None, "model and data", "Score N puzzles, evenly spread (ARC: the first N; default: all).", "N", ge=1
+        None, "model and data", "Score N puzzles (ARC: the first N, else spread evenly).", "N", ge=1
     )
     identifiers: Literal["given", "blank"] | None = _option(
-        None, "scoring", "Puzzles' own embeddings, or one for all (default: as trained)."
+        None, "model and data", "Puzzles' own embeddings, or one for all (default: as trained)."
     )
 
 
@@ -180,7 +178,7 @@ class Compare(Scoring, Halting):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_path: Path | None = _option(None, "model", "Dataset directory (default: the runs').", "DIR")
+    data_path: Path | None = _option(None, "model and data", "Dataset directory (default: the runs').", "DIR")
     as_json: bool = _option(False, "report", "Print JSON.")
 
 
