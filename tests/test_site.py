@@ -1,8 +1,10 @@
 """The documentation site: built without a warning, and as a browser shows it, on a wide screen and on a phone."""
 
 import functools
+import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +132,23 @@ def test_the_search_finds_pages(page: Any, address: str) -> None:
     page.keyboard.press("s")
     page.keyboard.type("stablemax")
     page.locator("a[href*='hrm_ops.html']").filter(has_text="stablemax").first.wait_for()
+
+
+@pytest.mark.parametrize(("flag", "command"), [("--votes", "evaluator"), ("--train.lr", "trainer")])
+def test_the_search_finds_flags_in_the_page_of_their_command(page: Any, address: str, flag: str, command: str) -> None:
+    page.goto(address + "models.html")
+    page.keyboard.press("s")
+    page.keyboard.type(flag)
+    page.locator(f"a.md-search-result__link[href*='commands/{command}.html']").first.wait_for(state="attached")
+
+
+@pytest.mark.parametrize("words", [["trainer", "--help-all"], ["evaluator", "solve", "--help"], ["hrm-data", "--help"]])
+def test_the_page_of_a_command_has_its_help_texts(site: Path, words: list[str]) -> None:
+    command = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
+    environment = os.environ | {"COLUMNS": "88"}
+    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    shown = html.unescape(re.sub("<[^>]+>", "", (site / "commands" / f"{words[0]}.html").read_text()))
+    assert [line for line in printed.splitlines() if line.strip() not in shown] == []
 
 
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
