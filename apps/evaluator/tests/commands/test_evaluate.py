@@ -102,10 +102,12 @@ def test_accuracy_is_told_by_the_number_of_clues(
 
 @pytest.mark.parametrize("limit", [1, 4, 11, 12])
 @pytest.mark.parametrize("batch_size", [1, 3, 256])
-def test_a_limit_scores_the_first_puzzles_whatever_the_batch_size(
+def test_a_limit_scores_puzzles_that_are_evenly_spread_whatever_the_batch_size(
     limit: int, batch_size: int, run: RunDirectory, dataset: Path, oracle: Oracle, evaluator_json: CallJson
 ) -> None:
-    clues = clues_of(dataset)[:limit]
+    every = clues_of(dataset)
+    count = min(limit, len(every))
+    clues = [every[number * len(every) // count] for number in range(count)]
     oracle.wrong_clues = clues[0]
     found = evaluator_json("--checkpoint", run.path, "--limit", limit, "--batch-size", batch_size)
     assert found["puzzles"] == len(clues)

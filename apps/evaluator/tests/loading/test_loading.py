@@ -233,7 +233,7 @@ def test_a_checkpoint_of_a_newer_version_is_named(copied: RunDirectory, evaluato
     write_manifest(newest)
     for path in (newest, copied.path):
         err = refused(evaluator, "--checkpoint", path)
-        assert f"{newest / 'state.json'}: format 99 is newer than this version reads (1)" in err
+        assert f"{newest / 'state.json'}: format 99 is newer than this version reads (2)" in err
 
 
 def test_a_run_of_another_task_names_both_sides(copied: RunDirectory, evaluator: Call) -> None:
