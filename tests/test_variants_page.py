@@ -52,7 +52,7 @@ def test_what_the_page_adds_trains_resumes_and_is_compared(tmp_path: Path) -> No
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert VARIANT in call("trainer", "--help")
+    assert VARIANT in call("trainer", "--help-all")
     tiny = "--preset small-6x6 --data.box 2,2 --data.train 40 --data.test 8 --train.steps 4 --train.global_batch_size 8"
     tiny += " --arch.hidden_size 16 --arch.num_heads 2 --arch.halt_max_steps 2 --train.halt_warmup_steps 0"
     call("trainer", *tiny.split(), "--arch.variant", VARIANT, "--train.loss_type", LOSS)
