@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import hrm_ops
 import mlx.core as mx
 import pytest
 
@@ -433,3 +434,20 @@ def test_what_is_uncompiled_needs_no_compiler_and_computes_the_same(tmp_path: Pa
     assert machine.calls() == []
     machine.run(UNITS.format("assert mx.allclose(uncompiled(block)(x), block(x), atol=1e-5).item(); mx.eval(units(x))"))
     assert machine.calls()
+
+
+@pytest.mark.parametrize("first", ["own", "other"])
+def test_wrappers_of_two_copies_of_the_package_do_not_call_each_other_for_ever(first: str, tmp_path: Path) -> None:
+    """As in a process that has imported one copy and starts another with the other copy."""
+    own, other = Path(hrm_ops.__file__).parent / "linux" / "gxx", tmp_path / "gxx"
+    shutil.copytree(own, other)
+    caller = tmp_path / "bin"
+    caller.mkdir()
+    (caller / "g++").write_text('#!/bin/sh\nexec g++ "$@"\n')  # calls the first of the PATH again
+    (caller / "g++").chmod(0o755)
+    folders = {"own": (own, other, caller, own), "other": (other, own, caller, other)}[first]
+    path = os.pathsep.join(map(str, (*folders, Path(REAL).parent)))
+    environment = os.environ | {"PATH": path + os.pathsep + os.environ["PATH"]}
+    command = [str(folders[0] / "g++"), "--version"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert found == subprocess.run([REAL, "--version"], capture_output=True, text=True, check=True).stdout
