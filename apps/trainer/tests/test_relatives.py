@@ -55,7 +55,7 @@ def test_a_relative_is_trained_stopped_at_its_end_and_read_again(preset, trainer
     trained = trainer("--preset", preset, *TINY)
     assert trained.code == 0, trained.err
     run = RunDirectory.newest(Path("runs"))
-    assert [m["kind"] for m in run.read_metrics()] == ["train", "train", "eval"]
+    assert [m["kind"] for m in run.read_metrics()] == ["train", "eval"] * 2
     model = load_checkpoint_model(run.newest_checkpoint())
     assert model.config.variant == ("transformer" if preset == "transformer" else "trm")
     assert trainer("--resume").code == 0

@@ -67,8 +67,9 @@ def test_votes_are_the_answers_to_the_copies_turned_back(models: list[HRM], data
     plain = [
         list(answer_batches(predictor, dataset_batches(data, predictor.batch_size, 5))) for predictor in predictors
     ]
+    inputs = data.sets["all"].inputs
     for number, record in enumerate(records):
-        np.testing.assert_array_equal(record.inputs, data.sets["all"].inputs[number])
+        np.testing.assert_array_equal(record.inputs, inputs[number * len(inputs) // 5])  # evenly spread
         assert len(record.votes) == 3 * len(models)
         assert [v.tokens for v in record.votes[: len(models)]] == [p[number].answer.tokens for p in plain]
         assert record.answer == winner(record.votes)
