@@ -215,7 +215,7 @@ class HRM(nn.Module):
                 states |= {name: mx.stop_gradient(states[name]) for name in ("z_H", "z_L")}
             added = [states[name] for name in update.added]
             injection = sum(added[1:], added[0])
-            network = self[update.network]
+            network = getattr(self, update.network)
             states[update.state] = network(states[update.state], injection, rope, first if number == last else None)
         return states["z_H"], states["z_L"]
 
