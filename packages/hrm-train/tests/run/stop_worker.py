@@ -8,7 +8,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 from hrm_model import HRM, HRMConfig
-from hrm_train import HRMTrainError, RunDirectory, TrainConfig, train
+from hrm_train import HRMTrainError, InterruptedRunError, RunDirectory, TrainConfig, train
 
 SIZES = {"H_layers": 1, "L_layers": 1, "hidden_size": 16, "num_heads": 2, "puzzle_emb_ndim": 16, "halt_max_steps": 2}
 
@@ -41,4 +41,8 @@ if __name__ == "__main__":
     mx.random.seed(0)
     model = HRM(HRMConfig(**SIZES, forward_dtype="float32", seq_len=16, vocab_size=7, num_puzzle_identifiers=5))
     config = TrainConfig(steps=6, global_batch_size=4, eval_interval=3, keep_best="none")
-    train(model, config, Batches(), evaluate, run, resume=resume)
+    try:
+        train(model, config, Batches(), evaluate, run, resume=resume)
+    except InterruptedRunError as error:  # the signal came before the computation that nothing interrupts
+        print(error, file=sys.stderr)
+        sys.exit(130)
