@@ -42,9 +42,7 @@ class HeldOut:
         self._task, self._ranks = data.task, ranks
         slots = -(-SLOTS // ranks.size)
         self._predictor = ContinuousPredictor(model, slots)
-        self._loader = TestLoader(
-            data.test, slots * ranks.size, rank=ranks.rank, world_size=ranks.size, limit=limit or None
-        )
+        self._loader = TestLoader(data.test, slots * ranks.size, rank=ranks.rank, world_size=ranks.size, limit=limit)
         self._first = ranks.rank * slots  # of this rank's rows in a batch of all ranks
 
     def score(self) -> tuple[Mapping[str, float], Example | None]:

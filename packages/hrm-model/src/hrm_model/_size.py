@@ -59,9 +59,9 @@ def model_size(config: HRMConfig) -> ModelSize:
     return ModelSize(dense, config.num_puzzle_identifiers * config.puzzle_row_width, constants)
 
 
-def multiplications(config: HRMConfig, batch_size: int) -> int:
-    """Return about how many multiplications a batch takes in all layers: each weight at each position, once."""
-    return model_size(config).dense * config.state_len * batch_size
+def multiplications(config: HRMConfig) -> int:
+    """Return about how many multiplications a puzzle takes in all layers: each weight at each position, once."""
+    return model_size(config).dense * config.state_len
 
 
 def check_memory(

@@ -119,6 +119,7 @@ class ContinuousPredictor:
         self.trace = trace
         self.noise = noise
         self.commit = commit
+        self._multiplications = multiplications(model.config)
         self._step = CompiledSteps(model, self._take_step, compiled)
 
     def __call__(self, batches: Iterable[Mapping[str, Any]], stop: Callable[[], bool] = _never) -> Iterator[Answer]:
@@ -219,7 +220,7 @@ class ContinuousPredictor:
             state = [self._empty(share) for _ in streams]
         batch, keys = self._batch(fresh)
         after = []
-        with lane_threads(len(fresh), multiplications(self.model.config, len(fresh))):
+        with lane_threads(len(fresh), len(fresh) * self._multiplications):
             for lane, (stream, part) in enumerate(zip(streams, state, strict=True)):
                 own = slice(lane * share, (lane + 1) * share)
                 with mx.stream(stream):

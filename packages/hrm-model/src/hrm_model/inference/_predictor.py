@@ -47,6 +47,7 @@ class Predictor:
 
     def __init__(self, model: HRM) -> None:
         self.model = model
+        self._multiplications = multiplications(model.config)
         self._step = CompiledSteps(model, _take_step)
 
     def __call__(self, batch: Batch) -> Prediction:
@@ -68,7 +69,7 @@ class Predictor:
         count = batch["inputs"].shape[0]
         streams = lanes(count)
         size = count // len(streams)
-        with lane_threads(count, multiplications(self.model.config, count)):
+        with lane_threads(count, count * self._multiplications):
             for i, stream in enumerate(streams):
                 with mx.stream(stream):
                     parts.append(self._predict(i, slots(batch, slice(i * size, (i + 1) * size))))
