@@ -75,7 +75,7 @@ ROOMS = {
         "__main__",
     ],
     "hrm_evaluator": [
-        "_errors _output",
+        "_errors _output _templates",
         "shipped",
         "_settings",
         "loading puzzles answers",

@@ -13,12 +13,11 @@ import pytest
 from hrm_data import ArcTask, HRMDataError, Picture, Task, draw_grid
 from hrm_data.maze import MazeTask
 from hrm_data.sudoku import SudokuTask
-from hrm_evaluator import load
 from hrm_evaluator._errors import UserError
 from hrm_evaluator.playground._board import describe_board
 from hrm_evaluator.playground._examples import Example, new_examples
 from hrm_evaluator.playground._page import MOST_BYTES, Shown, playground
-from hrm_model import HRM, HRMConfig, save_weights
+from hrm_model import HRM, HRMConfig, load_model, save_weights
 from hrm_train import RunDirectory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -125,8 +124,7 @@ def test_a_page_may_hold_many_models(tmp_path: Path) -> None:
     shown = []
     for task in (SudokuTask((2, 2)), MazeTask(5)):
         weights = saved(tmp_path / f"{task.name}.safetensors", task)
-        solver = load(weights)
-        shown.append(Shown(f"a <{task.name}>", solver, new_examples(task, [{}], 3), solver.models[0]))
+        shown.append(Shown(f"a <{task.name}>", weights, load_model(weights), task, new_examples(task, [{}], 3)))
     page = playground(shown)
     assert [one["name"] for one in data_of(page.text)] == ["a <sudoku-2x2>", "a <maze-5x5>"]
     assert 'id="weights-1"' in page.text
@@ -135,12 +133,10 @@ def test_a_page_may_hold_many_models(tmp_path: Path) -> None:
 def test_only_rows_of_the_puzzle_table_that_are_needed_are_written(tmp_path: Path) -> None:
     task = SudokuTask((2, 2))
     weights = saved(tmp_path / "model.safetensors", task, puzzle_emb_ndim=32)
-    solver = load(weights)
     one = new_examples(task, [{}], 1)[0]
     sizes = {"num_puzzle_identifiers": 5000}
-    large = HRM(HRMConfig(**solver.models[0].config.model_dump() | sizes))
-    solver.models = (large,)
-    page = playground([Shown("many", solver, [Example(one.puzzle, one.solution, 4000)], solver.models[0])])
+    large = HRM(HRMConfig(**load_model(weights).config.model_dump() | sizes))
+    page = playground([Shown("many", weights, large, task, [Example(one.puzzle, one.solution, 4000)])])
     assert len(page.text) < 5000 * 32 * 4
     assert [example["row"] for example in data_of(page.text)[0]["examples"]] == [1]
 

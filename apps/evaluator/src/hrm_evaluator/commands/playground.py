@@ -1,20 +1,19 @@
 """The command `evaluator playground`: writes a page in which models think."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hrm_data import task_names
-from hrm_model import load_model
-from rich.console import Console
+from hrm_data import Task, task_names
+from hrm_data.terminal import console_for
+from hrm_model import HRM
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._load import load
-from hrm_evaluator._output import atomic_file, check_writable
+from hrm_evaluator._output import atomic_file, check_writable, to_json
 from hrm_evaluator._settings import Playground
-from hrm_evaluator._solver import Solver
-from hrm_evaluator.loading._checkpoint import find_checkpoint
+from hrm_evaluator.loading._checkpoint import Checkpoint, find_checkpoint
+from hrm_evaluator.loading._dataset import require_task
+from hrm_evaluator.loading._model import load_one
 from hrm_evaluator.playground._examples import Example, examples_of, new_examples
 from hrm_evaluator.playground._page import Shown, playground
 from hrm_evaluator.shipped._models import cards, is_shipped, weights_of
@@ -35,9 +34,9 @@ def write_playground(path: Path, settings: Playground) -> int:
         file.write(content)
     names = [one.name for one in shown]
     if settings.as_json:
-        print(json.dumps({"output": str(path), "bytes": len(content), "models": names, "rounded": page.rounded}))
+        print(to_json({"output": str(path), "bytes": len(content), "models": names, "rounded": page.rounded}))
         return 0
-    console = Console(highlight=False)
+    console = console_for()
     console.print(f"{path}  {len(content):,} bytes, {', '.join(names)}", soft_wrap=True)
     for name in page.rounded:
         console.print(f"The weights of {name} were rounded to 8 bits, so that they fit into the page.", soft_wrap=True)
@@ -46,11 +45,8 @@ def write_playground(path: Path, settings: Playground) -> int:
 
 def _one(settings: Playground) -> Shown:
     """Load the model that the options name, or that of the newest run, with its puzzles."""
-    solver = load(settings.named, runs=settings.runs, data_path=settings.data_path, task=settings.task)
     named = settings.checkpoint or ""
-    own = settings.model or (named if is_shipped(Path(named)) else "")
-    stored = load_model(weights_of(own)) if own else solver.models[0]
-    return Shown(own or solver.task.name, solver, _examples(solver, own, settings), stored)
+    return _shown(settings.model or (named if is_shipped(Path(named)) else ""), settings.named, settings)
 
 
 def _all_that_come_along(settings: Playground) -> Iterator[Shown]:
@@ -59,25 +55,36 @@ def _all_that_come_along(settings: Playground) -> Iterator[Shown]:
         raise UserError("no model comes along; name one of your own with --checkpoint")
     for name, card in cards().items():
         if card.task["task"] in task_names():
-            solver = load(weights_of(name))
-            yield Shown(name, solver, _examples(solver, name, settings), load_model(weights_of(name)))
+            yield _shown(name, weights_of(name), settings)
         else:
             print(f"evaluator: {name} is left out: it needs the package {card.package}", file=sys.stderr)
 
 
-def _examples(solver: Solver, name: str, settings: Playground) -> list[Example]:
-    """Return puzzles: of the dataset that is named, of the run's if it still exists, or new ones.
+def _shown(name: str, path: str | Path | None, settings: Playground) -> Shown:
+    """Load a model and its puzzles.
 
     Args:
-        solver: The model.
-        name: Its name if it comes along, else empty. New puzzles are then of the kinds that its card tells of.
+        name: The model's if it comes along, else empty: the page then calls it by its task.
+        path: What `find_checkpoint` finds.
         settings: The options.
+    """
+    checkpoint = find_checkpoint(path, settings.runs)
+    model = load_one(checkpoint, settings.data_path, settings.task)
+    task = require_task(checkpoint, model, settings.data_path, settings.task)
+    examples = _examples(checkpoint, model, task, name, settings)
+    return Shown(name or task.name, checkpoint.weights, model, task, examples)
+
+
+def _examples(checkpoint: Checkpoint, model: HRM, task: Task, name: str, settings: Playground) -> list[Example]:
+    """Return puzzles: of the dataset that is named, of the run's if it still exists, or new ones.
+
+    New puzzles for a model that comes along are of the kinds that its card tells of.
     """
     given = settings.examples or settings.data_path
     if given is None:
-        named = find_checkpoint(solver.path, settings.runs).setting("data_path", str)
+        named = checkpoint.setting("data_path", str)
         given = Path(named) if named is not None and Path(named).is_dir() else None
     if given is not None:
-        return examples_of(given, solver.task, solver.models[0].config.num_puzzle_identifiers, settings.puzzles)
+        return examples_of(given, task, model.config.num_puzzle_identifiers, settings.puzzles)
     kinds = [accuracy.build for accuracy in cards()[name].accuracy] if name else [{}]
-    return new_examples(solver.task, kinds, settings.puzzles)
+    return new_examples(task, kinds, settings.puzzles)

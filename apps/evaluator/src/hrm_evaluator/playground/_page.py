@@ -2,18 +2,18 @@
 
 import base64
 from collections.abc import Sequence
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from hrm_model import HRM
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from hrm_data import Task
+from hrm_model import HRM, model_size
 from markupsafe import Markup
 
 from hrm_evaluator._errors import UserError
-from hrm_evaluator._solver import Solver
+from hrm_evaluator._templates import asset, render
 from hrm_evaluator.playground._board import describe_board
 from hrm_evaluator.playground._examples import Example
-from hrm_evaluator.playground._weights import parameters, weight_file, with_eight_bits
+from hrm_evaluator.playground._weights import weight_file, with_eight_bits
 
 MOST_BYTES = 3_000_000
 """Size of the largest page."""
@@ -27,15 +27,17 @@ class Shown(NamedTuple):
 
     Attributes:
         name: What the page calls it.
-        solver: The model and its task.
+        path: Its weight file, for messages.
+        model: The model as its file stores it, perhaps with weights of 8 bits.
+        task: The kind of puzzle.
         examples: The puzzles inside the page.
-        stored: The model as its file stores it, perhaps with weights of 8 bits.
     """
 
     name: str
-    solver: Solver
+    path: Path
+    model: HRM
+    task: Task
     examples: Sequence[Example]
-    stored: HRM
 
 
 class Page(NamedTuple):
@@ -57,11 +59,11 @@ def playground(models: Sequence[Shown]) -> Page:
         UserError: If a task cannot be drawn, or the page would be larger than `MOST_BYTES`.
     """
     described = [_describe(shown) for shown in models]
-    weights = [_weights(shown, shown.stored) for shown in models]
+    weights = [_weights(shown, shown.model) for shown in models]
     rounded = []
     if len(_render(described, [])) + sum(map(len, weights)) > MOST_BYTES:
         for number, shown in enumerate(models):
-            model = shown.stored
+            model = shown.model
             if model.quantization is None:
                 weights[number] = _weights(shown, with_eight_bits(model))
                 described[number] |= {"bits": 8, "rounded": True}
@@ -69,7 +71,7 @@ def playground(models: Sequence[Shown]) -> Page:
     size = len(_render(described, [])) + sum(map(len, weights))
     if size > MOST_BYTES:
         raise UserError(
-            f"{', '.join(str(shown.solver.path) for shown in models)}: the page would have {size:,} bytes, but has "
+            f"{', '.join(str(shown.path) for shown in models)}: the page would have {size:,} bytes, but has "
             f"at most {MOST_BYTES:,}, even with weights of 8 bits; choose a smaller model or fewer --puzzles"
         )
     return Page(_render(described, weights), rounded)
@@ -86,16 +88,16 @@ def _identifiers(shown: Shown) -> list[int]:
 
 def _describe(shown: Shown) -> dict[str, Any]:
     """Return what the page says of a model, its task and its puzzles."""
-    model = shown.stored
+    model = shown.model
     row_of = {identifier: row for row, identifier in enumerate(_identifiers(shown))}
     return {
         "name": shown.name,
-        "weights": parameters(model),
+        "weights": model_size(model.config).dense,
         "bits": model.quantization.bits if model.quantization else 32,
         "rounded": False,
         "trainedIn": model.config.forward_dtype,
         "mostSteps": model.config.halt_max_steps,
-        "board": describe_board(shown.solver.task, [example.puzzle for example in shown.examples]),
+        "board": describe_board(shown.task, [example.puzzle for example in shown.examples]),
         "examples": [
             {"puzzle": puzzle.tolist(), "solution": solution.tolist(), "row": row_of[identifier], "kept": kept}
             for puzzle, solution, identifier, kept in shown.examples
@@ -104,23 +106,13 @@ def _describe(shown: Shown) -> dict[str, Any]:
 
 
 def _render(described: Sequence[dict[str, Any]], weights: Sequence[str]) -> str:
-    environment = Environment(
-        loader=PackageLoader("hrm_evaluator.playground", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template("playground.html").render(
+    return render(
+        "playground/page",
+        "playground.html",
         title=f"Watch a model solve {' and '.join(sorted({one['board']['family'] for one in described}))}",
         data=described,
         weights=weights,
-        style=_asset("report/page/style.css") + _asset("playground/page/playground.css"),
-        engine=Markup("\n").join(_asset(f"playground/page/engine/{name}") for name in _ENGINE),
-        script=Markup("\n").join(_asset(f"playground/page/{name}") for name in _SCRIPTS),
+        style=asset("report/page/style.css") + asset("playground/page/playground.css"),
+        engine=Markup("\n").join(asset(f"playground/page/engine/{name}") for name in _ENGINE),
+        script=Markup("\n").join(asset(f"playground/page/{name}") for name in _SCRIPTS),
     )
-
-
-def _asset(path: str) -> Markup:
-    return Markup((files("hrm_evaluator") / path).read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mlx.core as mx
-from hrm_model import HRM, HRMConfig, Quantization, quantize, weights_metadata
+from hrm_model import HRM, Quantization, quantize, weights_metadata
 from mlx.utils import tree_flatten
 
 _TABLE = "puzzle_emb."
@@ -31,15 +31,8 @@ def weight_file(model: HRM, identifiers: Sequence[int]) -> bytes:
 
 def with_eight_bits(model: HRM) -> HRM:
     """Return a copy of a model with weights of 8 bits, as `evaluator quantize` writes them."""
-    copy = HRM(HRMConfig(**model.config.model_dump()))
+    copy = HRM(model.config)
     copy.load_weights(list(tree_flatten(model.parameters())))
     copy.task = model.task
     quantize(copy, Quantization(bits=8))
     return copy
-
-
-def parameters(model: HRM) -> int:
-    """Return the number of weights, those of the puzzle table left out, however many bits each has."""
-    config = model.config.model_copy(update={"num_puzzle_identifiers": 1})
-    arrays = tree_flatten(HRM(config).parameters())
-    return sum(int(array.size) for name, array in arrays if not name.startswith(_TABLE))

@@ -1,12 +1,10 @@
 """What a notebook shows of a solution and of a solver: pieces of HTML that need no other file."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 
 from hrm_data import Task
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
+from hrm_evaluator._templates import asset, render
 from hrm_evaluator.answers._records import Record
 from hrm_evaluator.report._trajectory import Frame, Trajectory, trajectory
 
@@ -32,7 +30,7 @@ def solution_html(record: Record, task: Task, summary: str) -> str:
         texts=[] if any(picture.spots for picture in pictures) else [str(picture) for picture in pictures],
         steps=[[frame.symbols, frame.marks, round(100 * frame.confidence)] for frame in shown.steps],
         colours=dict(task.colours),
-        script=_asset("slider.js"),
+        script=asset("report/notebook/slider.js"),
     )
 
 
@@ -42,19 +40,7 @@ def facts_html(title: str, facts: Mapping[str, object]) -> str:
 
 
 def _render(template: str, **content: object) -> str:
-    environment = Environment(
-        loader=PackageLoader("hrm_evaluator.report", "notebook"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template(template).render(style=_asset("style.css"), **content)
-
-
-def _asset(name: str) -> Markup:
-    return Markup((files("hrm_evaluator.report") / "notebook" / name).read_text())
+    return render("report/notebook", template, style=asset("report/notebook/style.css"), **content)
 
 
 def _table(shown: Trajectory, frame: Frame, colours: Mapping[str, str]) -> list[list[tuple[str, str, str]]]:

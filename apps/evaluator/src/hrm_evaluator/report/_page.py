@@ -1,13 +1,10 @@
 """The report as one HTML page that needs no other file; the templates are in `page/`."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from hrm_evaluator._output import finite
+from hrm_evaluator._templates import asset, render
 from hrm_evaluator.report._charts import Chart, bar_chart, effort_chart, line_chart
 from hrm_evaluator.report._trajectory import Trajectory
 from hrm_evaluator.scoring._effort import Effort
@@ -43,28 +40,18 @@ def page(
         trajectories: The puzzles of the viewer, each with the chosen answer and then all votes.
         colours: Colours of symbols, as the task gives them.
     """
-    environment = Environment(
-        loader=PackageLoader("hrm_evaluator.report", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template("report.html").render(
+    return render(
+        "report/page",
+        "report.html",
         title=title,
         scores=_scores(summary),
         tables=[_tries(summary.get("pass_at", {})), _efforts(efforts), _faults(result), _measure(result)],
         charts=_charts(result, efforts),
         steps=_steps(result),
         data=finite({"colours": dict(colours), "puzzles": [_puzzle(one) for one in trajectories]}),
-        style=_asset("style.css"),
-        script=_asset("viewer.js"),
+        style=asset("report/page/style.css"),
+        script=asset("report/page/viewer.js"),
     )
-
-
-def _asset(name: str) -> Markup:
-    return Markup((files("hrm_evaluator.report") / "page" / name).read_text(encoding="utf-8"))
 
 
 def _puzzle(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
