@@ -179,6 +179,8 @@ def test_the_model_that_comes_along_is_as_its_card_says_and_thinks_in_the_page_a
     run, place: Path, tests: str
 ) -> None:
     """The evaluator's own tests of such models, where the package that knows their puzzles is installed."""
+    if tests.startswith("playground"):
+        pytest.importorskip("playwright", reason="needs the dependency group dev")
     command = f"pytest -q -n0 -p no:cacheprovider {ROOT / 'apps' / 'evaluator' / 'tests' / tests} -k hitori"
     done = run(command, env=own_puzzle["installed"](place / "site"))  # a browser needs a cache with a short path
     assert done.returncode == 0, done.stdout
