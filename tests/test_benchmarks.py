@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hrm_train.run._meter import train_flops
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 TINY = ("--sizes", "16,2,2", "--rounds", "1")
@@ -44,8 +45,28 @@ def test_a_benchmark_reports_time_over_that_of_the_products(
 def test_a_step_of_the_sizes_that_figures_are_given_for_has_so_many_flops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     measure = importlib.import_module("measure")
-    counts = [measure.gflop(measure.config_of(size, 16), size.batch, 16) for size in measure.SIZES]
+    of_hrm = [size for size in measure.SIZES if size.form == "hrm"]
+    counts = [measure.gflop(measure.config_of(size, 16), size.batch, training=True) for size in of_hrm]
     assert counts == pytest.approx([88, 286], abs=0.5)
+
+
+def test_the_products_of_every_form_are_those_of_the_meter_without_scores_means_and_heads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    measure = importlib.import_module("measure")
+    for size in measure.SIZES:
+        config = measure.config_of(size, 16)
+        whole = size.batch * train_flops(config) / 1e9
+        assert 0.8 * whole < measure.gflop(config, size.batch, training=True) < whole, size
+
+
+@pytest.mark.parametrize("form", ["symbols", "trm-mlp"])
+def test_the_other_forms_have_a_row(form: str) -> None:
+    finished = run("train_step.py", "--sizes", f"16,2,2,{form}")
+    assert finished.returncode == 0, finished.stderr
+    assert f"{form}, hidden 16, 2 heads, batch 2: " in finished.stdout
+    assert re.search(r"^\| MLX, \w+ \| [\d.]+ ", finished.stdout, re.M)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +90,7 @@ def test_a_reference_that_is_not_there_takes_one_line(
     assert named in line
 
 
-@pytest.mark.parametrize("option", [("--sizes", "15,2,2"), ("--rounds", "0")])
+@pytest.mark.parametrize("option", [("--sizes", "15,2,2"), ("--sizes", "16,2,2,nope"), ("--rounds", "0")])
 def test_a_size_that_makes_no_model_is_refused(option: tuple[str, str]) -> None:
     finished = run("train_step.py", *option)
     assert finished.returncode == 2

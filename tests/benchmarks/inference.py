@@ -3,9 +3,8 @@
     uv run python tests/benchmarks/inference.py [--steps N] [--sizes H,HEADS,B ...] [--reference PATH [--python PYTHON]]
 
 A batch is answered in turn by `Predictor`, by `ContinuousPredictor` that never halts early, and, with --reference, by
-the model of a checkout of the PyTorch implementation in evaluation mode, as in `train_step.py`. A step is six passes
-through a module at two H and two L cycles; counted and normalised as there, so that a ratio of 1 would be nothing
-but products.
+the model of a checkout of the PyTorch implementation in evaluation mode, as in `train_step.py`. Products are counted
+and normalised as there, so that a ratio of 1 would be nothing but products.
 """
 
 import argparse
@@ -21,7 +20,6 @@ from measure import (
     config_of,
     dtype,
     each_size,
-    forward_passes,
     gflop,
     memory,
     puzzles,
@@ -45,8 +43,8 @@ def main() -> None:
 def measure(args: argparse.Namespace, size: Size) -> None:
     before = resident_peak()
     config, batch = config_of(size, args.steps), puzzles(size.batch)
-    products = gflop(config, size.batch, forward_passes(config) * args.steps)
-    with references(args, config, batch, training=False) as others:
+    products = gflop(config, size.batch, training=False, steps=args.steps)
+    with references(args, size, config, batch, training=False) as others:
         ours = answering(HRM(config), batch)
         for answer in ours.values():
             answer()  # compiles

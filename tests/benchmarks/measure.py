@@ -10,13 +10,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
-from hrm_model import HRMConfig
+from hrm_data.sudoku import SudokuTask
+from hrm_model import GeometryConfig, HRMConfig
 from hrm_ops import device_info, swiglu_width
 from reference_worker import resident_peak
 
@@ -26,17 +27,51 @@ Work = Callable[[], float]  # does its work once and returns the seconds that it
 
 
 class Size(NamedTuple):
-    """Width of the model, attention heads, puzzles in a batch."""
+    """Width of the model, attention heads, puzzles in a batch, and the model's form."""
 
     hidden: int
     heads: int
     batch: int
+    form: str = "hrm"
 
     def __str__(self) -> str:
         return ",".join(map(str, self))
 
 
-SIZES = (Size(128, 2, 32), Size(512, 8, 8))
+SIZES = (
+    Size(128, 2, 32),
+    Size(512, 8, 8),
+    Size(64, 2, 16, "symbols"),  # as the trainer's preset `small`
+    Size(128, 2, 32, "trm-mlp"),
+    Size(512, 8, 8, "trm-mlp"),
+)
+BOARD = SudokuTask((3, 3))
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "hrm": {},
+    "symbols": {
+        "variant": "transformer",
+        "symbol_equivariant": True,
+        "mixer": "groups",
+        "pos_encodings": "none",
+        "halt_loss": "none",
+        "H_cycles": 1,
+        "L_cycles": 1,
+        "expansion": 3.0,
+        "swiglu_multiple": 64,
+        "puzzle_emb_ndim": 0,
+        "geometry": GeometryConfig(**BOARD.geometry().model_dump()),
+    },
+    "trm-mlp": {
+        "variant": "trm",
+        "mixer": "mlp",
+        "pos_encodings": "none",
+        "halt_loss": "bce",
+        "L_layers": 2,
+        "H_cycles": 3,
+        "L_cycles": 6,
+        "puzzle_emb_len": 16,
+    },
+}
 
 
 class Result(NamedTuple):
@@ -50,13 +85,13 @@ class Result(NamedTuple):
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """Options of both benchmarks."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = "width of the model, attention heads and batch; the width must be a multiple of the heads"
-    parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="HIDDEN,HEADS,BATCH", help=what)
+    what = f"width of the model, attention heads, batch, and one of {', '.join(FORMS)}, the last with no attention"
+    parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="HIDDEN,HEADS,BATCH[,FORM]", help=what)
     parser.add_argument("--rounds", type=at_least_one, default=9, help="how often each is measured")
     parser.add_argument("--reference", type=Path, help="checkout of the PyTorch implementation to compare with")
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch and pydantic")
-    parser.add_argument("--reference-dtype", nargs="+", choices=("float32", "bfloat16"), default=[dtype()])
-    parser.add_argument("--reference-compile", action="store_true", help="use torch.compile also on a CPU")
+    parser.add_argument("--reference-dtype", nargs="+", choices=("float32", "bfloat16"), default=reference_dtypes())
+    parser.add_argument("--reference-eager", action="store_true", help="do without torch.compile")
     return parser
 
 
@@ -75,17 +110,26 @@ def dtype() -> str:
     return "float32" if mx.default_device().type == mx.DeviceType.cpu else "bfloat16"
 
 
+def reference_dtypes() -> list[str]:
+    """The dtypes in which PyTorch may be fastest: bfloat16 where the processor multiplies it, and always float32."""
+    if dtype() == "bfloat16":
+        return ["bfloat16"]
+    flags = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
+    return ["float32", *(["bfloat16"] if "avx512_bf16" in flags or "amx_bf16" in flags else [])]
+
+
 def config_of(size: Size, max_steps: int) -> HRMConfig:
-    """A model for 9x9 Sudoku, with one prefix position."""
+    """A model for 9x9 Sudoku; that of the form `hrm` has one prefix position."""
+    settings = {"puzzle_emb_ndim": size.hidden, **FORMS[size.form]}
     return HRMConfig(
-        seq_len=81,
-        vocab_size=11,
+        seq_len=BOARD.seq_len,
+        vocab_size=BOARD.vocab_size,
         num_puzzle_identifiers=1,
-        puzzle_emb_ndim=size.hidden,
         hidden_size=size.hidden,
         num_heads=size.heads,
         halt_max_steps=max_steps,
         forward_dtype=dtype(),  # type: ignore[arg-type]
+        **settings,
     )
 
 
@@ -95,16 +139,37 @@ def puzzles(batch_size: int) -> Arrays:
     return {"inputs": inputs, "labels": labels, "puzzle_identifiers": np.zeros(batch_size, np.int32)}
 
 
-def gflop(config: HRMConfig, batch_size: int, passes: int) -> float:
-    """Products of so many passes through one module's weight matrices; attention scores and heads are left out."""
+def gflop(config: HRMConfig, batch_size: int, *, training: bool, steps: int = 1) -> float:
+    """Products with weights in so many ACT steps of a batch, of training or of answering.
+
+    Each update of a state is a forward pass through a network; in training, the last updates, which carry gradient,
+    count twice more, and all count once more where there is a bootstrap pass. Attention scores, means over groups and
+    heads are left out.
+    """
+    plan = config.plan
+    calls = [plan.networks[update.network] * _block(config) for update in plan.updates]
+    total = sum(calls)
+    if training:
+        total += 2 * sum(calls[-plan.with_gradient :]) + (total if config.bootstraps else 0)
+    return 2 * batch_size * steps * total / 1e9
+
+
+def _block(config: HRMConfig) -> int:
+    """Multiply-adds of the weights of a block for one puzzle."""
     D = config.hidden_size
-    block = 4 * D * D + 3 * D * swiglu_width(D, config.expansion)
-    return 2 * block * config.L_layers * batch_size * config.total_len * passes / 1e9
+    unit = config.state_len * _unit(config, D)
+    if config.mixer == "mlp":
+        return unit + D * _unit(config, config.total_len)
+    if config.mixer == "attention" and not config.symbol_equivariant:
+        return unit + config.state_len * 4 * D * D
+    assert config.mixer == "groups"
+    assert config.geometry is not None
+    groups = sum(max(kind) + 1 for kind in config.geometry.groups_of(config.seq_len))
+    return unit + config.planes * groups * D * D + config.seq_len * D * D
 
 
-def forward_passes(config: HRMConfig) -> int:
-    """Passes through a module in one forward pass of the model."""
-    return config.H_cycles * (config.L_cycles + 1)
+def _unit(config: HRMConfig, dims: int) -> int:
+    return 3 * dims * swiglu_width(dims, config.expansion, config.swiglu_multiple)
 
 
 def product_rate() -> float:
@@ -163,7 +228,7 @@ def report(size: Size, what: str, gflop: float, results: dict[str, Result], *, p
     print(
         f"{info.chip}, {info.backend}, {info.cores} cores, MLX {info.mlx}; ratios to {products}; median (least to most)"
     )
-    print(f"hidden {size.hidden}, {size.heads} heads, batch {size.batch}: {gflop:.1f} GFLOP {what}")
+    print(f"{size.form}, hidden {size.hidden}, {size.heads} heads, batch {size.batch}: {gflop:.1f} GFLOP {what}")
     columns = ("", f"s {what}", "products, GFLOP/s", "ratio", *(["puzzles/s"] if puzzles else []))
     print("|", " | ".join(columns), "|")
     print("|---" * len(columns) + "|")
@@ -198,9 +263,11 @@ def at_least_one(text: str) -> int:
 
 def _size(text: str) -> Size:
     try:
-        size = Size(*map(int, text.split(",")))
-    except (TypeError, ValueError):
+        hidden, heads, batch, *form = text.split(",")
+        size = Size(int(hidden), int(heads), int(batch), *form)
+        FORMS[size.form]
+    except (TypeError, ValueError, KeyError):
         raise argparse.ArgumentTypeError(f"{text!r} should be like {SIZES[0]}") from None
-    if min(size) < 1 or size.hidden % (2 * size.heads):
+    if min(size[:3]) < 1 or size.hidden % (2 * size.heads):
         raise argparse.ArgumentTypeError(f"{text!r}: the heads should have an even width")
     return size

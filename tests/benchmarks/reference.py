@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from hrm_model import HRMConfig
 from hrm_ops import device_info
+from measure import Size
 
 WORKER = Path(__file__).with_name("reference_worker.py")
 NEEDED = Path("models", "hrm", "hrm_act_v1.py")
@@ -55,19 +56,19 @@ class Reference:
 
 @contextmanager
 def references(
-    args: argparse.Namespace, config: HRMConfig, batch: dict[str, np.ndarray], *, training: bool
+    args: argparse.Namespace, size: Size, config: HRMConfig, batch: dict[str, np.ndarray], *, training: bool
 ) -> Iterator[dict[str, Reference]]:
-    """Start a worker for each dtype that is asked for, if there is a checkout."""
+    """Start a worker for each dtype that is asked for, if there is a checkout, and the model is of its form."""
     with ExitStack() as stack:
         found: dict[str, Reference] = {}
-        for dtype in args.reference_dtype if args.reference else ():
+        for dtype in args.reference_dtype if args.reference and size.form == "hrm" else ():
             job = {
                 "checkout": str(args.reference.resolve()),
                 "config": config.model_dump(include=_fields())
                 | {"forward_dtype": dtype, "batch_size": len(batch["inputs"])},
                 "batch": {name: array.tolist() for name, array in batch.items()},
                 "training": training,
-                "compile": args.reference_compile,
+                "compile": not args.reference_eager,
                 "threads": device_info().cores,
             }
             worker = Reference(args.python, job)

@@ -3,12 +3,12 @@
     uv run python tests/benchmarks/train_step.py [--sizes H,HEADS,B ...] [--reference PATH [--python PYTHON]]
 
 A step holds everything that the trainer does: filling slots, forward, bootstrap pass, loss, gradients, both
-optimisers, new carry, metrics. Its products are counted as 16 passes through one module's weight matrices at two
-H and two L cycles (12 forward, 4 for the backward of the two passes that carry gradient); attention scores and heads
-are left out. The ratio is step time / (FLOPs / rate of products), so that 1 would be a step of nothing but products.
+optimisers, new carry, metrics. Its products are those with weights: of HRM at two H and two L cycles, 16 passes
+through one module (12 forward, 4 for the backward of the two that carry gradient); attention scores and heads are left
+out. The ratio is step time / (FLOPs / rate of products), so that 1 would be a step of nothing but products.
 
-With --reference, a checkout of the PyTorch implementation takes steps in turn with ours, on the same puzzles and with
-as many threads, in a process of PYTHON, which needs torch and pydantic.
+With --reference, a checkout of the PyTorch implementation takes steps of HRM in turn with ours, on the same puzzles and
+with as many threads, compiled by torch.compile, in a process of PYTHON, which needs torch and pydantic.
 """
 
 import argparse
@@ -25,7 +25,6 @@ from measure import (
     config_of,
     dtype,
     each_size,
-    forward_passes,
     gflop,
     memory,
     puzzles,
@@ -35,8 +34,6 @@ from measure import (
     timed,
 )
 from reference import check, references
-
-GRADIENT_PASSES = 4  # twice two: with respect to the input and to the weights, of the last call of each module
 
 
 def main() -> None:
@@ -49,8 +46,8 @@ def main() -> None:
 def measure(args: argparse.Namespace, size: Size) -> None:
     before = resident_peak()
     config, batch = config_of(size, max_steps=16), puzzles(size.batch)
-    products = gflop(config, size.batch, 2 * forward_passes(config) + GRADIENT_PASSES)
-    with references(args, config, batch, training=True) as others:
+    products = gflop(config, size.batch, training=True)
+    with references(args, size, config, batch, training=True) as others:
         step, name = our_step(HRM(config), batch), f"MLX, {dtype()}"
         print(f"first step, with compilation: {step():.1f} s", flush=True)
         report(size, "a step", products, rounds_of({name: step, **others}, products, args.rounds))
