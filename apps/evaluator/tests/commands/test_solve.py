@@ -180,12 +180,15 @@ def test_a_puzzle_is_read_as_it_is_written_or_its_clues_contradict(cells: list[s
 
 
 def test_a_search_says_what_it_took_or_that_nothing_was_found(run: RunDirectory, evaluator: Call) -> None:
-    puzzle = "1234341.21434321"  # one cell is open
-    words = ("solve", puzzle, "--checkpoint", run.path, "--until-valid", "--time-limit", 20)
+    puzzle = "......135.......13.4.2.....5..2...41"  # needs two steps
+    words = ("solve", puzzle, "--model", "sudoku-6x6", "--max-steps", 1, "--until-valid", "--time-limit", 60)
     code, out, _ = evaluator(*words)
+    assert code == 0
+    assert "searched for" in out
     told = json.loads(evaluator(*words, "--json")[1])
-    assert told["valid"] == (told["search"]["found"] is not None) == (code == 0)
-    assert "searched for" in out or "no search: the first answer is valid" in out
+    assert told["valid"]
+    assert told["search"]["found"] == "more steps"
+    assert "no search: the first answer is valid" in evaluator(*words, "--max-steps", 16)[1]
     code, out, err = evaluator(
         *("solve", "1...2...3...4...", "--checkpoint", run.path), *("--until-valid", "--time-limit", 0.01, "--json")
     )
