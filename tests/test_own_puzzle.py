@@ -159,11 +159,12 @@ def test_nothing_but_entry_points_and_a_default_knows_task_names() -> None:
         *(ROOT / f"apps/{name}/src" for name in ("trainer", "evaluator")),
         *(ROOT / f"packages/{name}/src" for name in ("hrm-model", "hrm-train", "hrm-ops")),
     ]
-    known = re.compile(rf"^({'|'.join(task_names())})\b|sudoku|maze|hitori|arc_?task", re.IGNORECASE)
+    tasks = task_names()
+    known = re.compile(rf"^({'|'.join(tasks)})\b|sudoku|maze|hitori|arc_?task", re.IGNORECASE)
     found = []
     for file in (file for place in places for file in place.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Constant) and node.value in task_names():
+            if isinstance(node, ast.Constant) and node.value in tasks:
                 found.append(f"{file.name}: {node.value!r}")
             name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
             if isinstance(name, str) and known.search(name):
