@@ -95,9 +95,14 @@ def test_of_many_processes_that_begin_at_once_one_makes_the_directory(tmp_path: 
     assert [path.name for path in tmp_path.rglob("*")] == ["data", "half"]
 
 
-def test_a_claim_leaves_room_for_the_directory_that_its_process_makes(tmp_path: Path) -> None:
-    root = tmp_path / "data"
-    with claimed(root), new_directory(root) as scratch:
+@pytest.mark.parametrize("claims", ["data", "absolute"])
+@pytest.mark.parametrize("makes", ["data", "absolute"])
+def test_a_claim_leaves_room_for_the_directory_that_its_process_makes(
+    claims: str, makes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root, made = (tmp_path / "data" if path == "absolute" else Path(path) for path in (claims, makes))
+    with claimed(root), new_directory(made) as scratch:
         (scratch / "file").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["data", "file"]
     with pytest.raises(HRMDataError, match="exists already"), claimed(root):

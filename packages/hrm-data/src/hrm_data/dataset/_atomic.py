@@ -19,7 +19,7 @@ import numpy as np
 from hrm_data._errors import HRMDataError, HRMDataIOError
 
 _PIECE = 1 << 22  # numbers written at a time
-_OWN: set[Path] = set()  # the claims of this process
+_OWN: set[Path] = set()  # the claims of this process, absolute
 
 
 def check_new(root: Path) -> None:
@@ -74,13 +74,14 @@ def claimed(root: Path) -> Iterator[Path]:
             path = Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=root.parent))
             lock = os.open(path, os.O_RDONLY)
             _flock(lock, fcntl.LOCK_EX)
-        _OWN.add(path)
+        own = path.absolute()
+        _OWN.add(own)
         try:
             path.chmod(0o777 & ~_umask())
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
-            _OWN.discard(path)
+            _OWN.discard(own)
             os.close(lock)
 
 
@@ -90,7 +91,7 @@ def _refuse_claimed(root: Path) -> None:
     name = re.compile(rf"\.{re.escape(root.name)}\.(\d+)-[a-z0-9_]{{8}}\.tmp")
     for path in sorted(root.parent.iterdir()):
         match = name.fullmatch(path.name)
-        if match is None or path in _OWN or path.is_symlink() or not path.is_dir():
+        if match is None or path.absolute() in _OWN or path.is_symlink() or not path.is_dir():
             continue
         with suppress(OSError):  # it is gone meanwhile, or another user's
             handle = os.open(path, os.O_RDONLY)
