@@ -22,7 +22,7 @@ def from_any_thread(function: Callable[[], T], *uses: Any) -> T:
 
     MLX ties streams, compiled functions and arrays that are not evaluated to the thread that made them, and a thread
     that compiles or draws random numbers can abort the process when it ends. So the main thread calls the function
-    itself, and all other threads have one worker call it, which ends with the process.
+    itself, and all other threads have one worker call it, which lives until the process ends.
 
     Args:
         function: Computes. All arrays that it returns or keeps must be evaluated.
@@ -50,7 +50,8 @@ def from_any_thread(function: Callable[[], T], *uses: Any) -> T:
     if threading.current_thread() in (threading.main_thread(), _worker.thread):
         with _lock:
             return function()
-    mx.eval(uses)
+    if uses:
+        mx.eval(uses)
     return _worker.call(function)
 
 
@@ -61,6 +62,7 @@ class _Worker:
         self.thread: threading.Thread | None = None
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._starting = threading.Lock()
+        self._idle = threading.Event()
 
     def call(self, function: Callable[[], T]) -> T:
         """Have the function called, and return or raise what it does."""
@@ -81,12 +83,14 @@ class _Worker:
         while task := self._tasks.get():
             task()
             del task  # and the arrays that it refers to
-        mx.clear_streams()  # else MLX would free this thread's Python objects when Python has ended, and abort
+        self._idle.set()
+        # Waits for ever. If it ended, MLX would free this thread's Python objects: after Python's end it would abort,
+        # and before it could wait for a thread that waits for MLX's cache.
+        threading.Event().wait()
 
     def _stop(self) -> None:
         self._tasks.put(None)
-        if self.thread is not None:
-            self.thread.join()
+        self._idle.wait()
 
 
 def _complete(future: "Future[T]", function: Callable[[], T]) -> None:
