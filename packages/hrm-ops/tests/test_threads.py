@@ -158,6 +158,14 @@ def test_a_forked_process_computes_or_says_why_it_cannot(before: str, says: str)
     assert says in ended.stdout
 
 
+@needs_fork
+def test_a_process_that_is_forked_after_threads_computed_ends() -> None:
+    end = "thread = threading.Thread(target=compute); thread.start(); thread.join(); child = os.fork()\n"
+    end += "if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    ended = run(f"import os, signal, sys{END}{end}signal.alarm(60)  # a hang ends here")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_process_of_its_own_may_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     check_process()
     monkeypatch.setattr("hrm_ops._fork._forked", True)

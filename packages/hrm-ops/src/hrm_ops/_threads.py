@@ -90,7 +90,8 @@ class _Worker:
 
     def _stop(self) -> None:
         self._tasks.put(None)
-        self._idle.wait()
+        if self.thread is not None and self.thread.is_alive():  # a forked child has no such thread
+            self._idle.wait()
 
 
 def _complete(future: "Future[T]", function: Callable[[], T]) -> None:
