@@ -109,7 +109,7 @@ def evaluator_json(evaluator: Callable[..., tuple[int, str, str]]) -> Callable[.
     return call
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # ends with its module: a process has room for one, and other rooms' tests open theirs
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs chromium (Debian: apt-get install chromium)")

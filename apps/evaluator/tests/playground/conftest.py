@@ -111,6 +111,6 @@ class Pages:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pages(browser: Any) -> Pages:
     return Pages(browser)
