@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import mlx.core as mx
+from hrm_ops import without_gradient
 
 from hrm_model._config import HRMConfig
 from hrm_model._errors import HRMModelError
@@ -142,7 +143,8 @@ def act_step(
     halted = halting(config, steps, mx.stop_gradient(out.q_logits), training, limit, least)
     target = None
     if training and config.bootstraps:
-        next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x), first=1)  # only q is needed
+        with without_gradient():
+            next_z_H, _ = model.reason(out.z_H, out.z_L, mx.stop_gradient(x), first=1)  # only q is needed
         next_q = model.q_values(next_z_H)
         is_last = steps >= limit
         best = mx.where(is_last, next_q[:, 0], mx.maximum(next_q[:, 0], next_q[:, 1]))

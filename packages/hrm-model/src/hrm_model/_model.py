@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
-from hrm_ops import Embedding, Linear, check_process, grid_rope_tables, rope_tables, truncated_normal
+from hrm_ops import Embedding, Linear, check_process, grid_rope_tables, rope_tables, truncated_normal, without_gradient
 
 from hrm_model._config import HRMConfig
+from hrm_model._variants import Update
 from hrm_model.blocks._choose import make_block
 from hrm_model.blocks._planes import SymbolPlanes
 
@@ -209,14 +210,21 @@ class HRM(nn.Module):
         """
         plan, rope = self.config.plan, self.rope()
         states = {"z_H": z_H, "z_L": z_L, "x": x}
-        last = len(plan.updates) - 1
-        for number, update in enumerate(plan.updates):
-            if number == len(plan.updates) - plan.with_gradient:
-                states |= {name: mx.stop_gradient(states[name]) for name in ("z_H", "z_L")}
+
+        def take(update: Update, first: int | None = None) -> None:
             added = [states[name] for name in update.added]
-            injection = sum(added[1:], added[0])
             network = getattr(self, update.network)
-            states[update.state] = network(states[update.state], injection, rope, first if number == last else None)
+            states[update.state] = network(states[update.state], sum(added[1:], added[0]), rope, first)
+
+        *updates, last = plan.updates
+        with_gradient = len(updates) + 1 - plan.with_gradient
+        with without_gradient():
+            for update in updates[:with_gradient]:
+                take(update)
+        states |= {name: mx.stop_gradient(states[name]) for name in ("z_H", "z_L")}
+        for update in updates[with_gradient:]:
+            take(update)
+        take(last, first)
         return states["z_H"], states["z_L"]
 
     def q_values(self, z_H: mx.array) -> mx.array:

@@ -22,6 +22,7 @@ else:
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._layers import Embedding, Linear
     from hrm_ops._norm import RMSNorm, rms_norm
+    from hrm_ops._residual import post_norm
     from hrm_ops._rope import apply_rope, grid_rope_tables, rope, rope_tables
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
@@ -34,6 +35,7 @@ else:
     from hrm_ops.linux._folder import temporary_directory_problem
     from hrm_ops.linux._kernels import uncompiled
     from hrm_ops.linux._lanes import lane_threads, lanes, share_cores
+    from hrm_ops.linux.native._sums import without_gradient
 
 __all__ = [
     "Attention",
@@ -70,6 +72,7 @@ __all__ = [
     "lecun_normal",
     "log_stablemax",
     "patches",
+    "post_norm",
     "prepare_kernels",
     "rms_norm",
     "rope",
@@ -82,4 +85,5 @@ __all__ = [
     "temporary_directory_problem",
     "truncated_normal",
     "uncompiled",
+    "without_gradient",
 ]

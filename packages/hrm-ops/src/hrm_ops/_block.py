@@ -10,6 +10,7 @@ from hrm_ops._attention._inputs import Mask
 from hrm_ops._attention._layer import Attention, Rope
 from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._norm import RMSNorm
+from hrm_ops._residual import post_norm
 from hrm_ops._swiglu import SwiGLU
 
 
@@ -92,5 +93,5 @@ class TransformerBlock(nn.Module):
         if self.norm == "pre":
             x = x[:, :first] + self.self_attn(self.attn_norm(x), mask, cache, rope=rope, first=first)
             return x + self.mlp(self.mlp_norm(x))
-        x = self.attn_norm(x[:, :first] + self.self_attn(x, mask, cache, rope=rope, first=first))
-        return self.mlp_norm(x + self.mlp(x))
+        x = post_norm(self.attn_norm, self.self_attn, x, first=first, mask=mask, cache=cache, rope=rope)
+        return post_norm(self.mlp_norm, self.mlp, x)

@@ -1,5 +1,7 @@
 """Makes second derivatives raise instead of being silently wrong."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import mlx.core as mx
@@ -25,3 +27,19 @@ def _refuse(*_: object) -> mx.array:
         "[hrm_ops] attention and RMSNorm have no second derivatives here: "
         "where you need them use attention(..., backend='reference') and rms_norm."
     )
+
+
+def once_differentiable(gradient: Callable[..., tuple[mx.array, ...]]) -> Callable[..., tuple[mx.array, ...]]:
+    """Return the vector-Jacobian product of a custom function such that differentiating it raises."""
+
+    @wraps(gradient)
+    def call(primals: Any, cotangent: mx.array, outputs: Any) -> tuple[mx.array, ...]:
+        @_custom_function
+        def run(*flat: mx.array) -> tuple[mx.array, ...]:
+            count = len(primals)
+            return gradient(flat[:count], flat[count], flat[count + 1 :])
+
+        run.vjp(_refuse)
+        return tuple(run(*primals, cotangent, *outputs))
+
+    return call

@@ -3,7 +3,7 @@
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
-from hrm_ops import Attention, RMSNorm, SwiGLU
+from hrm_ops import Attention, RMSNorm, SwiGLU, post_norm
 
 from hrm_model._config import HRMConfig
 from hrm_model.blocks._groups import GroupMeans
@@ -58,7 +58,7 @@ class BoardBlock(nn.Module):
             mixed = x + self.positions(x)
             x = self.norm(mixed + self.symbols(x) if "symbols" in self else mixed)
         x = rearrange(x, "b s l d -> b (s l) d")[:, :first]
-        return self.norm(x + self.mlp(x))
+        return post_norm(self.norm, self.mlp, x)
 
     def _attend(self, x: mx.array, rope: Rope) -> mx.array:
         mixed = self.positions(rearrange(x, "b s l d -> (b s) l d"), rope=rope)

@@ -3,7 +3,7 @@
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
-from hrm_ops import RMSNorm, SwiGLU
+from hrm_ops import RMSNorm, SwiGLU, post_norm
 
 
 class MixerBlock(nn.Module):
@@ -32,6 +32,6 @@ class MixerBlock(nn.Module):
     def __call__(self, x: mx.array, *, rope: None = None, first: int | None = None) -> mx.array:
         """Transform all positions and return all, or only the `first` ones: `[B, length, dims] -> [B, first, dims]`."""
         over_positions = rearrange(x, "b l d -> b d l")
-        mixed = self.norm_t(over_positions + self.mlp_t(over_positions))
+        mixed = post_norm(self.norm_t, self.mlp_t, over_positions)
         x = rearrange(mixed, "b d l -> b l d")[:, :first]
-        return self.norm(x + self.mlp(x))
+        return post_norm(self.norm, self.mlp, x)

@@ -200,7 +200,7 @@ def _compile_somehow(base: Path, remembered: bool) -> str:
         return ""
     compiler = real_compiler()
     memory = kernel_folder(base) / _MEMORY
-    key = _identity(compiler)
+    key = compiler_identity(compiler)
     renames = _recall(memory).get(key) if remembered else None
     if renames is None:
         failure = _failure_of_one(base, renames=False)
@@ -296,7 +296,8 @@ def forget() -> None:
         (kernel_folder(temporary_directory()) / _MEMORY).unlink()
 
 
-def _identity(compiler: str) -> str:
+def compiler_identity(compiler: str) -> str:
+    """Return what changes with a compiler: its path, size and time."""
     real = Path(compiler).resolve()
     found = real.stat()
     return f"{real} {found.st_size} {found.st_mtime_ns}"
