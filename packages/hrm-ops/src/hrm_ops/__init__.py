@@ -21,6 +21,7 @@ else:
     from hrm_ops._fork import check_process
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._layers import Embedding, Linear
+    from hrm_ops._means import GroupMeans, PlaneMean
     from hrm_ops._norm import RMSNorm, rms_norm
     from hrm_ops._residual import post_norm
     from hrm_ops._rope import apply_rope, grid_rope_tables, rope, rope_tables
@@ -45,6 +46,7 @@ __all__ = [
     "DeviceInfo",
     "Diagnosis",
     "Embedding",
+    "GroupMeans",
     "HRMOpsError",
     "KVCache",
     "KernelInfo",
@@ -52,6 +54,7 @@ __all__ = [
     "Linear",
     "MinimalTransformer",
     "Patch",
+    "PlaneMean",
     "RMSNorm",
     "SwiGLU",
     "TransformerBlock",

@@ -3,12 +3,11 @@
 import mlx.core as mx
 import mlx.nn as nn
 from einops import rearrange
-from hrm_ops import Attention, RMSNorm, SwiGLU, post_norm
+from hrm_ops import Attention, GroupMeans, PlaneMean, RMSNorm, SwiGLU, post_norm
 
 from hrm_model._config import HRMConfig
-from hrm_model.blocks._groups import GroupMeans
 from hrm_model.blocks._neighbours import Neighbours
-from hrm_model.blocks._symbols import SymbolAttention, SymbolMean
+from hrm_model.blocks._symbols import SymbolAttention
 
 Rope = tuple[mx.array, mx.array] | None
 
@@ -37,13 +36,13 @@ class BoardBlock(nn.Module):
         self.positions: nn.Module
         self.symbols: nn.Module
         if config.mixer == "groups":
-            self.positions = GroupMeans(geometry, config.seq_len, D)
+            self.positions = GroupMeans(geometry.groups_of(config.seq_len), D)
         elif config.mixer == "neighbours":
             self.positions = Neighbours(geometry, D)
         else:
             self.positions = Attention(D, config.num_heads)
         if config.symbol_equivariant:
-            self.symbols = SymbolAttention(D, config.num_heads) if self._attends else SymbolMean(D)
+            self.symbols = SymbolAttention(D, config.num_heads) if self._attends else PlaneMean(D)
         self.mlp = SwiGLU(D, config.expansion, config.swiglu_multiple)
         self.norm = RMSNorm(D, config.rms_norm_eps, weight=False)
 
@@ -51,15 +50,11 @@ class BoardBlock(nn.Module):
         """Transform all positions of all planes, `[B, S * L, dims]`; return all, or only the `first` ones."""
         x = rearrange(x, "b (s l) d -> b s l d", s=self._planes)
         if self._attends:
-            x = self.norm(x + self._attend(x, rope))
+            x = rearrange(x, "b s l d -> (b s) l d")
+            x = rearrange(post_norm(self.norm, self.positions, x, rope=rope), "(b s) l d -> b s l d", s=self._planes)
             if "symbols" in self:
-                x = self.norm(x + self.symbols(x))
+                x = self.symbols(x, self.norm)
         else:
-            mixed = x + self.positions(x)
-            x = self.norm(mixed + self.symbols(x) if "symbols" in self else mixed)
+            x = post_norm(self.norm, [self.positions, self.symbols] if "symbols" in self else self.positions, x)
         x = rearrange(x, "b s l d -> b (s l) d")[:, :first]
         return post_norm(self.norm, self.mlp, x)
-
-    def _attend(self, x: mx.array, rope: Rope) -> mx.array:
-        mixed = self.positions(rearrange(x, "b s l d -> (b s) l d"), rope=rope)
-        return rearrange(mixed, "(b s) l d -> b s l d", s=self._planes)

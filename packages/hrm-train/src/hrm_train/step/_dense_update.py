@@ -89,6 +89,8 @@ class DenseUpdate:
             gradient, _ = clip_grad_norm(gradient, self._clip_norm)
         state = self._optimizer.state
         count = counted(self._optimizer)
+        # Not in the compiled function, which would compute the powers in them for every element.
+        factors = self._optimizer.factors(count["learning_rate"], count["step"])
         weights = flat(self._model.trainable_parameters())
         moments: dict[str, Flat] = dict(tree_flatten(state, is_leaf=_are_moments))
         for names in zip_longest(*self._shares):  # one weight a lane at a time
@@ -99,7 +101,7 @@ class DenseUpdate:
                     continue
                 own = (weights.pop(name), moments[name], self.average.get(name), gradient.pop(name))
                 with mx.stream(stream):
-                    changed[name], m, v, *average = move(good, count, *own)
+                    changed[name], m, v, *average = move(good, factors, *own)
                 del own
                 moments[name].update(m=m, v=v)
                 if average:
@@ -111,10 +113,16 @@ class DenseUpdate:
         state.update(choose(good, count, {name: state[name] for name in count}))
 
     def _moved(
-        self, good: mx.array, count: Flat, weight: mx.array, moments: Flat, average: mx.array | None, gradient: mx.array
+        self,
+        good: mx.array,
+        factors: tuple[mx.array, mx.array, mx.array],
+        weight: mx.array,
+        moments: Flat,
+        average: mx.array | None,
+        gradient: mx.array,
     ) -> list[mx.array]:
         old = [weight, moments["m"], moments["v"]]
-        new = [*self._optimizer.moved(weight, gradient, old[1], old[2], count["learning_rate"], count["step"])]
+        new = [*self._optimizer.moved(weight, gradient, old[1], old[2], *factors)]
         if average is not None:
             old.append(average)
             new.append(average + (1 - self._ema_decay) * (new[0] - average))

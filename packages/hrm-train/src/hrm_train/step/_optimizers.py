@@ -47,9 +47,20 @@ class AdamAtan2(Optimizer):
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict[str, Any]) -> mx.array:
         """Return one updated parameter; MLX's optimisers call this for each leaf of a tree."""
-        moments = state["m"], state["v"]
-        new, state["m"], state["v"] = self.moved(parameter, gradient, *moments, self.learning_rate, self.step)
+        factors = self.factors(self.learning_rate, self.step)
+        new, state["m"], state["v"] = self.moved(parameter, gradient, state["m"], state["v"], *factors)
         return new
+
+    def factors(self, learning_rate: mx.array, step: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+        """Return what is the same for all elements of update number `step`, counted from 1, as float32 scalars.
+
+        Returns:
+            What weights, running averages of the gradient and angles are multiplied by.
+        """
+        b1, b2 = self.betas
+        lr, t = learning_rate.astype(mx.float32), step.astype(mx.float32)
+        # Correcting m instead of v gives the same angle, and leaves a plain square root, which a CPU vectorises.
+        return 1 - lr * self.weight_decay, mx.sqrt(1 - b2**t), lr / (1 - b1**t)
 
     def moved(
         self,
@@ -57,17 +68,16 @@ class AdamAtan2(Optimizer):
         gradient: mx.array,
         m: mx.array,
         v: mx.array,
-        learning_rate: mx.array,
-        step: mx.array,
+        decay: mx.array,
+        correction: mx.array,
+        rate: mx.array,
     ) -> tuple[mx.array, mx.array, mx.array]:
-        """Return the parameter and both running averages after update number `step`, counted from 1."""
+        """Return the parameter and both running averages after an update with these `factors`."""
         b1, b2 = self.betas
-        lr, t = learning_rate.astype(gradient.dtype), step.astype(mx.float32)
         m = b1 * m + (1 - b1) * gradient
         v = b2 * v + (1 - b2) * mx.square(gradient)
-        # Correcting m instead of v gives the same angle, and leaves a plain square root, which a CPU vectorises.
-        angle = arctan2(m * mx.sqrt(1 - b2**t), mx.sqrt(v))
-        return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**t) * angle, m, v
+        angle = arctan2(m * correction, mx.sqrt(v))
+        return parameter * decay - rate * angle, m, v
 
 
 class SparseSignSGD(Optimizer):

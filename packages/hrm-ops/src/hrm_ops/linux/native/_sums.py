@@ -1,6 +1,6 @@
-"""The two halves of a post-norm block as one operation each: the norm of a sum with a gated unit or attention."""
+"""The parts of a post-norm block as one operation each: the norm of a sum with a gated unit, attention or means."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -113,6 +113,36 @@ def attention(
         return tuple(call(native, "hrm_attention_gradient", inputs, [x.shape, qkv.shape, out.shape], sizes))
 
     return _with_gradient(forward, backward)(x, qkv, out)
+
+
+def means(
+    native: Native, x: mx.array, groups: mx.array, weights: Sequence[mx.array], of_planes: bool, eps: float
+) -> mx.array:
+    """Return `rms(x + ...)`, with the maps of means over groups of positions, and of the mean over planes.
+
+    Args:
+        native: The kernels.
+        x: `[B, S, L, D]`.
+        groups: Group of each position, of every kind of groups `[kinds, L]`.
+        weights: `[D, D]` for each kind, and one more for planes.
+        of_planes: Whether there is one more.
+        eps: Added to the mean of squares.
+    """
+    sizes = [*x.shape, groups.shape[0], of_planes]
+    groups = groups.astype(mx.float32)
+
+    def forward(x: mx.array, *weights: mx.array, keeps: bool) -> tuple[mx.array, ...]:
+        inputs = [x, groups, *(_transposed(native, weight, 0, len(weight)) for weight in weights)]
+        shapes = [x.shape, *([x.shape[:-1]] if keeps else [])]
+        return tuple(call(native, "hrm_means", inputs, shapes, [*sizes, keeps], eps))
+
+    @once_differentiable
+    def backward(primals: Any, cotangent: mx.array, outputs: Any) -> tuple[mx.array, ...]:
+        x, *weights = primals
+        inputs = [cotangent, *outputs, x, groups, *(_packed(native, weight) for weight in weights)]
+        return tuple(call(native, "hrm_means_gradient", inputs, [a.shape for a in primals], sizes))
+
+    return _with_gradient(forward, backward)(x, *weights)
 
 
 def _with_gradient(forward: Callable[..., tuple[mx.array, ...]], backward: Any) -> Callable[..., mx.array]:

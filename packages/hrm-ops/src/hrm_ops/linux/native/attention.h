@@ -15,7 +15,7 @@ struct Rope {
 // Multiplies one head of a row by a number and rotates its pairs (i, i + d / 2), backwards with a direction of -1.
 inline void rotate(float* x, const Rope& rope, long row, long d, float direction, float factor) {
   if (!rope.cosines) {
-    each_vector(d, [&](long i, auto get, auto put) { put(x + i, get(x + i) * factor); });
+    scale(d, x, factor);
     return;
   }
   const long half = d / 2;
@@ -45,7 +45,7 @@ inline float softmax(long n, float* scores) {
     else for (long j = i; j < n; j++) total += scores[j];
   });
   total += sum(totals);
-  each_vector(n, [&](long i, auto get, auto put) { put(scores + i, get(scores + i) * (1 / total)); });
+  scale(n, scores, 1 / total);
   return top + std::log(total);
 }
 
@@ -56,7 +56,7 @@ inline void attention(long B, long L, long D, long H, long first, float eps, con
                       const float* out_weight, Rope rope, float* y, float* qkv, float* answers, float* logarithms,
                       float* factor) {
   const long d = D / H, ldx = odd_width(D), ldq = odd_width(3 * D), lds = odd_width(L);
-  const float scale = 1 / std::sqrt(static_cast<float>(d));
+  const float shrink = 1 / std::sqrt(static_cast<float>(d));
   float* own = scratch(0).get(L * ldx);
   float* projected = scratch(1).get(L * ldq);
   float* heads = scratch(2).get(first * ldx);
@@ -71,7 +71,7 @@ inline void attention(long B, long L, long D, long H, long first, float eps, con
     for (long h = 0; h < H; h++) {
       float* q = projected + h * d;
       for (long r = 0; r < L; r++) {
-        rotate(q + r * ldq, rope, r, d, 1, scale);
+        rotate(q + r * ldq, rope, r, d, 1, shrink);
         if (rope.cosines) rotate(q + r * ldq + D, rope, r, d, 1, 1);
       }
       pack_transposed(q + D, ldq, L, d, keys);
@@ -142,7 +142,7 @@ inline void attention_gradient(long B, long L, long D, long H, const float* dy, 
                                const float* qkv_weight, const float* out_weight, Rope rope, float* dx,
                                float* d_qkv_weight, float* d_out_weight) {
   const long d = D / H, ldx = odd_width(D), ldq = odd_width(3 * D);
-  const float scale = 1 / std::sqrt(static_cast<float>(d));
+  const float shrink = 1 / std::sqrt(static_cast<float>(d));
   const long in_chunk = std::max(1L, std::min(B, CHUNK / L));
   float* d_sum = scratch(0).get(in_chunk * L * ldx);
   float* d_answers = scratch(1).get(L * ldx);
@@ -162,7 +162,7 @@ inline void attention_gradient(long B, long L, long D, long H, const float* dy, 
         head_gradient(L, D, d, d_answers + h * d, ldx, qkv + b * L * 3 * D + h * d, answers + b * L * D + h * d,
                       logarithms + (b * H + h) * L, own, ldq);
         for (long r = 0; r < L; r++) {
-          rotate(own + r * ldq, rope, r, d, -1, scale);
+          rotate(own + r * ldq, rope, r, d, -1, shrink);
           if (rope.cosines) rotate(own + r * ldq + D, rope, r, d, -1, 1);
         }
       }

@@ -1,6 +1,7 @@
 // What the primitive calls: each function reads and writes contiguous float32 arrays.
 #include "attention.h"
 #include "gated_unit.h"
+#include "means.h"
 
 using namespace hrm;
 typedef const float* const* In;
@@ -37,5 +38,18 @@ void hrm_attention_gradient(In in, Out out, Sizes n, float) {
   const Rope rope = n[4] ? Rope{in[9], in[10]} : Rope{nullptr, nullptr};
   attention_gradient(n[0], n[1], n[2], n[3], in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8], rope, out[0],
                      out[1], out[2]);
+}
+
+// in: x, groups, a weight for each kind of groups, and one for the planes where these are averaged
+// sizes: B, S, L, D, kinds, whether planes are averaged, whether anything is kept
+void hrm_means(In in, Out out, Sizes n, float eps) {
+  const Board board{n[0], n[1], n[2], n[3], n[4], n[5] != 0, in[1]};
+  means(board, eps, in[0], in + 2, out[0], n[6] ? out[1] : nullptr);
+}
+
+// in: those of hrm_means after the gradient of y, y and the factor
+void hrm_means_gradient(In in, Out out, Sizes n, float) {
+  const Board board{n[0], n[1], n[2], n[3], n[4], n[5] != 0, in[4]};
+  means_gradient(board, in[0], in[1], in[2], in[3], in + 5, out[0], out + 1);
 }
 }

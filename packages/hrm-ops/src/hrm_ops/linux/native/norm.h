@@ -26,6 +26,10 @@ inline void norm_gradient(long D, const float* dy, const float* y, float factor,
   each_vector(D, [&](long i, auto get, auto put) { put(dr + i, (get(dy + i) - get(y + i) * inner) * factor); });
 }
 
+inline void scale(long n, float* x, float by) {
+  each_vector(n, [&](long i, auto get, auto put) { put(x + i, get(x + i) * by); });
+}
+
 inline void increase(long n, float* to, const float* by) {
   each_vector(n, [&](long i, auto get, auto put) { put(to + i, get(to + i) + get(by + i)); });
 }

@@ -75,6 +75,19 @@ inline Vector exponential(Vector x) {
   return nan != nan ? nan : power;
 }
 
-inline Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
+// 1 / x to the last bit but one, in a fraction of a division's time.
+inline Vector reciprocal(Vector x) {
+#if defined(__AVX512F__)
+  const Vector r = __builtin_ia32_rcp14ps512_mask(x, Vector{}, -1);
+  return r + r * (1.0f - x * r);
+#elif defined(__AVX2__)
+  const Vector r = __builtin_ia32_rcpps256(x);
+  return r + r * (1.0f - x * r);
+#else
+  return 1.0f / x;
+#endif
+}
+
+inline Vector sigmoid(Vector x) { return reciprocal(1.0f + exponential(-x)); }
 
 }  // namespace hrm
