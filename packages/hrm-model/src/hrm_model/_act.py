@@ -1,5 +1,6 @@
 """Adaptive computation time (ACT): the batch, the carry of every slot, and one step of all slots."""
 
+from contextlib import nullcontext
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import mlx.core as mx
@@ -136,7 +137,8 @@ def act_step(
     """
     config = model.config
     x = model.embed(carry["inputs"], puzzle_rows)
-    out = model(carry["z_H"], carry["z_L"], x)
+    with nullcontext() if training else without_gradient():
+        out = model(carry["z_H"], carry["z_L"], x)
     steps = carry["steps"] + 1
     q_halt, q_continue = out.q_logits[:, 0], out.q_logits[:, 1]
     limit = config.halt_max_steps if max_steps is None else max_steps

@@ -91,7 +91,9 @@ def _with_means(norm: RMSNorm, layers: Sequence[Any], x: mx.array) -> mx.array |
     L, D = x.shape[2:]
     if groups._kinds.shape[1] != L or any(weight.shape != (D, D) for weight in weights) or norm.dims != D:
         return None
-    return None if (kernels := native()) is None else _sums.means(kernels, x, groups._kinds, weights, bool(rest), norm.eps)
+    return (
+        None if (kernels := native()) is None else _sums.means(kernels, x, groups._kinds, weights, bool(rest), norm.eps)
+    )
 
 
 def _are_plain(*layers: nn.Module) -> bool:

@@ -82,7 +82,7 @@ def attention(
     first: int,
     eps: float,
 ) -> mx.array:
-    """Return `rms(x + out @ attention(qkv @ x))` of the first positions.
+    """Return the first positions of `rms(x + out @ attention(qkv @ x))`.
 
     Args:
         native: The kernels.

@@ -1,6 +1,7 @@
 """Tries kernels before a process trusts them: `python -m hrm_ops.linux.native._trial KERNELS PRIMITIVE`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlx.core as mx
@@ -20,13 +21,17 @@ def main() -> None:
         gate, up = mx.split(x @ gate_up.T, 2, axis=-1)
         return mx.fast.rms_norm(x + (gate * mx.sigmoid(gate) * up) @ down.T, None, 1e-5)
 
-    results = [
-        [*values, *gradients]
-        for function in (plain, lambda *arrays: gated_unit(native, *arrays, 1e-5))
-        for values, gradients in [mx.vjp(function, arrays, [mx.ones(shapes[0])])]
-    ]
-    if not all(mx.allclose(*pair, rtol=1e-3, atol=1e-4).item() for pair in zip(*results, strict=True)):
-        sys.exit("error: they compute something else than MLX")
+    def ours(x: mx.array, gate_up: mx.array, down: mx.array) -> mx.array:
+        return gated_unit(native, x, gate_up, down, 1e-5)
+
+    for expected, found in zip(_with_gradients(plain, arrays), _with_gradients(ours, arrays), strict=True):
+        if not mx.allclose(expected, found, rtol=1e-3, atol=1e-4).item():
+            sys.exit("error: they compute something else than MLX")
+
+
+def _with_gradients(function: Callable[..., mx.array], arrays: list[mx.array]) -> list[mx.array]:
+    values, gradients = mx.vjp(function, arrays, [mx.ones(arrays[0].shape)])
+    return [*values, *gradients]
 
 
 if __name__ == "__main__":
