@@ -30,7 +30,6 @@ ROOMS = {
         "_layers _norm _rope _stablemax _swiglu",
         "_attention",
         "_block",
-        "_transformer",
         "doctor",
         "__main__",
     ],

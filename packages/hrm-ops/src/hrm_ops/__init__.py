@@ -16,19 +16,19 @@ else:
     from hrm_ops._attention._attention import AttentionBackend, attention, attention_backend
     from hrm_ops._attention._cache import KVCache
     from hrm_ops._attention._layer import Attention
-    from hrm_ops._block import TransformerBlock
+    from hrm_ops._block._block import TransformerBlock
+    from hrm_ops._block._means import GroupMeans, PlaneMean
+    from hrm_ops._block._residual import post_norm
+    from hrm_ops._block._transformer import MinimalTransformer
     from hrm_ops._errors import HRMOpsError
     from hrm_ops._fork import check_process
     from hrm_ops._init import lecun_normal, truncated_normal
     from hrm_ops._layers import Embedding, Linear
-    from hrm_ops._means import GroupMeans, PlaneMean
     from hrm_ops._norm import RMSNorm, rms_norm
-    from hrm_ops._residual import post_norm
     from hrm_ops._rope import apply_rope, grid_rope_tables, rope, rope_tables
     from hrm_ops._stablemax import log_stablemax, stablemax, stablemax_score
     from hrm_ops._swiglu import SwiGLU, swiglu, swiglu_width
     from hrm_ops._threads import from_any_thread
-    from hrm_ops._transformer import MinimalTransformer
     from hrm_ops.doctor._device import DeviceInfo, device_info
     from hrm_ops.linux._blas import BlasInfo, BlasWarning, blas_info, blas_threads
     from hrm_ops.linux._compiler import KernelInfo, KernelWarning, compilers_spared, prepare_kernels

@@ -39,6 +39,10 @@ def _text(diagnosis: Diagnosis) -> str:
             ("MLX", device.mlx),
             ("BLAS", f"{blas.name}, {blas.threads} threads" if blas.active else f"{blas.name}: {blas.reason}"),
             ("compile", f"works, with {device.compiler}" if diagnosis.compile_works else "has no effect"),
+            (
+                "own kernels",
+                diagnosis.native_problem or ("work" if device.backend == "cpu" else "none on this backend"),
+            ),
             ("fused attention", "; ".join(fused) or "none on this backend"),
             *((name, f"{least}{rate:.1f} GFLOP/s") for name, rate in diagnosis.rates.items()),
         ]

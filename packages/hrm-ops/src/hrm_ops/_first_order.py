@@ -21,12 +21,14 @@ def first_order(kept: mx.array) -> mx.array:
     return kept
 
 
-@first_order.vjp
 def _refuse(*_: object) -> mx.array:
     raise HRMOpsError(
         "[hrm_ops] attention and RMSNorm have no second derivatives here: "
         "where you need them use attention(..., backend='reference') and rms_norm."
     )
+
+
+first_order.vjp(_refuse)
 
 
 def once_differentiable(gradient: Callable[..., tuple[mx.array, ...]]) -> Callable[..., tuple[mx.array, ...]]:

@@ -1,5 +1,6 @@
 """Linear and embedding layers with float32 parameters that compute in the dtype of their input."""
 
+import math
 from typing import Any
 
 import mlx.core as mx
@@ -133,7 +134,8 @@ class _QuantizedEmbedding(nn.QuantizedEmbedding):
 def matmul_transposed(x: mx.array, weight: mx.array) -> mx.array:
     """Multiply `[..., n]` by the transpose of a float32 `weight [m, n]`, `-> [..., m]` in the dtype of `x`."""
     if _kernels.is_active(x, weight) and x.ndim > 1:
-        return _kernels.linear(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1)
+        rows = math.prod(x.shape[:-1])
+        return _kernels.linear(x.reshape(rows, x.shape[-1]), weight).reshape(*x.shape[:-1], len(weight))
     return x @ weight.T.astype(x.dtype)
 
 

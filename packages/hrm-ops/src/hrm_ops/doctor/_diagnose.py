@@ -44,6 +44,7 @@ class Diagnosis:
         advice: What to install or to do for speed.
         device: The device, None where MLX cannot be imported.
         compile_works: Whether a compiled function gives the right result in a kernel of its own.
+        native_problem: Why blocks are not computed in kernels of our own; empty where they are, and on a GPU.
         rates: Measured float32 rates in GFLOP/s: `matmul` and `attention`, on a GPU also of `bfloat16`.
         notes: What had to be worked around, and why; nothing is slower for it.
         busy: Signs of other work on this machine during the measurement.
@@ -59,6 +60,7 @@ class Diagnosis:
     advice: list[str]
     device: "DeviceInfo | None" = None
     compile_works: bool = False
+    native_problem: str = ""
     rates: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
@@ -93,16 +95,21 @@ def diagnose() -> Diagnosis:
     compile_works = not compile_problem
     if compile_problem and device.compiler and "MLX_DISABLE_COMPILE" not in os.environ:
         problems.append(f"mx.compile has no effect: {compile_problem}.")
+    native_problem = _check_native(device.backend) if compile_works else compile_problem
     busy: list[str] = []
     if not problems:
         rates, busy = _rates(device.backend)
     advice = [] if problems else _missing(device, compile_works)
+    if compile_works and native_problem and not problems:
+        advice.append(f"Blocks take about 1.5 times as long without kernels of our own: {native_problem}.")
     verdict: Verdict = "broken" if problems else "slow" if advice else "busy" if busy else "fast"
     if verdict == "busy":
         advice = [f"{' and '.join(busy)}: the rates are lower bounds; end other programs, and ask again."]
     elif verdict == "fast" and (advice := _too_slow(device, rates)):
         verdict = "slow"
-    return Diagnosis(verdict, problems, advice, device, compile_works, rates, [note] if note else [], busy)
+    return Diagnosis(
+        verdict, problems, advice, device, compile_works, native_problem, rates, [note] if note else [], busy
+    )
 
 
 def _blas_problem(device: "DeviceInfo") -> str:
@@ -203,6 +210,13 @@ def _check_compile(backend: str) -> tuple[str, str]:
     done = subprocess.run([sys.executable, "-c", _COMPILE], capture_output=True, text=True, timeout=300, check=False)
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return (f"a compiled function failed ({said}); set MLX_DISABLE_COMPILE=1" if done.returncode else ""), ""
+
+
+def _check_native(backend: str) -> str:
+    """Return why there are no kernels of our own, or an empty string."""
+    from hrm_ops.linux.native._build import native_or_reason
+
+    return native_or_reason()[1] if backend == "cpu" and platform.system() == "Linux" else ""
 
 
 def _rates(backend: str) -> tuple[dict[str, float], list[str]]:

@@ -82,7 +82,7 @@ def attention(
     first: int,
     eps: float,
 ) -> mx.array:
-    """Return the first positions of `rms(x + out @ attention(qkv @ x))`.
+    """Return the norm of `x` and its multi-head attention, of the first positions.
 
     Args:
         native: The kernels.

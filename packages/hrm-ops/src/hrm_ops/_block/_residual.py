@@ -7,8 +7,8 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from hrm_ops._attention._layer import Attention
+from hrm_ops._block._means import GroupMeans, PlaneMean
 from hrm_ops._layers import Linear
-from hrm_ops._means import GroupMeans, PlaneMean
 from hrm_ops._norm import RMSNorm
 from hrm_ops._rope import rope_tables
 from hrm_ops._swiglu import SwiGLU

@@ -8,9 +8,9 @@ import mlx.nn as nn
 from hrm_ops._attention._cache import Cache
 from hrm_ops._attention._inputs import Mask
 from hrm_ops._attention._layer import Attention, Rope
+from hrm_ops._block._residual import post_norm
 from hrm_ops._errors import HRMOpsError, check_floating
 from hrm_ops._norm import RMSNorm
-from hrm_ops._residual import post_norm
 from hrm_ops._swiglu import SwiGLU
 
 

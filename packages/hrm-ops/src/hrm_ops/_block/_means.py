@@ -43,14 +43,13 @@ class GroupMeans(nn.Module):
         if not kinds or any(len(kind) != len(kinds[0]) or set(kind) != set(range(max(kind) + 1)) for kind in kinds):
             raise HRMOpsError("[GroupMeans] every kind must number the groups of all positions from 0.")
         self.projections = [Linear(dims, dims, bias=False) for _ in kinds]
-        members = [
-            (mx.array(list(kind))[None] == mx.arange(max(kind) + 1)[:, None]).astype(mx.float32) for kind in kinds
-        ]
+        self._kinds = mx.array([list(kind) for kind in kinds]).astype(mx.float32)
+        numbers = [mx.arange(max(kind) + 1)[:, None] for kind in kinds]
+        members = [(kind == number).astype(mx.float32) for kind, number in zip(self._kinds, numbers, strict=True)]
         # [groups, L] each; what takes means, and what brings them back to the positions
         self._means = mx.concatenate([kind / kind.sum(axis=1, keepdims=True) for kind in members])
         self._spread = mx.concatenate(members).T
         self._cuts = [sum(len(kind) for kind in members[: i + 1]) for i in range(len(members) - 1)]
-        self._kinds = mx.array([list(kind) for kind in kinds]).astype(mx.float32)
         mx.eval(self._means, self._spread, self._kinds)
 
     def __call__(self, x: mx.array) -> mx.array:

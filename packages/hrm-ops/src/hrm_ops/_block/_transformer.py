@@ -9,7 +9,7 @@ import mlx.nn as nn
 
 from hrm_ops._attention._cache import Cache, KVCache
 from hrm_ops._attention._inputs import Mask
-from hrm_ops._block import TransformerBlock
+from hrm_ops._block._block import TransformerBlock
 from hrm_ops._errors import HRMOpsError
 from hrm_ops._layers import Embedding, Linear, check_indices
 from hrm_ops._norm import RMSNorm

@@ -1,0 +1,1 @@
+"""Whole blocks, and the parts that only blocks need."""
