@@ -30,7 +30,8 @@ class Position(NamedTuple):
 
 def checkpoints(directory: str | Path) -> list[Path]:
     """Return the checkpoints in a directory, oldest first, damaged ones included."""
-    return sorted((path for path in Path(directory).glob("step-*") if _NAME.fullmatch(path.name)), key=step_of)
+    found = (path for path in Path(directory).glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir())
+    return sorted(found, key=step_of)
 
 
 def step_of(checkpoint: str | Path) -> int:
