@@ -216,7 +216,7 @@ def _check_native(backend: str) -> str:
     """Return why there are no kernels of our own, or an empty string."""
     from hrm_ops.linux.native._build import native_or_reason
 
-    return native_or_reason()[1] if backend == "cpu" and platform.system() == "Linux" else ""
+    return native_or_reason(remembered=False)[1] if backend == "cpu" and platform.system() == "Linux" else ""
 
 
 def _rates(backend: str) -> tuple[dict[str, float], list[str]]:

@@ -10,6 +10,7 @@ wheel. Here Python's arrays are read through the layout of nanobind's instances,
 import ctypes
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -20,18 +21,19 @@ from pathlib import Path
 import mlx.core as mx
 
 from hrm_ops.linux._compiler import compiler_identity, prepare_kernels, real_compiler
-from hrm_ops.linux._folder import kernel_folder, temporary_directory
+from hrm_ops.linux._folder import filesystem_problem, kernel_folder, temporary_directory
 from hrm_ops.linux._patches import enabled
 
 _HERE = Path(__file__).parent
 _MLX = Path(mx.__file__).parent
-_TUNED = "-march=native" if os.uname().machine == "x86_64" else "-mcpu=native"
-# For each library its source and what g++ needs beside it; C++20 is that of MLX's headers.
+_TUNED = "-march=native" if platform.machine() == "x86_64" else "-mcpu=native"
+# What g++ is told of each library. C++20 is that of MLX's headers.
+_COMMON = ["-std=c++20", "-fPIC", "-shared"]
 _LIBRARIES = {
     "kernels": ["kernels.cpp", "-O3", _TUNED, "-fno-math-errno", "-Wno-psabi"],
-    "primitive": ["primitive.cpp", "-O2", f"-I{_MLX / 'include'}", f"-L{_MLX / 'lib'}", "-lmlx"],
+    "primitive": ["primitive.cpp", "-O2", "-lmlx"],
 }
-_COMMON = ["-std=c++20", "-fPIC", "-shared"]
+_PATHS = [f"-I{_MLX / 'include'}", f"-L{_MLX / 'lib'}"]
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,21 @@ def native() -> Native | None:
     return native_or_reason()[0]
 
 
-def native_or_reason() -> tuple[Native | None, str]:
-    """Return our kernels, or why there are none."""
+def native_or_reason(*, remembered: bool = True) -> tuple[Native | None, str]:
+    """Return our kernels, or why there are none.
+
+    Args:
+        remembered: Whether a failure of an earlier process counts.
+    """
     global _result
     if _result is None:
         with _lock:
             if _result is None:
-                _result = _find()
+                _result = _find(remembered)
     return _result
 
 
-def _find() -> tuple[Native | None, str]:
+def _find(remembered: bool) -> tuple[Native | None, str]:
     if not enabled():
         return None, "HRM_OPS_PATCH is 0"
     if sys.platform != "linux" or mx.default_device().type != mx.DeviceType.cpu:
@@ -81,7 +87,7 @@ def _find() -> tuple[Native | None, str]:
     if not (info := prepare_kernels()).compiles:
         return None, info.problem
     try:
-        return _load_or_build(kernel_folder(temporary_directory())), ""
+        return _load_or_build(kernel_folder(temporary_directory()), remembered), ""
     except (OSError, subprocess.SubprocessError, _UnusableError) as error:
         return None, str(error)
 
@@ -90,17 +96,18 @@ class _UnusableError(Exception):
     """The kernels cannot be built, or compute something else."""
 
 
-def _load_or_build(folder: Path) -> Native:
+def _load_or_build(folder: Path, remembered: bool) -> Native:
     key = _key()
     targets = {name: folder / f"libhrm-ops-{key}-{name}.so" for name in _LIBRARIES}
     failed = folder / f"hrm-ops-{key}.txt"
     if not all(target.exists() for target in targets.values()):
-        if failed.exists():
+        if remembered and failed.exists():
             raise _UnusableError(failed.read_text())
         try:
             _build(folder, targets)
         except _UnusableError as error:
-            failed.write_text(str(error))
+            if not filesystem_problem(folder):
+                failed.write_text(str(error))
             raise
     return Native.load(**targets)
 
@@ -110,7 +117,8 @@ def _key() -> str:
     found = hashlib.sha256()
     for path in sorted([*_HERE.glob("*.h"), *_HERE.glob("*.cpp")]):
         found.update(path.read_bytes())
-    found.update(repr([_LIBRARIES, _COMMON, compiler_identity(real_compiler()), _processor()]).encode())
+    size = (_MLX / "lib" / "libmlx.so").stat().st_size
+    found.update(repr([_COMMON, _LIBRARIES, size, compiler_identity(real_compiler()), _processor()]).encode())
     return found.hexdigest()[:16]
 
 
@@ -125,7 +133,9 @@ def _build(folder: Path, targets: dict[str, Path]) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix="hrm-ops-") as name:
         made = {library: Path(name) / target.name for library, target in targets.items()}
         compilers = {
-            library: _start([real_compiler(), *_COMMON, "-o", str(made[library]), str(_HERE / source), *options])
+            library: _start(
+                [real_compiler(), *_COMMON, "-o", str(made[library]), str(_HERE / source), *_PATHS, *options]
+            )
             for library, (source, *options) in _LIBRARIES.items()
         }
         for library, compiler in compilers.items():
