@@ -12,6 +12,7 @@ it has not finished yet have freed.
 """
 
 import argparse
+import gc
 import io
 import re
 from collections import Counter
@@ -144,6 +145,7 @@ def states_of(config: HRMConfig) -> float:
 
 
 def _peak(config: HRMConfig, batch: int) -> int:
+    gc.collect()  # a model before this one
     step, examples = _step(config, batch)
     for _ in range(2):  # only the second step starts from a state that a step has left
         mx.reset_peak_memory()
