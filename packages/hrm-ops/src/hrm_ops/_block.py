@@ -90,7 +90,7 @@ class TransformerBlock(nn.Module):
         if x.ndim != 3 or x.shape[-1] != self.self_attn.dims:
             raise HRMOpsError(f"[TransformerBlock] x must be [B, L, {self.self_attn.dims}], but is {x.shape}.")
         if self.norm == "pre":
-            x = x[:, :first] + self.self_attn(self.attn_norm(x), mask, cache, rope=rope, first=first)
-            return x + self.mlp(self.mlp_norm(x))
-        x = self.attn_norm(x[:, :first] + self.self_attn(x, mask, cache, rope=rope, first=first))
-        return self.mlp_norm(x + self.mlp(x))
+            x = self.self_attn(self.attn_norm(x), mask, cache, rope=rope, first=first, residual=x[:, :first])
+            return self.mlp(self.mlp_norm(x), residual=x)
+        x = self.attn_norm(self.self_attn(x, mask, cache, rope=rope, first=first, residual=x[:, :first]))
+        return self.mlp_norm(self.mlp(x, residual=x))

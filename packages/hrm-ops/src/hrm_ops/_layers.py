@@ -137,6 +137,29 @@ def matmul_transposed(x: mx.array, weight: mx.array) -> mx.array:
     return x @ weight.T.astype(x.dtype)
 
 
+def products(layer: nn.Module, x: mx.array, cuts: list[int]) -> list[mx.array]:
+    """Return `mx.split(layer(x), cuts, axis=-1)`, on a GPU by a product for each part.
+
+    A part that a gradient keeps is then an array of its own: a view would keep what all parts lie in.
+    """
+    if type(layer) is not Linear or "bias" in layer or mx.default_device().type == mx.DeviceType.cpu:
+        return mx.split(layer(x), cuts, axis=-1)
+    return [matmul_transposed(x, part) for part in mx.split(layer.weight, cuts)]
+
+
+def plus_product(residual: mx.array | None, layer: nn.Module, x: mx.array) -> mx.array:
+    """Return `residual + layer(x)`, on a GPU in one product that rounds once; without a residual `layer(x)`."""
+    if residual is None:
+        y: mx.array = layer(x)
+        return y
+    if residual.shape[:-1] != x.shape[:-1]:
+        raise HRMOpsError(f"residual must be {x.shape[:-1]} before its last axis, but is {residual.shape}.")
+    if type(layer) is not Linear or "bias" in layer or mx.default_device().type == mx.DeviceType.cpu:
+        return residual + layer(x)
+    flat = (a.reshape(-1, a.shape[-1]) for a in (residual, x))
+    return mx.addmm(*flat, layer.weight.T.astype(x.dtype)).reshape(residual.shape)
+
+
 def check_indices(function: str, x: mx.array) -> None:
     """Raise unless `x` holds integers."""
     check_array(function, "x", x)

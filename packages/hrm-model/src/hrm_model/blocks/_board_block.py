@@ -58,7 +58,7 @@ class BoardBlock(nn.Module):
             mixed = x + self.positions(x)
             x = self.norm(mixed + self.symbols(x) if "symbols" in self else mixed)
         x = rearrange(x, "b s l d -> b (s l) d")[:, :first]
-        return self.norm(x + self.mlp(x))
+        return self.norm(self.mlp(x, residual=x))
 
     def _attend(self, x: mx.array, rope: Rope) -> mx.array:
         mixed = self.positions(rearrange(x, "b s l d -> (b s) l d"), rope=rope)

@@ -32,6 +32,6 @@ class MixerBlock(nn.Module):
     def __call__(self, x: mx.array, *, rope: None = None, first: int | None = None) -> mx.array:
         """Transform all positions and return all, or only the `first` ones: `[B, length, dims] -> [B, first, dims]`."""
         over_positions = rearrange(x, "b l d -> b d l")
-        mixed = self.norm_t(over_positions + self.mlp_t(over_positions))
+        mixed = self.norm_t(self.mlp_t(over_positions, residual=over_positions))
         x = rearrange(mixed, "b d l -> b l d")[:, :first]
-        return self.norm(x + self.mlp(x))
+        return self.norm(self.mlp(x, residual=x))

@@ -47,27 +47,23 @@ class AdamAtan2(Optimizer):
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict[str, Any]) -> mx.array:
         """Return one updated parameter; MLX's optimisers call this for each leaf of a tree."""
-        moments = state["m"], state["v"]
-        new, state["m"], state["v"] = self.moved(parameter, gradient, *moments, self.learning_rate, self.step)
-        return new
+        state["m"], state["v"] = self.moments(gradient, state["m"], state["v"])
+        return self.moved(parameter, state["m"], state["v"], self.learning_rate, self.step)
+
+    def moments(self, gradient: mx.array, m: mx.array, v: mx.array) -> tuple[mx.array, mx.array]:
+        """Return both running averages after an update."""
+        b1, b2 = self.betas
+        return b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * mx.square(gradient)
 
     def moved(
-        self,
-        parameter: mx.array,
-        gradient: mx.array,
-        m: mx.array,
-        v: mx.array,
-        learning_rate: mx.array,
-        step: mx.array,
-    ) -> tuple[mx.array, mx.array, mx.array]:
-        """Return the parameter and both running averages after update number `step`, counted from 1."""
+        self, parameter: mx.array, m: mx.array, v: mx.array, learning_rate: mx.array, step: mx.array
+    ) -> mx.array:
+        """Return the parameter after update number `step`, counted from 1, given the new running averages."""
         b1, b2 = self.betas
-        lr, t = learning_rate.astype(gradient.dtype), step.astype(mx.float32)
-        m = b1 * m + (1 - b1) * gradient
-        v = b2 * v + (1 - b2) * mx.square(gradient)
+        lr, t = learning_rate.astype(parameter.dtype), step.astype(mx.float32)
         # Correcting m instead of v gives the same angle, and leaves a plain square root, which a CPU vectorises.
         angle = arctan2(m * mx.sqrt(1 - b2**t), mx.sqrt(v))
-        return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**t) * angle, m, v
+        return parameter * (1 - lr * self.weight_decay) - lr / (1 - b1**t) * angle
 
 
 class SparseSignSGD(Optimizer):
