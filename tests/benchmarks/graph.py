@@ -29,9 +29,9 @@ from mlx.utils import tree_flatten
 
 PAPER = Size(512, 8, 768)
 VIEWS = (
-    "AsStrided Broadcast BroadcastAxes Copy CustomTransforms Depends ExpandDims Flatten Reshape Slice Split Squeeze"
-    " StopGradient Transpose Unflatten View"
-).split()
+    *("AsStrided", "Broadcast", "BroadcastAxes", "Copy", "CustomTransforms", "Depends", "ExpandDims", "Flatten"),
+    *("Reshape", "Slice", "Split", "Squeeze", "StopGradient", "Transpose", "Unflatten", "View"),
+)
 _custom_function: Any = mx.custom_function
 
 
@@ -164,14 +164,14 @@ def _written(like: mx.array, *read: mx.array) -> mx.array:
     return mx.softmax(mx.depends([like], list(read))[0] if read else like, axis=-1)
 
 
-def _with_gradient(read: Callable[..., Any]) -> Callable[..., mx.array]:
-    """Return a stand-in that writes an array like its first argument; its gradient reads and writes what `read` says."""
+def _with_gradient(gradient: Callable[..., Any]) -> Callable[..., mx.array]:
+    """Return a stand-in that writes an array like its first argument, with this gradient."""
 
     def forward(*arrays: mx.array) -> mx.array:
         return _written(*arrays)
 
     custom = _custom_function(forward)
-    custom.vjp(read)
+    custom.vjp(gradient)
     return custom  # type: ignore[no-any-return]
 
 

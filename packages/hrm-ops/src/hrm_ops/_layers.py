@@ -149,15 +149,16 @@ def products(layer: nn.Module, x: mx.array, cuts: list[int]) -> list[mx.array]:
 
 def plus_product(residual: mx.array | None, layer: nn.Module, x: mx.array) -> mx.array:
     """Return `residual + layer(x)`, on a GPU in one product that rounds once; without a residual `layer(x)`."""
-    if residual is None:
-        y: mx.array = layer(x)
-        return y
-    if residual.shape[:-1] != x.shape[:-1]:
-        raise HRMOpsError(f"residual must be {x.shape[:-1]} before its last axis, but is {residual.shape}.")
-    if type(layer) is not Linear or "bias" in layer or mx.default_device().type == mx.DeviceType.cpu:
-        return residual + layer(x)
+    on_gpu = mx.default_device().type != mx.DeviceType.cpu
+    joins = residual is not None and on_gpu and type(layer) is Linear and "bias" not in layer
+    y: mx.array | None = None if joins else layer(x)
+    shape = (*x.shape[:-1], len(layer.weight)) if y is None else y.shape
+    if residual is not None and residual.shape != shape:
+        raise HRMOpsError(f"[hrm_ops] residual must be {shape}, but is {residual.shape}.")
+    if y is not None:
+        return y if residual is None else residual + y
     flat = (a.reshape(-1, a.shape[-1]) for a in (residual, x))
-    return mx.addmm(*flat, layer.weight.T.astype(x.dtype)).reshape(residual.shape)
+    return mx.addmm(*flat, layer.weight.T.astype(x.dtype)).reshape(shape)
 
 
 def check_indices(function: str, x: mx.array) -> None:

@@ -113,7 +113,7 @@ class DenseUpdate:
     def _moved(
         self, good: mx.array, count: Flat, weight: mx.array, moments: Flat, average: mx.array | None, gradient: mx.array
     ) -> list[mx.array]:
-        # Each array is computed from those that were chosen before it: then all of them are outputs of one fused kernel.
+        # Each array is computed from those chosen before it, so that all of them are outputs of one fused kernel.
         optimizer, old = self._optimizer, (moments["m"], moments["v"])
         m, v = choose(good, optimizer.moments(gradient, *old), old)
         new = mx.where(good, optimizer.moved(weight, m, v, count["learning_rate"], count["step"]), weight)

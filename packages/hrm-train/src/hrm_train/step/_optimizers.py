@@ -55,9 +55,7 @@ class AdamAtan2(Optimizer):
         b1, b2 = self.betas
         return b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * mx.square(gradient)
 
-    def moved(
-        self, parameter: mx.array, m: mx.array, v: mx.array, learning_rate: mx.array, step: mx.array
-    ) -> mx.array:
+    def moved(self, parameter: mx.array, m: mx.array, v: mx.array, learning_rate: mx.array, step: mx.array) -> mx.array:
         """Return the parameter after update number `step`, counted from 1, given the new running averages."""
         b1, b2 = self.betas
         lr, t = learning_rate.astype(parameter.dtype), step.astype(mx.float32)
