@@ -1,6 +1,6 @@
 """Trees of arrays: flattened, compared with infinity, and chosen between."""
 
-from itertools import zip_longest
+from functools import reduce
 from typing import Any, cast
 
 import mlx.core as mx
@@ -19,10 +19,8 @@ def all_finite(tree: Any) -> mx.array:
     """Return whether every number of a tree is finite and has a finite square, which Adam's second moment needs."""
     arrays = [array for _, array in tree_flatten(tree) if isinstance(array, mx.array)]
     # A sum is fast, and stays infinite or NaN once a term is.
-    finite = [mx.isfinite(mx.square(array.astype(mx.float32)).sum()) for array in arrays]
-    while len(finite) > 1:  # in few levels, which are fused; stacked, each would be copied by a kernel of its own
-        finite = [one & other for one, other in zip_longest(finite[::2], finite[1::2], fillvalue=finite[0])]
-    return finite[0]
+    squares = [mx.square(array.astype(mx.float32)).sum() for array in arrays]
+    return mx.isfinite(reduce(mx.maximum, squares))  # is fused; stacked, each would be copied by a kernel of its own
 
 
 def choose(condition: mx.array, yes: Any, no: Any) -> Any:
