@@ -144,8 +144,7 @@ def products(layer: nn.Module, x: mx.array, cuts: list[int]) -> list[mx.array]:
     """
     if type(layer) is Linear and "bias" not in layer and _on_gpu():
         return [matmul_transposed(x, part) for part in mx.split(layer.weight, cuts)]
-    parts: list[mx.array] = mx.split(layer(x), cuts, axis=-1)
-    return parts
+    return list(mx.split(layer(x), cuts, axis=-1))
 
 
 def plus_product(residual: mx.array | None, layer: nn.Module, x: mx.array) -> mx.array:
