@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlx.core as mx
 import pytest
 from hrm_train.run._meter import train_flops
 
@@ -67,6 +68,39 @@ def test_the_other_forms_have_a_row(form: str) -> None:
     assert finished.returncode == 0, finished.stderr
     assert f"{form}, hidden 16, 2 heads, batch 2: " in finished.stdout
     assert re.search(r"^\| MLX, \w+ \| [\d.]+ ", finished.stdout, re.M)
+
+
+def test_a_block_more_launches_its_kernels_as_often_as_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    graph = importlib.import_module("graph")
+    with graph.on_a_gpu():
+        few, more = (graph.kernels_of(graph.of(graph.Size(32, 2, 2), H_layers=layers), 2)[0] for layers in (1, 2))
+    runs = 2 + 2  # the slow module's in the step and in the bootstrap pass
+    assert more["Matmul"] - few["Matmul"] == 3 * runs + 2 * 5  # a product's gradient is two products
+    assert more["AddMM"] - few["AddMM"] == 2 * runs
+    assert more["mx.fast"] - few["mx.fast"] == 3 * runs + 2 + 3  # attention's gradient writes three arrays
+
+
+def test_the_kernels_of_a_step_are_listed() -> None:
+    command = [sys.executable, str(BENCHMARKS / "graph.py"), "--sizes", "16,2,2", "--kernels-only"]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert finished.returncode == 0, finished.stderr
+    counts = [int(count) for count in re.findall(r"^\| [\w.]+ \| (\d+) \|$", finished.stdout, re.M)]
+    assert f"kernels launched: {sum(counts)}; " in finished.stdout
+
+
+def test_the_memory_of_a_step_grows_with_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    graph = importlib.import_module("graph")
+    settings = {"L_layers": 1, "H_cycles": 1, "L_cycles": 1}
+    mx.disable_compile()  # compiling takes longer than the rest
+    try:
+        with graph.on_a_gpu():
+            configs = [graph.of(graph.Size(32, 2, 2), H_layers=layers, **settings) for layers in (1, 2)]
+            few, more = map(graph.states_of, configs)
+    finally:
+        mx.enable_compile()
+    assert 0 < few < more
 
 
 @pytest.mark.parametrize(

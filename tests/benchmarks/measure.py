@@ -86,7 +86,9 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     """Options of both benchmarks."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = f"width of the model, attention heads, batch, and one of {', '.join(FORMS)}, the last with no attention"
-    parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="HIDDEN,HEADS,BATCH[,FORM]", help=what)
+    parser.add_argument(
+        "--sizes", nargs="+", type=size_of, default=SIZES, metavar="HIDDEN,HEADS,BATCH[,FORM]", help=what
+    )
     parser.add_argument("--rounds", type=at_least_one, default=9, help="how often each is measured")
     parser.add_argument("--reference", type=Path, help="checkout of the PyTorch implementation to compare with")
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch and pydantic")
@@ -261,7 +263,8 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
-def _size(text: str) -> Size:
+def size_of(text: str) -> Size:
+    """Read a size of the command line."""
     try:
         hidden, heads, batch, *form = text.split(",")
         size = Size(int(hidden), int(heads), int(batch), *form)

@@ -21,7 +21,9 @@ from hrm_ops import (
     rms_norm,
     rope,
     rope_tables,
+    swiglu,
 )
+from hrm_ops._swiglu import gated_halves
 from hrm_ops.linux._kernels import is_active
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,6 +88,62 @@ def test_the_first_positions_alone_are_those_of_all(mask: str | None, first: int
     for norm in ("post", "pre"):
         block, x = TransformerBlock(16, 2, 2.0, norm=norm, rope_base=10000.0), normal(0, 2, 5, 16)
         close(block(x, first=first, mask=chosen), block(x, mask=chosen)[:, :first])
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("mask", [None, "causal"])
+@pytest.mark.parametrize("first", [None, 2])
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_the_larger_pieces_that_a_gpu_computes_give_the_same_block_and_gradients(
+    norm: str, mask: str | None, first: int | None, kv_heads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mx.random.seed(0)
+    block = TransformerBlock(32, 4, 2.0, norm=norm, num_kv_heads=kv_heads, rope_base=100.0)  # type: ignore[arg-type]
+    x, weights = normal(0, 2, 5, 32), block.trainable_parameters()
+
+    def loss(weights: dict[str, object], x: mx.array) -> mx.array:
+        block.update(weights)
+        out = block(x, mask, first=first)
+        return (out * normal(1, *out.shape)).sum()
+
+    def results() -> tuple[mx.array, ...]:
+        gradients = mx.grad(loss, argnums=(0, 1))(weights, x)
+        block.update(weights)
+        found = [block(x, mask, first=first), gradients[1], *(g for _, g in tree_flatten(gradients[0]))]
+        mx.eval(found)
+        return tuple(found)
+
+    expected = results()
+    with monkeypatch.context() as patch:
+        patch.setattr(mx, "default_device", lambda: mx.Device(mx.gpu))
+        found = results()
+        half = block(x.astype(mx.bfloat16), mask, first=first)
+        mx.eval(half)
+    for one, other in zip(found, expected, strict=True):
+        close(one, other, rtol=1e-3, atol=1e-4)
+    assert half.dtype == mx.bfloat16
+    close(half.astype(mx.float32), expected[0], rtol=0.1, atol=0.1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(SEEDS, st.floats(0.01, 50))
+def test_the_gated_unit_of_halves_is_that_of_both_and_so_is_its_gradient(seed: int, scale: float) -> None:
+    x, cotangent = scale * normal(seed, 3, 5, 16), normal(seed + 1, 3, 5, 8)
+    (out,), (gradient,) = mx.vjp(gated_halves, [x], [cotangent])
+    (plain,), (slope,) = mx.vjp(lambda x: swiglu(*mx.split(x, 2, axis=-1)), [x], [cotangent])
+    close(out, plain, atol=1e-5 * scale**2)
+    close(gradient, slope, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("given_to", ["attention", "mlp"])
+def test_a_residual_is_added_and_must_have_the_shape_of_the_result(given_to: str) -> None:
+    mx.random.seed(0)
+    block, x, residual = TransformerBlock(16, 2, 2.0), normal(0, 2, 5, 16), normal(1, 2, 5, 16)
+    layer: Callable[..., mx.array] = block.self_attn if given_to == "attention" else block.mlp
+    close(layer(x, residual=residual), residual + layer(x))
+    for wrong in (residual[:1], residual[:, :4], residual[..., :8]):
+        with pytest.raises(HRMOpsError, match=r"residual must be \(2, 5, 16\), but is"):
+            layer(x, residual=wrong)
 
 
 @settings(deadline=None, max_examples=10)

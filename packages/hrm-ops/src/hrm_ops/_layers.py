@@ -139,6 +139,38 @@ def matmul_transposed(x: mx.array, weight: mx.array) -> mx.array:
     return x @ weight.T.astype(x.dtype)
 
 
+def products(layer: nn.Module, x: mx.array, cuts: list[int]) -> list[mx.array]:
+    """Return `mx.split(layer(x), cuts, axis=-1)`, on a GPU by a product for each part.
+
+    A part that a gradient keeps is then an array of its own: a view would keep what all parts lie in.
+    """
+    if type(layer) is Linear and "bias" not in layer and _on_gpu():
+        return [matmul_transposed(x, part) for part in mx.split(layer.weight, cuts)]
+    return list(mx.split(layer(x), cuts, axis=-1))
+
+
+def plus_product(residual: mx.array | None, layer: nn.Module, x: mx.array) -> mx.array:
+    """Return `residual + layer(x)`, on a GPU in one product that rounds once; without a residual `layer(x)`."""
+    if residual is not None and type(layer) is Linear and "bias" not in layer and _on_gpu():
+        _check_residual(residual, (*x.shape[:-1], len(layer.weight)))
+        rows, flat = residual.reshape(-1, residual.shape[-1]), x.reshape(-1, x.shape[-1])
+        return mx.addmm(rows, flat, layer.weight.T.astype(x.dtype)).reshape(residual.shape)
+    y: mx.array = layer(x)
+    if residual is None:
+        return y
+    _check_residual(residual, y.shape)
+    return residual + y
+
+
+def _check_residual(residual: mx.array, shape: tuple[int, ...]) -> None:
+    if residual.shape != shape:
+        raise HRMOpsError(f"[hrm_ops] residual must be {shape}, but is {residual.shape}.")
+
+
+def _on_gpu() -> bool:
+    return mx.default_device().type != mx.DeviceType.cpu
+
+
 def check_indices(function: str, x: mx.array) -> None:
     """Raise unless `x` holds integers."""
     check_array(function, "x", x)

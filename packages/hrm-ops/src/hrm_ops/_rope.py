@@ -146,12 +146,12 @@ def apply_rope(
         )
     if cos.ndim == 3 or layout == "blhd":  # broadcast over heads, which stand before or after the positions
         cos, sin = (mx.expand_dims(table, -3 if layout == "bhld" else -2) for table in (cos, sin))
-    y = x.astype(mx.float32)
     if traditional:
+        y = x.astype(mx.float32)
         first, second = y[..., ::2], y[..., 1::2]
         pairs = mx.stack([first * cos - second * sin, second * cos + first * sin], axis=-1)
         return rearrange(pairs, "... d pair -> ... (d pair)").astype(x.dtype)
-    return _rotate_halves(y, *_for_halves(cos, sin)).astype(x.dtype)
+    return _rotate_halves(x, *_for_halves(cos, sin))
 
 
 def _for_halves(cos: mx.array, sin: mx.array) -> tuple[mx.array, mx.array]:
@@ -168,9 +168,10 @@ def _tables_for_halves(length: int, dims: int, base: float, scale: float) -> tup
 
 @_custom_function
 def _rotate_halves(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:
-    """Rotate the pairs `(i, i + dims / 2)` in one fused expression, without putting halves together."""
+    """Rotate the pairs `(i, i + dims / 2)` in one fused float32 expression, without putting halves together."""
     halves = mx.unflatten(x, -1, (2, -1))
-    return mx.flatten(halves * cos + halves[..., ::-1, :] * sin, -2)
+    own, other = halves.astype(mx.float32), halves[..., ::-1, :].astype(mx.float32)
+    return mx.flatten((own * cos + other * sin).astype(x.dtype), -2)
 
 
 @_rotate_halves.vjp
@@ -235,7 +236,7 @@ def rope(
         tables = (table[offset:end] for table in _tables_for_halves(_rounded_up(end), dims, float(base), scale))
         if layout == "blhd":
             tables = (mx.expand_dims(table, 1) for table in tables)
-        return _rotate_halves(x.astype(mx.float32), *tables).astype(x.dtype)
+        return _rotate_halves(x, *tables)
     y = x if layout == "bhld" else x.swapaxes(1, 2)
     y = mx.fast.rope(y, dims, traditional=traditional, base=base, scale=scale, offset=offset)
     return y if layout == "bhld" else y.swapaxes(1, 2)

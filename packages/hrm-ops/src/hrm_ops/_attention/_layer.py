@@ -8,7 +8,7 @@ from hrm_ops._attention._attention import attention
 from hrm_ops._attention._cache import Cache
 from hrm_ops._attention._inputs import Mask
 from hrm_ops._errors import HRMOpsError, check_floating
-from hrm_ops._layers import Linear
+from hrm_ops._layers import Linear, plus_product, products
 from hrm_ops._rope import apply_rope, rope_tables
 
 Rope = tuple[mx.array, mx.array]
@@ -83,6 +83,7 @@ class Attention(nn.Module):
         *,
         rope: Rope | None = None,
         first: int | None = None,
+        residual: mx.array | None = None,
     ) -> mx.array:
         """Attend from all positions, or from the `first` ones alone, to all positions that the mask allows.
 
@@ -93,6 +94,7 @@ class Attention(nn.Module):
             cache: Earlier positions, such as a `KVCache`; takes the `L` new ones, which come after them.
             rope: Tables of `rope_tables` for the `L` positions, instead of those of `rope_base`.
             first: How many positions are wanted, from 1 on; all when left out.
+            residual: What the result is added to, `[B, first, dims]`; nothing when left out.
 
         Returns:
             `[B, first, dims]`.
@@ -103,14 +105,18 @@ class Attention(nn.Module):
         if first is not None and not 0 < first <= x.shape[1]:
             raise HRMOpsError(f"[Attention] first must be one of the {x.shape[1]} positions of x, but is {first}.")
         width = self.dims // self.num_heads
-        cuts = [self.dims, self.dims + self.num_kv_heads * width]
-        q, k, v = mx.split(self.qkv_proj(x), cuts, axis=-1)
+        qk, v = products(self.qkv_proj, x, [self.dims + self.num_kv_heads * width])
+        if rope is None and self.rope_base is not None:
+            rope = rope_tables(x.shape[1], width, self.rope_base, 0 if cache is None else cache.offset, self.rope_scale)
+        if rope is not None and mx.default_device().type != mx.DeviceType.cpu:  # queries and keys in one kernel
+            heads = rearrange(qk, "b l (h d) -> b l h d", d=width)
+            heads = apply_rope(heads, *rope, traditional=self.rope_traditional, layout="blhd")
+            qk, rope = rearrange(heads, "b l h d -> b l (h d)"), None
+        q, k = mx.split(qk, [self.dims], axis=-1)
         q = q[:, :first]
         if isinstance(mask, mx.array) and mask.ndim > 1:
             mask = mask[..., :first, :]
         q, k, v = (rearrange(a, "b l (h d) -> b h l d", d=width) for a in (q, k, v))
-        if rope is None and self.rope_base is not None:
-            rope = rope_tables(x.shape[1], width, self.rope_base, 0 if cache is None else cache.offset, self.rope_scale)
         if rope is not None:
             q, k = (
                 apply_rope(a, *(table[..., : a.shape[2], :] for table in rope), traditional=self.rope_traditional)
@@ -121,4 +127,5 @@ class Attention(nn.Module):
         if first is not None and isinstance(mask, str):  # causal: no wanted query sees a key after its own position
             seen = k.shape[2] - (x.shape[1] - first)
             k, v = k[:, :, :seen], v[:, :, :seen]
-        return self.o_proj(rearrange(attention(q, k, v, mask=mask), "b h l d -> b l (h d)"))
+        mixed = rearrange(attention(q, k, v, mask=mask), "b h l d -> b l (h d)")
+        return plus_product(residual, self.o_proj, mixed)

@@ -91,7 +91,7 @@ class TransformerBlock(nn.Module):
         if x.ndim != 3 or x.shape[-1] != self.self_attn.dims:
             raise HRMOpsError(f"[TransformerBlock] x must be [B, L, {self.self_attn.dims}], but is {x.shape}.")
         if self.norm == "pre":
-            x = x[:, :first] + self.self_attn(self.attn_norm(x), mask, cache, rope=rope, first=first)
-            return x + self.mlp(self.mlp_norm(x))
+            x = self.self_attn(self.attn_norm(x), mask, cache, rope=rope, first=first, residual=x[:, :first])
+            return self.mlp(self.mlp_norm(x), residual=x)
         x = post_norm(self.attn_norm, self.self_attn, x, first=first, mask=mask, cache=cache, rope=rope)
         return post_norm(self.mlp_norm, self.mlp, x)

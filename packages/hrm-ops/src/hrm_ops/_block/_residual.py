@@ -55,7 +55,11 @@ def post_norm(
             return fused
     if first is not None:
         options["first"] = first
-    return norm(sum((layer(x, **options) for layer in layers), x[:, :first]))
+    total = x[:, :first]
+    for layer in layers:
+        adds = isinstance(layer, Attention | SwiGLU)
+        total = layer(x, residual=total, **options) if adds else total + layer(x, **options)
+    return norm(total)
 
 
 def _with_unit(norm: RMSNorm, layer: SwiGLU, x: mx.array) -> mx.array | None:

@@ -121,12 +121,13 @@ class DenseUpdate:
         average: mx.array | None,
         gradient: mx.array,
     ) -> list[mx.array]:
-        old = [weight, moments["m"], moments["v"]]
-        new = [*self._optimizer.moved(weight, gradient, old[1], old[2], *factors)]
-        if average is not None:
-            old.append(average)
-            new.append(average + (1 - self._ema_decay) * (new[0] - average))
-        return [mx.where(good, *pair) for pair in zip(new, old, strict=True)]
+        # Each array is computed from those chosen before it, so that all of them are outputs of one fused kernel.
+        optimizer, old = self._optimizer, (moments["m"], moments["v"])
+        m, v = choose(good, optimizer.moments(gradient, *old), old)
+        new = mx.where(good, optimizer.moved(weight, m, v, *factors), weight)
+        if average is None:
+            return [new, m, v]
+        return [new, m, v, mx.where(good, average + (1 - self._ema_decay) * (new - average), average)]
 
 
 def _even_shares(weights: Flat, count: int) -> list[list[str]]:

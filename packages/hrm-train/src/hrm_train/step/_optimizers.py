@@ -47,12 +47,11 @@ class AdamAtan2(Optimizer):
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict[str, Any]) -> mx.array:
         """Return one updated parameter; MLX's optimisers call this for each leaf of a tree."""
-        factors = self.factors(self.learning_rate, self.step)
-        new, state["m"], state["v"] = self.moved(parameter, gradient, state["m"], state["v"], *factors)
-        return new
+        state["m"], state["v"] = self.moments(gradient, state["m"], state["v"])
+        return self.moved(parameter, state["m"], state["v"], *self.factors(self.learning_rate, self.step))
 
     def factors(self, learning_rate: mx.array, step: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """Return what is the same for all elements of update number `step`, counted from 1, as float32 scalars.
+        """Return what is the same for all elements in update number `step`, counted from 1, as float32 scalars.
 
         Returns:
             What weights, running averages of the gradient and angles are multiplied by.
@@ -62,22 +61,16 @@ class AdamAtan2(Optimizer):
         # Correcting m instead of v gives the same angle, and leaves a plain square root, which a CPU vectorises.
         return 1 - lr * self.weight_decay, mx.sqrt(1 - b2**t), lr / (1 - b1**t)
 
-    def moved(
-        self,
-        parameter: mx.array,
-        gradient: mx.array,
-        m: mx.array,
-        v: mx.array,
-        decay: mx.array,
-        correction: mx.array,
-        rate: mx.array,
-    ) -> tuple[mx.array, mx.array, mx.array]:
-        """Return the parameter and both running averages after an update with these `factors`."""
+    def moments(self, gradient: mx.array, m: mx.array, v: mx.array) -> tuple[mx.array, mx.array]:
+        """Return both running averages after an update."""
         b1, b2 = self.betas
-        m = b1 * m + (1 - b1) * gradient
-        v = b2 * v + (1 - b2) * mx.square(gradient)
-        angle = arctan2(m * correction, mx.sqrt(v))
-        return parameter * decay - rate * angle, m, v
+        return b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * mx.square(gradient)
+
+    def moved(
+        self, parameter: mx.array, m: mx.array, v: mx.array, decay: mx.array, correction: mx.array, rate: mx.array
+    ) -> mx.array:
+        """Return the parameter after an update with these `factors`, given the new running averages."""
+        return parameter * decay - rate * arctan2(m * correction, mx.sqrt(v))
 
 
 class SparseSignSGD(Optimizer):
