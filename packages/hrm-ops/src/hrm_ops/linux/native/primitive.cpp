@@ -7,6 +7,7 @@
 #include "mlx/backend/cpu/encoder.h"
 #include "mlx/ops.h"
 #include "mlx/primitives.h"
+#include "mlx/scheduler.h"
 
 namespace mx = mlx::core;
 
@@ -32,9 +33,12 @@ class NativeKernel : public mx::Primitive {
       out.push_back(array.data<float>());
       encoder.set_output_array(array);
     }
+    // MLX allocates ahead of what runs, by so many tasks; it counts ten small operations as one task.
+    mx::scheduler::notify_new_task(stream());
     encoder.dispatch([in = std::move(in), out = std::move(out), kernel = kernel_, sizes = sizes_, eps = eps_] {
       kernel(in.data(), out.data(), sizes.data(), eps);
     });
+    encoder.dispatch([stream = stream()] { mx::scheduler::notify_task_completion(stream); });
   }
 
   void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
