@@ -167,17 +167,14 @@ def test_a_run_that_diverges_says_at_which_step_where_the_last_good_checkpoint_i
     assert RunDirectory(only_run()).newest_checkpoint().name == f"step-{bad - 1:08}"
 
 
-def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, small, metrics_of):
-    """Each is a process of its own."""
-    ends = {}
-    for name, seed in (("first", 5), ("again", 5), ("other", 6)):
-        process = start("--config", small(seed=seed), "--runs", name)
-        _, err = process.communicate(timeout=300)
-        assert (process.returncode, err) == (0, "")
-        (run,) = Path(name).iterdir()
-        ends[name] = final_files(run), metrics_of(run)
-    assert ends["first"] == ends["again"]
-    assert ends["first"][0] != ends["other"][0]
+def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, trainer, small, trained, metrics_of):
+    process = start("--config", small(), "--runs", "again")  # another process
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert trainer("--config", small(seed=6), "--runs", "other").code == 0
+    (again,), (other,) = Path("again").iterdir(), Path("other").iterdir()
+    assert (final_files(again), metrics_of(again)) == (final_files(trained), metrics_of(trained))
+    assert final_files(other)[0] != final_files(trained)[0]
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, trained, metrics_of):
