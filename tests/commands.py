@@ -35,15 +35,26 @@ class Commands:
     def __init__(self, environment: dict[str, str], process: subprocess.Popen[str] | None) -> None:
         self._environment, self._process = environment, process
 
-    def run(self, words: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command, such as `trainer` or `python`, or another program, in a folder."""
+    def run(
+        self, words: Sequence[str], folder: Path, changes: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, such as `trainer` or `python`, or another program, in a folder.
+
+        Args:
+            words: The command and what follows it.
+            folder: Its current directory.
+            changes: To the environment: what Python and libraries read while they start has no effect.
+        """
+        changes = changes or {}
         if self._process is None or not (words[0] == "python" or entry_points(group="console_scripts", name=words[0])):
             started = [path_of(words[0]) if Path(path_of(words[0])).exists() else words[0], *words[1:]]
             options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": PATIENCE}
-            return subprocess.run(started, cwd=folder, env=self._environment, **options)
+            return subprocess.run(started, cwd=folder, env=self._environment | changes, **options)
         with TemporaryDirectory() as place:
             streams = [Path(place, "out"), Path(place, "err")]
-            request = {"words": list(words), "folder": str(folder), "streams": [str(path) for path in streams]}
+            request = {"words": list(words), "folder": str(folder), "streams": [str(path) for path in streams]} | {
+                "changes": changes
+            }
             print(json.dumps(request), file=self._process.stdin, flush=True)
             if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
                 raise subprocess.TimeoutExpired(list(words), PATIENCE)
@@ -89,8 +100,9 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def become(words: list[str], folder: str, streams: list[str]) -> None:
+def become(words: list[str], folder: str, streams: list[str], changes: dict[str, str]) -> None:
     """Be the process of one command."""
+    os.environ.update(changes)
     os.chdir(folder)
     os.environ["PWD"] = folder
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-STEPS, KILLS, SEED = 120, 10, 7
+STEPS, KILLS, SEED = 120, 20, 7
 PATIENCE = 300  # seconds; a machine may be busy
 Process = subprocess.Popen[str]
 
@@ -78,7 +78,7 @@ def end_of(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_every_bit_of_one_that_was_not(
+def test_a_run_killed_at_twenty_random_moments_ends_with_every_bit_of_one_that_was_not(
     start: Callable[..., Process],
     trainer: Callable[..., Any],
     small: Callable[..., Path],
