@@ -28,7 +28,7 @@ MADE = 100  # puzzles at most that `hrm-data build` makes here
 SHORT_DATA = ["--data.train", "64", "--data.test", "24"]
 SHORT = [
     *("--train.steps", "2", "--train.checkpoint_interval", "1", "--train.global_batch_size", "8"),
-    *("--arch.hidden_size", "16", "--arch.num_heads", "2", "--arch.expansion", "2"),
+    *("--arch.hidden_size", "32", "--arch.num_heads", "2", "--arch.expansion", "2"),
     *("--arch.halt_max_steps", "2"),
 ]
 # What is not run as it stands, and why.
