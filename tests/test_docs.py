@@ -25,6 +25,7 @@ PAGES = [
 NOT_TRAINING = {"--help", "--resume", "plot", "doctor", "import-checkpoint", "export-checkpoint"}
 Run = Callable[[str, Path], subprocess.CompletedProcess[str]]
 MADE = 100  # puzzles at most that `hrm-data build` makes here
+AT_MOST = {"--max-steps": 32, "--time-limit": 1}  # what an untrained model would use up
 SHORT_DATA = ["--data.train", "64", "--data.test", "24"]
 SHORT = [
     *("--train.steps", "2", "--train.checkpoint_interval", "1", "--train.global_batch_size", "8"),
@@ -102,6 +103,8 @@ def run(environment: dict[str, str]) -> Iterator[Run]:
                 words += SHORT_DATA * ("--data-path" not in words) + SHORT
             if words[:2] == ["hrm-data", "build"]:
                 words = [str(min(int(word), MADE)) if word.isdecimal() else word for word in words]
+            for flag in AT_MOST.keys() & set(words):
+                words[words.index(flag) + 1] = str(min(int(words[words.index(flag) + 1]), AT_MOST[flag]))
             words = [
                 str(newest(folder, word.removesuffix("/NAME"))) if word.endswith("/NAME") else word for word in words
             ]
