@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,15 +16,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "hitori"
 installed = runpy.run_path(str(ROOT / "tests" / "own_puzzle.py"))["installed"]  # what docs/own-puzzle.md installs
+running = runpy.run_path(str(ROOT / "tests" / "commands.py"))["running"]
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted(ROOT.glob("apps/*/README.md")),
 ]
 NOT_TRAINING = {"--help", "--resume", "plot", "doctor", "import-checkpoint", "export-checkpoint"}
-SHORT_DATA = ["--data.train", "200", "--data.test", "32"]
+Run = Callable[[str, Path], subprocess.CompletedProcess[str]]
+MADE = 100  # puzzles at most that `hrm-data build` makes here
+AT_MOST = {"--max-steps": 32, "--time-limit": 1}  # what an untrained model would use up
+SHORT_DATA = ["--data.train", "64", "--data.test", "24"]
 SHORT = [
-    *("--train.steps", "4", "--train.checkpoint_interval", "2", "--train.global_batch_size", "16"),
+    *("--train.steps", "2", "--train.checkpoint_interval", "1", "--train.global_batch_size", "8"),
     *("--arch.hidden_size", "32", "--arch.num_heads", "2", "--arch.expansion", "2"),
     *("--arch.halt_max_steps", "2"),
 ]
@@ -75,10 +80,46 @@ def documented() -> dict[Path, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("docs")
+
+
+@pytest.fixture(scope="module")
+def environment(root: Path) -> dict[str, str]:
+    """The examples are installed; datasets in the cache are shared."""
+    (root / "cache").mkdir()
+    return installed(root / "site") | {"XDG_CACHE_HOME": str(root / "cache")}
+
+
+@pytest.fixture(scope="module")
+def run(environment: dict[str, str]) -> Iterator[Run]:
+    """Run a command of a page in a folder."""
+    with running(environment) as commands:
+
+        def call(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+            before, _, after = command.partition("uv run ")
+            words = shlex.split(after)
+            if words[0] == "trainer" and not NOT_TRAINING & set(words):
+                words += SHORT_DATA * ("--data-path" not in words) + SHORT
+            if words[:2] == ["hrm-data", "build"]:
+                words = [str(min(int(word), MADE)) if word.isdecimal() else word for word in words]
+            for flag in AT_MOST.keys() & set(words):
+                words[words.index(flag) + 1] = str(min(int(words[words.index(flag) + 1]), AT_MOST[flag]))
+            words = [
+                str(newest(folder, word.removesuffix("/NAME"))) if word.endswith("/NAME") else word for word in words
+            ]
+            if before:  # such as taskset
+                words = [*shlex.split(before), str(Path(sys.executable).with_name(words[0])), *words[1:]]
+            return commands.run(words, folder)
+
+        yield call
+
+
+@pytest.fixture(scope="module")
+def first_run(root: Path, run: Run) -> Path:
     """A directory with one short run in it, as after the first command of the README."""
-    path = tmp_path_factory.mktemp("docs")
-    (path / "cache").mkdir()
+    path = root / "first"
+    path.mkdir()
     (path / "tests").symlink_to(ROOT / "tests")
     shutil.copytree(ROOT / "docs", path / "docs", ignore=shutil.ignore_patterns("*.gif", "*.png", "*.svg"))
     (path / "puzzles.txt").write_text(
@@ -91,30 +132,13 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(first_run: Path, tmp_path: Path) -> Path:
-    """A copy for one test, so that no test finds the runs of another; datasets in the cache are shared."""
+    """A copy for one test, so that no test finds the runs of another."""
     path = tmp_path / "docs"
-    shutil.copytree(first_run, path, symlinks=True, ignore=shutil.ignore_patterns("cache"))
-    (path / "cache").symlink_to(first_run / "cache")
+    shutil.copytree(first_run, path, symlinks=True)
     return path
 
 
-def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
-    before, _, after = command.partition("uv run ")
-    words = shlex.split(after)
-    if words[0] == "trainer" and not NOT_TRAINING & set(words):
-        words += SHORT_DATA * ("--data-path" not in words) + SHORT
-    words[0] = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
-    words = [str(newest(path, word.removesuffix("/NAME"))) if word.endswith("/NAME") else word for word in words]
-    return call([*shlex.split(before), *words], path)
-
-
-def call(words: list[str], path: Path) -> subprocess.CompletedProcess[str]:
-    environment = installed(path / "site") | {"XDG_CACHE_HOME": str(path / "cache")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of many commands compiles what it imports
-    return subprocess.run(words, cwd=path, env=environment, capture_output=True, text=True, timeout=600)
-
-
-def train_hitori(path: Path) -> None:
+def train_hitori(run: Run, path: Path) -> None:
     """The run of the tutorial, which other pages use as well."""
     if not (path / "hitori-runs").exists():
         finished = run("uv run trainer --dataset hitori --data.size 4 --runs hitori-runs", path)
@@ -138,7 +162,7 @@ def test_the_documentation_holds_commands_and_nothing_that_no_test_knows() -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", documented(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_commands_of_a_page_run(page: Path, workplace: Path) -> None:
+def test_the_commands_of_a_page_run(page: Path, run: Run, workplace: Path) -> None:
     for command in documented()[page]:
         if command.startswith("uv run python tests/benchmarks/"):
             assert (ROOT / command.split()[3]).is_file()  # figures depend on the machine; too long for a test
@@ -146,7 +170,7 @@ def test_the_commands_of_a_page_run(page: Path, workplace: Path) -> None:
         if command.startswith("taskset") and not shutil.which("taskset"):
             continue  # a command of Linux
         if "--runs hitori-runs" in command or "hitori-runs/NAME" in command:
-            train_hitori(workplace)
+            train_hitori(run, workplace)
         finished = run(command, workplace)
         may_be_wrong = command.startswith("uv run evaluator solve")  # so short a training solves no puzzle
         assert finished.returncode in ((0, 1) if may_be_wrong else (0,)), f"{command}: {finished.stderr}"
@@ -154,7 +178,7 @@ def test_the_commands_of_a_page_run(page: Path, workplace: Path) -> None:
 
 
 @pytest.mark.slow
-def test_documented_python_runs(workplace: Path) -> None:
+def test_documented_python_runs(environment: dict[str, str], workplace: Path) -> None:
     """All blocks in one process, each with names of its own."""
     blocks = [block for block in BLOCKS if block.info == "python"]
     assert {"seeing.md", "data-arc.md", "migration.md", "attention.md", "variants.md"} <= {
@@ -163,13 +187,15 @@ def test_documented_python_runs(workplace: Path) -> None:
     run_name = str(newest(workplace))
     texts = [(block.page.name, block.text.replace("runs/NAME", run_name)) for block in blocks]
     script = "\n".join(f"print({name!r}, flush=True)\nexec({text!r}, {{}})" for name, text in texts)
-    finished = call([sys.executable, "-c", script], workplace)
+    finished = subprocess.run(
+        [sys.executable, "-c", script], cwd=workplace, env=environment, capture_output=True, text=True, timeout=600
+    )
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.info == "console"], ids=lambda it: it.text[:40])
-def test_a_session_shows_what_the_command_prints(block: Block, workplace: Path) -> None:
+def test_a_session_shows_what_the_command_prints(block: Block, run: Run, workplace: Path) -> None:
     """Word for word where it does not depend on a trained model, else the words that stand first in its lines."""
     shown, _, told = block.text.removeprefix("$ ").partition("\n")
     if "data/hitori" in shown:
@@ -197,7 +223,7 @@ def test_what_is_quoted_from_the_example_stands_there() -> None:
 
 
 @pytest.mark.slow
-def test_the_settings_file_that_is_shown_is_one(workplace: Path) -> None:
+def test_the_settings_file_that_is_shown_is_one(run: Run, workplace: Path) -> None:
     [block] = [block for block in BLOCKS if block.info == "yaml"]
     (workplace / "settings.yaml").write_text(block.text)
     finished = run("uv run trainer --config settings.yaml --runs shown", workplace)

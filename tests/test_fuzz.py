@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 FUZZ = Path(__file__).parent / "fuzz"
 KINDS = ("weights", "checkpoints", "torch", "datasets", "arc", "configurations", "puzzles", "commands")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files_raise_only_errors_of_ours(tmp_path: Path, kind: str) -> None:
-    words = ["--minutes", "0.01", "--only", kind, "--seed", "1"]
+def test_damaged_files_of_every_kind_raise_only_errors_of_ours(tmp_path: Path) -> None:
+    words = ["--minutes", "0.2", "--seed", "1"]
     done = subprocess.run(
         [sys.executable, str(FUZZ), *words], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{kind}: " in done.stdout
+    assert re.findall(r"^(\w+): \d+ damaged files were read$", done.stdout, re.MULTILINE) == list(KINDS)
     assert "nothing was found" in done.stdout
 
 

@@ -7,11 +7,12 @@ import io
 import json
 import os
 import resource
+import runpy
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from hrm_model import HRM, HRMConfig, load_model, save_weights
 from hrm_trainer.cli import main as trainer_main
 
 BIN = Path(sys.executable).parent
+running = runpy.run_path(str(Path(__file__).with_name("commands.py")))["running"]
 MEMORY = 2 << 30  # bytes that a command may take; the libraries alone take a quarter of a gigabyte
 PUZZLE = "1..4..3.2...4..1"
 MODEL: dict[str, Any] = {
@@ -45,14 +47,32 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Done]:
-    """Run a command in an empty directory, with an own cache, and bounds on memory and time."""
+def start(tmp_path: Path) -> Callable[..., Done]:
+    """Start a command in an empty directory, with an own cache, and bounds on memory and time."""
 
     def call(command: str, *words: object, **environment: str) -> Done:
         said = [BIN / command, *map(str, words)]
         env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "200"} | environment
         done = subprocess.run(said, cwd=tmp_path, env=env, capture_output=True, timeout=120, check=False)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Any]:
+    with running(os.environ | {"COLUMNS": "200"}) as made:
+        yield made
+
+
+@pytest.fixture
+def run(commands: Any, tmp_path: Path) -> Callable[..., Done]:
+    """The same in a process that need not import everything."""
+
+    def call(command: str, *words: object, **environment: str) -> Done:
+        changes = {"XDG_CACHE_HOME": str(tmp_path / "cache")} | environment
+        done = commands.run([command, *map(str, words)], tmp_path, changes)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     return call
 
@@ -169,14 +189,14 @@ def sparse_tar(path: Path, members: int) -> Path:
     return path
 
 
-def test_archives_that_expand_are_refused_in_little_memory(run: Callable[..., Done], tmp_path: Path) -> None:
+def test_archives_that_expand_are_refused_in_little_memory(start: Callable[..., Done], tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     tar = sparse_tar(tmp_path / "a.tar.gz", 80)
     assert tar.stat().st_size < 1000
-    refused(run("hrm-data", "build", "arc1", "--source", tar, "--output", "out"), "is a sparse file")
+    refused(start("hrm-data", "build", "arc1", "--source", tar, "--output", "out"), "is a sparse file")
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("training/a.json", "[" + "[]," * (1 << 24) + "[]]")
-    refused(run("hrm-data", "build", "arc1", "--source", "a.zip", "--output", "out"), "a.json", "values")
+    refused(start("hrm-data", "build", "arc1", "--source", "a.zip", "--output", "out"), "a.json", "values")
     unit = 1 if sys.platform == "darwin" else 1024
     assert max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * unit < MEMORY or before * unit > MEMORY
 
@@ -222,15 +242,15 @@ def test_json_is_valid_whatever_the_weights_make(run: Callable[..., Done], weigh
     refused(run("evaluator", "solve", PUZZLE, "--checkpoint", weights), "q_head.bias holds numbers that are not finite")
 
 
-def test_any_streams_will_do(run: Callable[..., Done], tmp_path: Path, weights: Path) -> None:
+def test_any_streams_will_do(start: Callable[..., Done], tmp_path: Path, weights: Path) -> None:
     words = ["solve", PUZZLE, "--checkpoint", weights]
-    plain = run("evaluator", *words)
-    assert run("evaluator", *words, PYTHONIOENCODING="ascii").code == plain.code
+    plain = start("evaluator", *words)
+    assert start("evaluator", *words, PYTHONIOENCODING="ascii").code == plain.code
     strange = tmp_path / "\u65e5\u672c"
     strange.mkdir()
     weights.rename(strange / weights.name)
     for words in (["solve", PUZZLE, "--checkpoint", strange / weights.name], ["--checkpoint", strange / "none"]):
-        done = run("evaluator", *words, PYTHONIOENCODING="ascii")
+        done = start("evaluator", *words, PYTHONIOENCODING="ascii")
         assert "Traceback" not in done.err, done.err
     assert "\\u65e5\\u672c" in done.err
     for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
@@ -251,11 +271,11 @@ def test_the_environment_of_a_launcher_is_checked(run: Callable[..., Done]) -> N
     refused(run("trainer", "--data.train", 5, HRM_LAUNCHER_PID="abc"), "HRM_LAUNCHER_PID abc: should be the process id")
 
 
-def test_a_path_is_never_looked_up_on_the_hub(run: Callable[..., Done]) -> None:
+def test_a_path_is_never_looked_up_on_the_hub(start: Callable[..., Done]) -> None:
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     for words in (("evaluator", "--checkpoint"), ("trainer", "import-checkpoint", "--output", "out")):
-        refused(run(*words, "rnus/20261127", **offline), "rnus/20261127: does not exist", "hf://rnus/20261127")
-        refused(run(*words, "hf://rnus/20261127", **offline), "the hub cannot be reached")
+        refused(start(*words, "rnus/20261127", **offline), "rnus/20261127: does not exist", "hf://rnus/20261127")
+        refused(start(*words, "hf://rnus/20261127", **offline), "the hub cannot be reached")
 
 
 @pytest.mark.parametrize(

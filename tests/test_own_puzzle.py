@@ -14,6 +14,7 @@ from hrm_data import task_names
 
 ROOT = Path(__file__).parents[1]
 own_puzzle = runpy.run_path(str(ROOT / "tests" / "own_puzzle.py"))
+running = runpy.run_path(str(ROOT / "tests" / "commands.py"))["running"]
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +23,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(place: Path):
-    """Run a command of the workspace in an empty directory, with the example installed."""
-    environment = {**own_puzzle["installed"](place / "site"), "XDG_CACHE_HOME": str(place / "cache")}
+def environment(place: Path) -> dict[str, str]:
+    """With the examples installed."""
+    return {**own_puzzle["installed"](place / "site"), "XDG_CACHE_HOME": str(place / "cache")}
 
-    def call(command: str, *, env: dict[str, str] = environment) -> subprocess.CompletedProcess[str]:
-        name, *words = command.split()
-        words = [str(Path(sys.executable).with_name(name)), *words]
-        return subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, timeout=600)
 
-    return call
+@pytest.fixture(scope="module")
+def run(place: Path, environment: dict[str, str]):
+    """Run a command of the workspace in an empty directory."""
+    with running(environment) as commands:
+        yield lambda command: commands.run(command.split(), place)
+
+
+def started(command: str, place: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Start a command in another environment."""
+    name, *words = command.split()
+    words = [str(Path(sys.executable).with_name(name)), *words]
+    return subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def test_the_commands_build_train_on_score_and_solve_a_puzzle_of_another_package(run, place: Path) -> None:
@@ -89,8 +97,7 @@ def test_the_other_examples_go_through_the_commands(
     """What stands between cells is the puzzle's own on every board, however little the model has learnt."""
     source = ""
     if name == "binairo":
-        module = [sys.executable, "-m", "hrm_binairo", place / "pairs.jsonl", "--count", "36"]
-        subprocess.run(module, env=own_puzzle["installed"](place / "site"), check=True)
+        assert run("python -m hrm_binairo pairs.jsonl --count 36").returncode == 0
         source = "--pairs pairs.jsonl "
     built = run(f"hrm-data build {name} {source}--output {name} --train 24 --test 6")
     assert built.returncode == 0, built.stderr
@@ -145,10 +152,10 @@ def test_its_flags_are_listed_and_its_mistakes_named(run) -> None:
         assert named in refused.stderr
 
 
-def test_without_the_package_its_datasets_are_refused_by_name(run) -> None:
+def test_without_the_package_its_datasets_are_refused_by_name(run, place: Path) -> None:
     run("hrm-data build hitori --output other --size 4 --train 4 --test 2")
     for command in ("trainer --data-path other", "hrm-data show other", "trainer --dataset hitori"):
-        refused = run(command, env=dict(os.environ))
+        refused = started(command, place, dict(os.environ))
         assert refused.returncode == 2
         assert "task 'hitori' is unknown; known tasks are" in refused.stderr
         assert "Traceback" not in refused.stderr
@@ -177,12 +184,12 @@ def test_nothing_but_entry_points_and_a_default_knows_task_names() -> None:
     "tests", ["shipped/test_cards.py", pytest.param("playground/test_shipped.py", marks=pytest.mark.dev)]
 )
 def test_the_model_that_comes_along_is_as_its_card_says_and_thinks_in_the_page_as_in_python(
-    run, place: Path, tests: str
+    place: Path, tests: str
 ) -> None:
     """The evaluator's own tests of such models, where the package that knows their puzzles is installed."""
     if tests.startswith("playground"):
         pytest.importorskip("playwright", reason="needs the dependency group dev")
     command = f"pytest -q -n0 -p no:cacheprovider {ROOT / 'apps' / 'evaluator' / 'tests' / tests} -k hitori"
-    done = run(command, env=own_puzzle["installed"](place / "site"))  # a browser needs a cache with a short path
+    done = started(command, place, own_puzzle["installed"](place / "site"))  # a browser needs a cache of a short path
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout

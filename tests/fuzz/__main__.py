@@ -26,7 +26,7 @@ HANGS = 600.0
 MOST_MEMORY = 3 << 30
 """Bytes that reading may take, those of the libraries and of the fuzzer included."""
 KEPT = Path("build/fuzz")
-EXAMPLES = 25  # between two looks at the clock
+EXAMPLES = 5  # between two looks at the clock
 
 
 def main() -> int:

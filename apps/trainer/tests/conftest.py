@@ -1,10 +1,13 @@
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,12 +59,52 @@ def _own_directories(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def small(tmp_path: Path) -> Callable[..., Path]:
     """Write a settings file of a run of seconds; arguments replace single settings of ``train``."""
 
-    def write(**train: Any) -> Path:
-        file = tmp_path / "small.json"
-        file.write_text(json.dumps({**SMALL, "train": {**SMALL["train"], **train}}))
-        return file
+    return partial(settings_in, tmp_path)
 
-    return write
+
+def settings_in(folder: Path, **train: Any) -> Path:
+    """A settings file of a run of seconds; arguments replace single settings of ``train``."""
+    file = folder / "small.json"
+    file.write_text(json.dumps({**SMALL, "train": {**SMALL["train"], **train}}))
+    return file
+
+
+@pytest.fixture(scope="session")
+def small_run(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the settings of `small`, for tests that begin where it has ended."""
+    place = settings_in(tmp_path_factory.mktemp("small")).parent
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.chdir(place)
+        assert main(["--config", "small.json"]) == 0
+    (run,) = (place / "runs").iterdir()
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_of_two(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The same of two ranks, and what they printed."""
+    place = settings_in(tmp_path_factory.mktemp("two")).parent
+    words = ["--config", "small.json", "--ranks", "2", "--oversubscribe"]
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("trainer")), *words],
+        cwd=place,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (run,) = (place / "runs").iterdir()
+    return run, done.stdout
+
+
+@pytest.fixture
+def trained(small_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run in `runs`."""
+    run = Path("runs") / small_run.name
+    shutil.copytree(small_run, tmp_path / run)
+    return run
 
 
 @pytest.fixture
@@ -94,6 +137,18 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.wait()
         for stream in (process.stdout, process.stderr):
             stream.close()
+
+
+@pytest.fixture
+def kernels_of() -> Callable[[subprocess.Popen[str]], list[Path]]:
+    """Name the kernels that a process has loaded, on Linux."""
+
+    def read(process: subprocess.Popen[str]) -> list[Path]:
+        lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+        paths = {Path(line.split(maxsplit=5)[5]) for line in lines if line.endswith(".so") and "/mlx/" in line}
+        return sorted(path for path in paths if path.parent.name == "cpu")
+
+    return read
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-STEPS = 60
+STEPS = 40
 
 
 class Disk:

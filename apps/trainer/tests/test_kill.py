@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-STEPS, KILLS, SEED = 240, 20, 7
+STEPS, KILLS, SEED = 120, 20, 7
 PATIENCE = 300  # seconds; a machine may be busy
 Process = subprocess.Popen[str]
 

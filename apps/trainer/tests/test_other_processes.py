@@ -30,15 +30,10 @@ def moments(process: subprocess.Popen) -> Iterator[None]:
         time.sleep(0.005)
 
 
-def kernels_of(process: subprocess.Popen) -> list[Path]:
-    """The kernels that a process has loaded."""
-    lines = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
-    paths = {Path(line.split(maxsplit=5)[5]) for line in lines if line.endswith(".so") and "/mlx/" in line}
-    return sorted(path for path in paths if path.parent.name == "cpu")
-
-
 @on_a_linux_cpu
-def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_they_finish_their_kernel(start, small, tmp_path):
+def test_ctrl_c_of_a_terminal_reaches_the_compilers_too_and_they_finish_their_kernel(
+    start, small, kernels_of, tmp_path
+):
     config = small(steps=100_000, log_interval=1, checkpoint_interval=1, eval_interval=100_000)
     process = start("--config", config, "--runs", "first")
     for _ in moments(process):

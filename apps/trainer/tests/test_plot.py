@@ -31,9 +31,8 @@ def test_curves_are_drawn_on_demand_for_the_newest_run_or_a_given_one(trainer, s
         assert colours(picture) > 20
 
 
-def test_a_metric_that_is_not_known_leaves_a_gap(trainer, small):
-    trainer("--config", small())
-    metrics = only_run() / "metrics.jsonl"
+def test_a_metric_that_is_not_known_leaves_a_gap(trainer, trained):
+    metrics = trained / "metrics.jsonl"
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     for line in lines:
         line.pop("steps")
@@ -51,22 +50,20 @@ def test_a_mistake_in_what_to_draw_is_named(argv, trainer):
     assert argv.split()[-1] in err
 
 
-def test_a_run_without_metrics_says_so(trainer, small):
-    trainer("--config", small())
-    (only_run() / "metrics.jsonl").unlink()
-    (only_run() / "curves.png").unlink()
+def test_a_run_without_metrics_says_so(trainer, trained):
+    (trained / "metrics.jsonl").unlink()
+    (trained / "curves.png").unlink()
     code, _, err = trainer("plot")
     assert (code, "has no metrics yet" in err) == (2, True)
-    assert not list(only_run().glob("*curves*"))
+    assert not list(trained.glob("*curves*"))
 
 
-def test_a_run_in_which_nothing_can_be_written_says_so(trainer, small):
-    assert trainer("--config", small()).code == 0
-    path = only_run() / "curves.png"
+def test_a_run_in_which_nothing_can_be_written_says_so(trainer, trained):
+    path = trained / "curves.png"
     path.unlink()
     path.mkdir()
     result = trainer("plot")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"trainer: plot: {path}: cannot be written (Is a directory); ")
     assert "copy the run elsewhere" in result.err
-    assert not list(only_run().glob(".curves.png*"))
+    assert not list(trained.glob(".curves.png*"))

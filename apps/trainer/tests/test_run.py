@@ -39,28 +39,25 @@ def test_a_run_leaves_configuration_metrics_and_checkpoints_and_shows_an_example
         assert word in out
 
 
-def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(trainer, small):
-    trainer("--config", small())
-    before = {p: p.read_bytes() for p in only_run().rglob("*") if p.is_file()}
+def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(trainer, trained):
+    before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
     code, out, _ = trainer("--resume")
     assert code == 0
     assert len(out.splitlines()) == 1
     assert "finished" in out
-    assert before == {p: p.read_bytes() for p in only_run().rglob("*") if p.is_file()}
+    assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
 
 
-def test_a_runs_own_configuration_gives_the_same_weights_again(trainer, small):
-    trainer("--config", small())
-    first = only_run()
+def test_a_runs_own_configuration_gives_the_same_weights_again(trainer, trained):
+    first = trained
     trainer("--config", first / "config.json")
     (second,) = set(Path("runs").iterdir()) - {first}
     names = [f"checkpoints/step-00000012/{file}" for file in ("model.safetensors", "training.safetensors")]
     assert [(first / n).read_bytes() for n in names] == [(second / n).read_bytes() for n in names]
 
 
-def test_settings_changed_in_the_runs_own_file_hold_from_then_on_and_are_said(trainer, small):
-    assert trainer("--config", small()).code == 0
-    run = only_run()
+def test_settings_changed_in_the_runs_own_file_hold_from_then_on_and_are_said(trainer, trained):
+    run = trained
     content = json.loads((run / "config.json").read_text())
     content["train"].update(steps=16, lr=5e-4)
     (run / "config.json").write_text(json.dumps(content))
@@ -75,10 +72,9 @@ def test_settings_changed_in_the_runs_own_file_hold_from_then_on_and_are_said(tr
 
 @pytest.mark.parametrize("was_evaluated", [True, False])
 def test_a_run_with_fewer_steps_than_are_done_ends_at_once_with_the_evaluation_that_is_due(
-    was_evaluated, trainer, small
+    was_evaluated, trainer, trained
 ):
-    assert trainer("--config", small()).code == 0
-    run = only_run()
+    run = trained
     content = json.loads((run / "config.json").read_text())
     content["train"].update(steps=5)
     (run / "config.json").write_text(json.dumps(content))
@@ -105,10 +101,9 @@ def test_a_run_with_fewer_steps_than_are_done_ends_at_once_with_the_evaluation_t
     ],
 )
 def test_settings_of_the_model_and_of_made_puzzles_are_not_changed_by_a_resume(
-    part, name, value, before, what, trainer, small
+    part, name, value, before, what, trainer, trained
 ):
-    assert trainer("--config", small()).code == 0
-    run = only_run()
+    run = trained
     file = run / "config.json"
     content = json.loads(file.read_text())
     content[part][name] = value
@@ -121,9 +116,8 @@ def test_settings_of_the_model_and_of_made_puzzles_are_not_changed_by_a_resume(
     assert files == {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
 
 
-def test_another_augmentation_holds_from_then_on_and_is_said(trainer, small):
-    assert trainer("--config", small()).code == 0
-    file = only_run() / "config.json"
+def test_another_augmentation_holds_from_then_on_and_is_said(trainer, trained):
+    file = trained / "config.json"
     content = json.loads(file.read_text())
     hints, content["data"]["hints"] = content["data"]["hints"], 0.25
     content["train"]["steps"] = 16
@@ -137,9 +131,8 @@ def final_files(run: Path) -> list[bytes]:
     return [(run / f"checkpoints/step-00000012/{name}.safetensors").read_bytes() for name in ("model", "training")]
 
 
-def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_gives_the_same_end(trainer, small):
-    trainer("--config", small())
-    run = only_run()
+def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_gives_the_same_end(trainer, trained):
+    run = trained
     end = final_files(run)
     weights = run / "checkpoints/step-00000012/model.safetensors"
     weights.write_bytes(end[0][:1000])
@@ -151,9 +144,8 @@ def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_gives_the_sa
     assert (run / "checkpoints/aside-step-00000012/model.safetensors").read_bytes() == end[0][:1000]
 
 
-def test_a_run_without_a_whole_checkpoint_is_not_started_over_by_itself(trainer, small):
-    trainer("--config", small())
-    run = only_run()
+def test_a_run_without_a_whole_checkpoint_is_not_started_over_by_itself(trainer, trained):
+    run = trained
     for path in (run / "checkpoints").iterdir():
         (path / "state.json").write_text("{}")
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
@@ -175,22 +167,18 @@ def test_a_run_that_diverges_says_at_which_step_where_the_last_good_checkpoint_i
     assert RunDirectory(only_run()).newest_checkpoint().name == f"step-{bad - 1:08}"
 
 
-def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, small, metrics_of):
-    """Each is a process of its own."""
-    ends = {}
-    for name, seed in (("first", 5), ("again", 5), ("other", 6)):
-        process = start("--config", small(seed=seed), "--runs", name)
-        _, err = process.communicate(timeout=300)
-        assert (process.returncode, err) == (0, "")
-        (run,) = Path(name).iterdir()
-        ends[name] = final_files(run), metrics_of(run)
-    assert ends["first"] == ends["again"]
-    assert ends["first"][0] != ends["other"][0]
+def test_runs_of_one_seed_are_identical_and_another_seed_gives_another_run(start, trainer, small, trained, metrics_of):
+    process = start("--config", small(), "--runs", "again")  # another process
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert trainer("--config", small(seed=6), "--runs", "other").code == 0
+    (again,), (other,) = Path("again").iterdir(), Path("other").iterdir()
+    assert (final_files(again), metrics_of(again)) == (final_files(trained), metrics_of(trained))
+    assert final_files(other)[0] != final_files(trained)[0]
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, small, metrics_of):
-    trainer("--config", small())
-    run = only_run()
+def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same(trainer, trained, metrics_of):
+    run = trained
     end, metrics = final_files(run), metrics_of(run)
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints/.step-00000005.abcd1234.tmp").mkdir(parents=True)
@@ -202,12 +190,10 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again_and_ends_the_same
 
 
 @pytest.mark.parametrize("change", ["a puzzle", "a missing file", "another dataset"])
-def test_a_run_is_not_resumed_on_other_puzzles(change, trainer, small, tmp_path: Path):
-    trainer("--config", small(steps=1))
-    shutil.copytree(json.loads((only_run() / "config.json").read_text())["data_path"], tmp_path / "data")
-    shutil.rmtree("runs")
-    trainer("--data-path", tmp_path / "data", *SHORT)
-    run = only_run()
+def test_a_run_is_not_resumed_on_other_puzzles(change, trainer, trained, tmp_path: Path):
+    shutil.copytree(json.loads((trained / "config.json").read_text())["data_path"], tmp_path / "data")
+    trainer("--data-path", tmp_path / "data", "--runs", "short", *SHORT)
+    (run,) = Path("short").iterdir()
     shutil.rmtree(run / "checkpoints")
     inputs = tmp_path / "data/train/all__inputs.npy"
     content = bytearray(inputs.read_bytes())
@@ -220,22 +206,21 @@ def test_a_run_is_not_resumed_on_other_puzzles(change, trainer, small, tmp_path:
     else:
         config = json.loads((run / "config.json").read_text())
         (run / "config.json").write_text(json.dumps({**config, "data_fingerprint": 64 * "0"}))
-    code, _, err = trainer("--resume")
+    code, _, err = trainer("--resume", run)
     assert (code, err.count("\n")) == (2, 1)
     assert str(tmp_path / "data") in err
     named = {"a puzzle": ", changed: train/all__inputs.npy", "a missing file": ", missing: task.json"}
     assert f"{named.get(change, '')}; restore the dataset" in err
 
 
-def test_a_run_that_another_process_trains_is_refused(trainer, small):
-    trainer("--config", small())
-    shutil.rmtree(only_run() / "checkpoints")
-    before = (only_run() / "metrics.jsonl").read_bytes()
-    with RunDirectory(only_run()).locked():
+def test_a_run_that_another_process_trains_is_refused(trainer, trained):
+    shutil.rmtree(trained / "checkpoints")
+    before = (trained / "metrics.jsonl").read_bytes()
+    with RunDirectory(trained).locked():
         code, _, err = trainer("--resume")
     assert (code, err.count("\n")) == (2, 1)
-    assert f"{only_run()}: another process is training here" in err
-    assert (only_run() / "metrics.jsonl").read_bytes() == before
+    assert f"{trained}: another process is training here" in err
+    assert (trained / "metrics.jsonl").read_bytes() == before
     assert trainer("--resume").code == 0
 
 

@@ -103,7 +103,8 @@ def test_one_puzzle_is_answered_without_waiting_for_a_compiler(nowhere: Path) ->
     path = os.pathsep.join(folder for folder in os.environ["PATH"].split(os.pathsep) if "hrm_ops" not in folder)
     log, compiler = nowhere / "calls", nowhere / "bin" / "g++"
     compiler.parent.mkdir()
-    compiler.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec {shutil.which("g++", path=path)} "$@"\n')
+    fails = 'case "$*" in *-fPIC*) exit 1 ;; esac'  # compiling all kernels takes long, and is tested elsewhere
+    compiler.write_text(f'#!/bin/sh\necho "$*" >>{log}\n{fails}\nexec {shutil.which("g++", path=path)} "$@"\n')
     compiler.chmod(0o755)
     (nowhere / "tmp").mkdir()
     environment = {

@@ -41,7 +41,8 @@ def draw_curves(run: RunDirectory) -> Path:
     lines = run.read_metrics()
     if not lines:
         raise HRMTrainError(f"{run.path}: has no metrics yet; they come with the first report")
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=(11, 7))
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.08, top=0.9, wspace=0.16, hspace=0.3)
     figure.suptitle(run.path.name)
     for panel, axes in zip(_PANELS, figure.subplots(2, 2).flat, strict=True):
         for kind, style, fields in (("train", "-", panel.train), ("eval", "o--", panel.evaluation)):

@@ -285,7 +285,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-fuzz = settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
 integers = st.one_of(
     st.integers(-2, 20), st.sampled_from([2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63, 2**64, 2**200, 10**600])
