@@ -53,7 +53,7 @@ __attribute__((noinline)) void tile(long depth, const float* a, long lead, const
   const long second = lead, third = 2 * lead, fourth = 3 * lead;
   for (long k = 0; k < depth; k++) {
     const Vector left = load(b), right = load(b + WIDTH);
-    __builtin_prefetch(b + 4 * COLUMNS);
+    __builtin_prefetch(b + 64 * COLUMNS);  // far enough for the third cache
     b += COLUMNS;
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
