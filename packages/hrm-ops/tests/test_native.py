@@ -68,9 +68,9 @@ class Case(nn.Module):
         """Compare with MLX's operations."""
         assert is_native(self, self._x)
         for found, expected in zip(self.results(), uncompiled(self.results)(), strict=True):
-            assert mx.abs(found - expected).max().item() <= 2e-5 * max(1, mx.abs(expected).max().item())
+            assert mx.abs(found - expected).max().item() <= 5e-5 * max(1, mx.abs(expected).max().item())
         with without_gradient():
-            assert mx.allclose(self(self._x), uncompiled(self)(self._x), atol=2e-5).item()
+            assert mx.allclose(self(self._x), uncompiled(self)(self._x), atol=5e-5).item()
 
 
 def is_native(function: Callable[..., mx.array], *arrays: mx.array) -> bool:
