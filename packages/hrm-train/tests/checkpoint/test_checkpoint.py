@@ -186,6 +186,17 @@ def test_whoever_reads_a_copy_that_is_given_up_is_told_so_and_nobody_waits(
     assert copy.is_done
 
 
+def test_a_copy_that_is_done_outlives_an_error_in_training(
+    make_model: Make, make_puzzles: Make, make_config: Make
+) -> None:
+    model = make_model()
+    step, _ = _trained(model, make_puzzles, make_config)
+    expected = np.array(model.puzzle_emb.weight)
+    copy = TableCopy(step.table)  # a small table is one part
+    copy.abandon()
+    np.testing.assert_array_equal(np.concatenate([np.array(part) for part in copy.parts()]), expected)
+
+
 def _trained(model: HRM, make_puzzles: Make, make_config: Make) -> tuple[TrainStep, Any]:
     """A step after two steps, and where its batches come from."""
     step, batches = make_train_step(model, make_config()), make_puzzles(model)

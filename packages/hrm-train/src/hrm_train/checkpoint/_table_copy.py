@@ -83,7 +83,9 @@ class TableCopy:
             self._parts.get_nowait()
 
     def abandon(self) -> None:
-        """Abandon the copy, which raises in its reader; called by the training thread."""
+        """Abandon a copy that is not done, which raises in its reader; called by the training thread."""
+        if self.is_done:
+            return
         self.drop()
         self._end()
         self._parts.put(None)
